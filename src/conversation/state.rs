@@ -1,0 +1,249 @@
+//! What is known of a conversation: small, copied freely, nothing on the heap.
+//!
+//! Not the texts: question, variables and story are details that the machine never reads.
+
+use crate::conversation::event::SendOutcome;
+use crate::moment::Moment;
+use crate::schedule::SkipReason;
+
+/// Where a conversation stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// The person owes nothing; the bot has the next word.
+    Quiet,
+    /// Armed: a follow-up, or the question again, goes out at `wake`.
+    Waiting,
+    /// Claimed: a call may be under way, or its outcome is in doubt.
+    Sending,
+    /// The provider refused for now; the call is made again at `wake`.
+    Retrying,
+    /// The follow-up is out, or was not to be sent; wakes for the next step or for expiry.
+    Answering,
+    /// Over, with the way it ended.
+    Finished(Outcome),
+}
+
+impl Phase {
+    /// The word of the interface.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Quiet => "quiet",
+            Phase::Waiting => "waiting",
+            Phase::Sending => "sending",
+            Phase::Retrying => "retrying",
+            Phase::Answering => "answering",
+            Phase::Finished(_) => "finished",
+        }
+    }
+}
+
+/// How a conversation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Outcome {
+    /// The bot's process came to a good end.
+    Succeeded = 1,
+    /// The bot's process came to a bad end.
+    Failed = 2,
+    /// The person said no.
+    Declined = 3,
+    /// Nobody answered in time.
+    Expired = 4,
+    /// The operator or the bot called it off, or another flow took its place.
+    Cancelled = 5,
+    /// The person wants to hear nothing more.
+    OptedOut = 6,
+}
+
+impl Outcome {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Outcome; 6] =
+        [Outcome::Succeeded, Outcome::Failed, Outcome::Declined, Outcome::Expired, Outcome::Cancelled, Outcome::OptedOut];
+
+    /// The word of the interface.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed => "failed",
+            Outcome::Declined => "declined",
+            Outcome::Expired => "expired",
+            Outcome::Cancelled => "cancelled",
+            Outcome::OptedOut => "opted_out",
+        }
+    }
+
+    /// The number it is stored as; never reused.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The outcome stored as `code`.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|o| o.code() == code)
+    }
+}
+
+/// What the send in hand is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// A follow-up of the ladder.
+    FollowUp,
+    /// The last unanswered question, asked again after "yes".
+    Ask,
+}
+
+/// How a send is worded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// Free text, inside the provider's messaging window.
+    Message,
+    /// The approved template.
+    Template,
+}
+
+/// The state of one conversation. Every instant is a [`Moment`]; `None` where there was none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct State {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Set by `hold`: while set, only expiry wakes the conversation.
+    pub held: bool,
+    /// The person opted out; nothing is ever sent.
+    pub opted_out: bool,
+    /// In doubt: the call was made and nobody knows how it ended (only in `Sending`).
+    pub doubt: bool,
+    /// The operator asked for it now: the flow's wait no longer counts, the floor of 30 minutes does.
+    pub hurried: bool,
+    /// "later" was said: the wait of this silence is three hours.
+    pub later: bool,
+    /// Stretches of silence so far; the number of the present one.
+    pub episode: u32,
+    /// Episodes in which something was sent, or may have been.
+    pub episodes_sent: u8,
+    /// Something was sent, or may have been, in this episode.
+    pub sent_in_episode: bool,
+    /// The follow-up in hand or next, counted from 0.
+    pub step: u8,
+    /// Calls made for the send in hand.
+    pub attempt: u8,
+    /// What the send in hand is for.
+    pub purpose: Purpose,
+    /// How the send in hand is worded.
+    pub form: Form,
+    /// How the latest send of this silence ended.
+    pub sent: Option<SendOutcome>,
+    /// Why this conversation cannot be sent to, seen when it was armed.
+    pub obstacle: Option<SkipReason>,
+    /// The time of the event that began this run of the conversation.
+    pub begun: Moment,
+    /// The beginning of the silence: half of the identity of its sends.
+    pub silence: Moment,
+    /// When the last unanswered question was asked; `None` when nothing is unanswered.
+    pub question: Option<Moment>,
+    /// The person's last message, by the provider's time.
+    pub last_inbound: Option<Moment>,
+    /// The last hand-over to the provider.
+    pub handed_over: Option<Moment>,
+    /// The operator's postponement: nothing goes out earlier.
+    pub earliest: Option<Moment>,
+    /// What the phase waits for: hand-over from then on, end of doubt, next call, next step.
+    pub wake: Option<Moment>,
+    /// When the follow-up is due (the same as `wake`, but for an advanced one).
+    pub due: Option<Moment>,
+    /// The last instant at which the send in hand may be handed over.
+    pub not_after: Moment,
+    /// When the conversation expires; in `Finished`, when it ended.
+    pub expires: Option<Moment>,
+}
+
+impl State {
+    /// A conversation of which nothing is known yet; `opted_out` where the person is on the opt-out list.
+    #[must_use]
+    pub fn new(opted_out: bool) -> State {
+        State {
+            phase: Phase::Quiet,
+            held: false,
+            opted_out,
+            doubt: false,
+            hurried: false,
+            later: false,
+            episode: 0,
+            episodes_sent: 0,
+            sent_in_episode: false,
+            step: 0,
+            attempt: 0,
+            purpose: Purpose::FollowUp,
+            form: Form::Message,
+            sent: None,
+            obstacle: None,
+            begun: Moment::MIN,
+            silence: Moment::MIN,
+            question: None,
+            last_inbound: None,
+            handed_over: None,
+            earliest: None,
+            wake: None,
+            due: None,
+            not_after: Moment::MAX,
+            expires: None,
+        }
+    }
+
+    /// When this conversation wants to be woken; waking it earlier, later or twice is harmless.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Moment> {
+        match self.phase {
+            Phase::Quiet | Phase::Finished(_) => None,
+            Phase::Sending => self.wake,
+            Phase::Waiting | Phase::Retrying | Phase::Answering if self.held => self.expires,
+            Phase::Waiting | Phase::Retrying | Phase::Answering => match (self.wake, self.expires) {
+                (Some(wake), Some(expires)) => Some(wake.min(expires)),
+                (wake, expires) => wake.or(expires),
+            },
+        }
+    }
+
+    /// How it ended, where it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.phase {
+            Phase::Finished(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// Whether the outcome of a send in hand, or of the latest one, is unknown.
+    #[must_use]
+    pub fn in_doubt(&self) -> bool {
+        self.doubt || self.sent == Some(SendOutcome::Unknown)
+    }
+
+    /// What must hold of every state; the sentence that does not, where one does not.
+    #[must_use]
+    pub fn check(&self) -> Option<&'static str> {
+        let armed = matches!(self.phase, Phase::Waiting | Phase::Sending | Phase::Retrying);
+        if armed && self.wake.is_none() {
+            return Some("an armed conversation has a wake");
+        }
+        if matches!(self.phase, Phase::Waiting | Phase::Retrying | Phase::Answering) && self.expires.is_none() {
+            return Some("a conversation that owes an answer expires");
+        }
+        if matches!(self.phase, Phase::Quiet) && self.wake_at().is_some() {
+            return Some("a quiet conversation does not wake");
+        }
+        if self.doubt && self.phase != Phase::Sending {
+            return Some("only a claimed send is in doubt");
+        }
+        if self.phase == Phase::Sending && self.attempt == 0 {
+            return Some("a claimed send has an attempt");
+        }
+        if self.opted_out && armed && self.phase != Phase::Sending {
+            return Some("nobody who opted out is armed");
+        }
+        None
+    }
+}

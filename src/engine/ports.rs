@@ -1,0 +1,143 @@
+//! The traits through which the engine meets the world. Edges implement them; the engine owns them.
+//!
+//! Not async: a store's reads are short, and its flush runs on a thread of its own.
+
+use std::fmt;
+
+use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Stored};
+use crate::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
+use crate::moment::Moment;
+use std::sync::Arc;
+
+/// The proof that everything up to a point is on disk. Made by stores only; releasing an answer or making a call needs one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Durable {
+    upto: u64,
+}
+
+impl Durable {
+    /// For stores: everything applied up to and including change number `upto` is on disk.
+    #[must_use]
+    pub fn upto(upto: u64) -> Durable {
+        Durable { upto }
+    }
+
+    /// Whether change number `seq` is on disk.
+    #[must_use]
+    pub fn covers(self, seq: u64) -> bool {
+        seq <= self.upto
+    }
+}
+
+/// What a store can fail with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// It could not write: disk full, I/O error, read-only. Nothing may be acknowledged any more; the process must end and start again.
+    Unavailable(String),
+    /// What is there is not what was written: file and offset or key, and the way out.
+    Corrupt(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Unavailable(why) | Fault::Corrupt(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// One thing found at start, streamed so that a large store is never held twice.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Restored {
+    /// A conversation that is not finished.
+    Conversation(Stored),
+    /// An identity of an event, and the day (since the epoch) on which it was seen.
+    Identity(EventKey, i64),
+    /// A name.
+    Name(NameId, Arc<str>),
+    /// A person who opted out, and when.
+    OptOut(PersonKey, Moment),
+    /// A pause in force.
+    Pause(PauseScope),
+    /// A hook record that some hook still has to get.
+    Hook(HookRecord),
+    /// A send in the ledger whose last call has this end; `None` where the call has no end: in doubt.
+    Send(SendId, u8, Option<LedgerEnd>),
+    /// The last instant at which the daemon was known to be alive.
+    Alive(Moment),
+    /// This store is a copy or was restored: sending starts held until `resume`. The reason, for people.
+    Held(String),
+}
+
+/// Where conversations are kept.
+///
+/// The contract, checked by one suite for every store: [`Store::apply`] makes a change visible to every read at once;
+/// it is durable when a [`Durable`] that covers its number was returned by [`Store::flush`]. After a crash the store holds
+/// every durable change and, of the others, some prefix in order. Each change is there whole or not at all.
+pub trait Store: Send + Sync {
+    /// Takes changes in, in order; returns the number of the last one. Memory only: does not block, cannot fail.
+    fn apply(&self, changes: Vec<Change>) -> u64;
+
+    /// Puts everything applied so far on disk: ledger entries first, then the changes. Called by one thread.
+    ///
+    /// # Errors
+    /// A [`Fault`], after which no flush of this store succeeds again.
+    fn flush(&self) -> Result<Durable, Fault>;
+
+    /// The conversation, finished ones included, and its details.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the record cannot be read; other records are unaffected.
+    fn load(&self, id: ConversationId) -> Result<Option<(Stored, Details)>, Fault>;
+
+    /// The conversation known by this name.
+    ///
+    /// # Errors
+    /// A [`Fault`] where it cannot be read.
+    fn alias(&self, key: AliasKey) -> Result<Option<ConversationId>, Fault>;
+
+    /// Ids of conversations after `after`, in id order, at most `limit`.
+    ///
+    /// # Errors
+    /// A [`Fault`] where they cannot be read.
+    fn page(&self, after: Option<ConversationId>, limit: usize) -> Result<Vec<ConversationId>, Fault>;
+
+    /// The record of a hook by its number.
+    ///
+    /// # Errors
+    /// A [`Fault`] where it cannot be read.
+    fn hook(&self, seq: u64) -> Result<Option<HookRecord>, Fault>;
+
+    /// Dead letters: hook, record and when it was given up; oldest first, at most `limit`, from number `from` on.
+    ///
+    /// # Errors
+    /// A [`Fault`] where they cannot be read.
+    fn dead(&self, from: u64, limit: usize) -> Result<Vec<(NameId, HookRecord, Moment)>, Fault>;
+
+    /// Tells all that is needed to go on, once, at start. Names come first.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the store is damaged; it names the place and the way out.
+    fn recover(&self, take: &mut dyn FnMut(Restored)) -> Result<(), Fault>;
+
+    /// The keys of this store.
+    fn keys(&self) -> &Keys;
+
+    /// Finished or quiet conversations last touched before `before`, at most `limit`: what retention forgets.
+    ///
+    /// # Errors
+    /// A [`Fault`] where they cannot be read.
+    fn outlived(&self, before: Moment, limit: usize) -> Result<Vec<ConversationId>, Fault>;
+
+    /// Writes memory's part of the store to its resting place and trims the log; called by the flushing thread when it is idle
+    /// or the log is long. Returns whether anything was left to do.
+    ///
+    /// # Errors
+    /// A [`Fault`], after which no flush of this store succeeds again.
+    fn fold(&self) -> Result<bool, Fault>;
+
+    /// Figures for metrics: (name, value), names as in `/metrics` without prefix.
+    fn figures(&self) -> Vec<(&'static str, f64)>;
+}

@@ -1,0 +1,277 @@
+//! What is kept: the change that one decision makes, and the details of a conversation that the machine never reads.
+//!
+//! Not bytes: the store's codec has mirror shapes of these.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::conversation::{Event, Report, SendOutcome, State};
+use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
+use crate::limits;
+use crate::moment::Moment;
+use crate::schedule::{SkipReason, Trail};
+
+/// A name (of a line, a flow, a hook) as a small number; the store keeps the table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NameId(pub u16);
+
+/// The last unanswered question.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Question {
+    /// The bot's own id of it; may be empty.
+    pub id: String,
+    /// What was asked.
+    pub text: String,
+    /// Whatever the bot wants back with `resumed`: JSON, kept as text; may be empty.
+    pub payload: String,
+}
+
+/// One decision of a conversation, with all that is needed to make it again.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Decision {
+    /// When it was made.
+    pub now: Moment,
+    /// The state before.
+    pub before: State,
+    /// What happened.
+    pub event: Event,
+    /// Why.
+    pub trail: Trail,
+    /// The policy's fingerprint.
+    pub fingerprint: u64,
+    /// The phase's wake after it, for a reader who cannot replay.
+    pub due: Option<Moment>,
+}
+
+/// One change of a conversation's details. Applied in order; applying one twice is harmless but for `Decided`.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Delta {
+    /// The caller's own name of the conversation.
+    Caller(String),
+    /// Where to send: E.164 digits or a provider's user id.
+    To(String),
+    /// Variables for templates and messages, replacing those of the same name.
+    Vars(Vec<(String, String)>),
+    /// Attributes, replacing those of the same name.
+    Attributes(Vec<(String, String)>),
+    /// The last unanswered question.
+    Asked(Question),
+    /// A decision, kept for `explain`.
+    Decided(Box<Decision>),
+    /// How a send ended.
+    Ended {
+        /// Which.
+        send: SendId,
+        /// Its step.
+        step: u8,
+        /// How.
+        outcome: SendOutcome,
+        /// When it was known.
+        at: Moment,
+    },
+}
+
+/// How one send of a conversation ended, or that it is in hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SendRecord {
+    /// Which.
+    pub send: SendId,
+    /// Its step; [`limits::ASK_STEP`] for a question asked again.
+    pub step: u8,
+    /// How it ended.
+    pub outcome: SendOutcome,
+    /// When that was known.
+    pub at: Moment,
+}
+
+/// The longer, colder part of a conversation.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Details {
+    /// The caller's own name of it; empty where it has none.
+    pub caller: String,
+    /// Where to send; empty where unknown.
+    pub to: String,
+    /// Variables, sorted by name.
+    pub vars: Vec<(String, String)>,
+    /// Attributes, sorted by name.
+    pub attributes: Vec<(String, String)>,
+    /// The last question asked (whether it is unanswered is in the state).
+    pub question: Option<Question>,
+    /// The last decisions, oldest first, at most [`limits::DECISIONS`].
+    pub decisions: VecDeque<Decision>,
+    /// The last sends, oldest first, at most [`limits::DECISIONS`].
+    pub sends: VecDeque<SendRecord>,
+}
+
+impl Details {
+    /// Takes one change in.
+    pub fn apply(&mut self, delta: &Delta) {
+        match delta {
+            Delta::Caller(name) => self.caller.clone_from(name),
+            Delta::To(to) => self.to.clone_from(to),
+            Delta::Vars(vars) => merge(&mut self.vars, vars),
+            Delta::Attributes(attributes) => merge(&mut self.attributes, attributes),
+            Delta::Asked(question) => self.question = Some(question.clone()),
+            Delta::Decided(decision) => push_bounded(&mut self.decisions, **decision),
+            Delta::Ended { send, step, outcome, at } => {
+                push_bounded(&mut self.sends, SendRecord { send: *send, step: *step, outcome: *outcome, at: *at });
+            }
+        }
+    }
+}
+
+fn merge(into: &mut Vec<(String, String)>, from: &[(String, String)]) {
+    for (name, value) in from {
+        match into.binary_search_by(|(n, _)| n.cmp(name)) {
+            Ok(i) => into[i].1.clone_from(value),
+            Err(i) if into.len() < limits::VARIABLES => into.insert(i, (name.clone(), value.clone())),
+            Err(_) => {}
+        }
+    }
+}
+
+fn push_bounded<T>(into: &mut VecDeque<T>, value: T) {
+    if into.len() == limits::DECISIONS {
+        into.pop_front();
+    }
+    into.push_back(value);
+}
+
+/// A conversation as the store holds it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stored {
+    /// Which.
+    pub id: ConversationId,
+    /// On which line.
+    pub line: NameId,
+    /// In which flow.
+    pub flow: NameId,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// A hook record: written in the commit of the decision that caused it, gone when every hook has had it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HookRecord {
+    /// Its number; grows without gaps that matter.
+    pub seq: u64,
+    /// Whose.
+    pub conversation: ConversationId,
+    /// What.
+    pub report: Report,
+    /// When.
+    pub at: Moment,
+    /// The stretch of silence.
+    pub episode: u32,
+    /// The step of the ladder.
+    pub step: u8,
+    /// The send it speaks of, if any.
+    pub send: Option<SendId>,
+    /// The question that `resumed` carries.
+    pub question: Option<Question>,
+    /// The hooks that still have to get it.
+    pub hooks: Vec<NameId>,
+}
+
+/// A claim or its end, for the ledger of sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LedgerEntry {
+    /// A call is about to be made: stands in the ledger, durable, before the network is touched.
+    Intent {
+        /// For which send.
+        send: SendId,
+        /// Which call, from 1.
+        attempt: u8,
+        /// When it was claimed.
+        at: Moment,
+        /// Of which conversation.
+        conversation: ConversationId,
+        /// On which line.
+        line: NameId,
+    },
+    /// The call ended. Only `Refused` permits another call for the send.
+    Ended {
+        /// For which send.
+        send: SendId,
+        /// Which call.
+        attempt: u8,
+        /// When.
+        at: Moment,
+        /// How.
+        end: LedgerEnd,
+    },
+}
+
+/// How a call ended, as far as the ledger cares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum LedgerEnd {
+    /// Taken.
+    Accepted = 1,
+    /// Definitely not taken, or the call never began: another call may be made.
+    Refused = 2,
+    /// Unknown.
+    Unknown = 3,
+}
+
+/// Whom a pause holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum PauseScope {
+    /// Everything.
+    All,
+    /// One line.
+    Line(NameId),
+    /// One flow.
+    Flow(NameId),
+}
+
+/// The change that one decision makes: kept whole or not at all.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Moved {
+    /// The conversation as it is from now on.
+    pub stored: Stored,
+    /// The identity of the event, so that it is known when it comes again.
+    pub identity: Option<EventKey>,
+    /// When the change was made.
+    pub now: Moment,
+    /// What its details learn.
+    pub deltas: Vec<Delta>,
+    /// Names under which it can be found from now on.
+    pub aliases: Vec<AliasKey>,
+    /// What hooks are told.
+    pub hooks: Vec<HookRecord>,
+    /// For the ledger.
+    pub ledger: Option<LedgerEntry>,
+}
+
+/// Everything that can be kept.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// A conversation moved.
+    Moved(Box<Moved>),
+    /// A name got its number.
+    Named(NameId, Arc<str>),
+    /// A person opted out.
+    OptedOut(PersonKey, Moment),
+    /// A person took it back.
+    OptedIn(PersonKey, Moment),
+    /// Sending was paused (`true`) or resumed.
+    Paused(PauseScope, bool),
+    /// A hook took a record.
+    HookDone(NameId, u64),
+    /// A hook did not take a record in time; it is kept as a dead letter from this instant.
+    HookDead(NameId, u64, Moment),
+    /// A dead letter is to be delivered again.
+    HookReplay(NameId, u64),
+    /// The ledger learns something that no conversation does.
+    Ledger(LedgerEntry),
+    /// A conversation is erased (`true`) or has outlived its retention.
+    Forgotten(ConversationId, bool),
+    /// Identities of this and earlier days (days since the epoch) may be dropped.
+    IdentitiesUntil(i64),
+    /// The daemon was alive at this instant.
+    Alive(Moment),
+}
+
+/// Why a skip happened to a conversation that a send never reached; for counting.
+pub type Reason = SkipReason;

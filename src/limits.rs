@@ -1,0 +1,86 @@
+//! Every bound of the program in one place, with the relations between them checked at compile time.
+//!
+//! Not configuration: what an operator may change is in `config/`, with its default named here.
+
+use crate::moment::{DAY, HOUR, MINUTE, SECOND};
+
+/// Largest event, in bytes of JSON.
+pub const EVENT_BYTES: usize = 16 * 1024;
+/// Largest identity given with an event, in bytes.
+pub const EVENT_ID_BYTES: usize = 128;
+/// Largest name that a caller gives a conversation, in bytes.
+pub const CONVERSATION_BYTES: usize = 128;
+/// Longest text of a question, in characters.
+pub const QUESTION_CHARS: usize = 4_096;
+/// Largest payload of a question, in bytes.
+pub const PAYLOAD_BYTES: usize = 4 * 1024;
+/// Most variables (and most attributes) of a conversation.
+pub const VARIABLES: usize = 64;
+/// Largest variable or attribute, name and value each, in bytes.
+pub const VARIABLE_BYTES: usize = 1024;
+
+/// How far a provider's time may lie ahead of arrival before it is clamped to arrival, in milliseconds.
+pub const AHEAD: i64 = 5 * MINUTE;
+/// How much older than the armed question a message may be and still cancel it (providers stamp whole seconds).
+pub const DISORDER: i64 = 60 * SECOND;
+/// "later" plans again this far on.
+pub const LATER: i64 = 3 * HOUR;
+/// A typed yes revives an expired or declined conversation for this long; a button does until retention.
+pub const TYPED_REVIVAL: i64 = DAY;
+/// A send in doubt waits this long for a status that settles it, then ends `unknown`.
+pub const DOUBT: i64 = DAY;
+/// A question asked again after "yes" goes out within this time or not at all.
+pub const ASK: i64 = HOUR;
+/// Most episodes of a conversation in which something was sent.
+pub const EPISODES_WITH_SENDS: u8 = 3;
+/// Calls for one send, refusals included.
+pub const ATTEMPTS: u8 = 8;
+/// Further follow-ups in a flow.
+pub const STEPS: usize = 8;
+/// The `step` number under which a question asked again after "yes" is identified.
+pub const ASK_STEP: u8 = u8::MAX;
+
+/// The shortest wait before a follow-up (the guide's floor).
+pub const WAIT_FLOOR: i64 = 30 * MINUTE;
+/// The longest wait before the first follow-up (the guide's ceiling).
+pub const WAIT_CEILING: i64 = 23 * HOUR;
+/// The longest delay of a further follow-up.
+pub const STEP_CEILING: i64 = 30 * DAY;
+
+/// Identities of events are kept this long.
+pub const IDENTITY_DAYS: i64 = 9;
+/// Finished conversations and dead hooks stay on disk this long, unless configured.
+pub const RETENTION: i64 = 30 * DAY;
+/// Sends stay in the ledger this long: longer than any silence or backup lives.
+pub const LEDGER: i64 = 90 * DAY;
+/// Decisions kept of a conversation.
+pub const DECISIONS: usize = 64;
+/// Conversations on one page of a list.
+pub const PAGE: usize = 1_000;
+
+/// Calls under way on one line, unless configured.
+pub const MAX_IN_FLIGHT: usize = 64;
+/// The time a call to a provider may take, all of it.
+pub const CALL_BUDGET: i64 = 10 * SECOND;
+/// The time SIGTERM leaves to calls under way; then they are in doubt, durably.
+pub const DRAIN: i64 = 20 * SECOND;
+/// The longest sleep of the loop, so that a suspended or stepped clock cannot strand a timer.
+pub const NAP: i64 = 5 * SECOND;
+/// A jump of the wall clock beyond this holds sending.
+pub const CLOCK_JUMP: i64 = 60 * SECOND;
+/// A clock that jumped must be steady this long before sending goes on by itself.
+pub const CLOCK_STEADY: i64 = 60 * SECOND;
+/// Being down longer than this makes a line wait for the webhooks queued at its provider.
+pub const DOWN: i64 = 60 * SECOND;
+
+/// Changes in one group commit.
+pub const GROUP: usize = 4_096;
+/// Events waiting for the engine; more are refused with 503 before anything is kept.
+pub const INBOX: usize = 8_192;
+
+const _: () = assert!(CALL_BUDGET < DRAIN, "a call ends before the drain does");
+const _: () = assert!(DRAIN < 60 * SECOND, "the drain ends before systemd's TimeoutStopSec");
+const _: () = assert!(WAIT_FLOOR < WAIT_CEILING && WAIT_CEILING < STEP_CEILING);
+const _: () = assert!(LEDGER > RETENTION + STEP_CEILING, "nothing that could be sent again has left the ledger");
+const _: () = assert!(STEPS < ASK_STEP as usize);
+const _: () = assert!(IDENTITY_DAYS * DAY >= 8 * DAY, "providers redeliver for 7 days");
