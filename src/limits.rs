@@ -29,6 +29,14 @@ pub const LATER: i64 = 3 * HOUR;
 pub const TYPED_REVIVAL: i64 = DAY;
 /// A send in doubt waits this long for a status that settles it, then ends `unknown`.
 pub const DOUBT: i64 = DAY;
+/// A question that arrives longer than this after it was asked is history: it is remembered, but arms nothing.
+pub const HISTORY: i64 = DAY;
+/// The wait before the second call for a send; doubles with each further one.
+pub const BACKOFF: i64 = 5 * SECOND;
+/// The longest wait between calls for a send that we choose ourselves.
+pub const BACKOFF_CEILING: i64 = 10 * MINUTE;
+/// The longest wait between calls that a provider may ask for.
+pub const RETRY_AFTER_CEILING: i64 = 6 * HOUR;
 /// A question asked again after "yes" goes out within this time or not at all.
 pub const ASK: i64 = HOUR;
 /// Most episodes of a conversation in which something was sent.

@@ -17,6 +17,7 @@ mod event;
 mod policy;
 mod state;
 mod step;
+mod turn;
 
 pub use answer::Choice;
 pub use event::{Event, Finish, Ignored, Refusal, Report, Send, SendOutcome, Step, Verdict};

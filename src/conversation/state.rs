@@ -3,6 +3,7 @@
 //! Not the texts: question, variables and story are details that the machine never reads.
 
 use crate::conversation::event::SendOutcome;
+use crate::id::ConversationId;
 use crate::moment::Moment;
 use crate::schedule::SkipReason;
 
@@ -134,10 +135,14 @@ pub struct State {
     pub purpose: Purpose,
     /// How the send in hand is worded.
     pub form: Form,
+    /// As planned at present, the send in hand will be skipped, and why.
+    pub skip: Option<SkipReason>,
     /// How the latest send of this silence ended.
     pub sent: Option<SendOutcome>,
     /// Why this conversation cannot be sent to, seen when it was armed.
     pub obstacle: Option<SkipReason>,
+    /// Spreads conversations that share an instant: a function of the conversation's id, so never stored.
+    pub salt: u32,
     /// The time of the event that began this run of the conversation.
     pub begun: Moment,
     /// The beginning of the silence: half of the identity of its sends.
@@ -163,7 +168,7 @@ pub struct State {
 impl State {
     /// A conversation of which nothing is known yet; `opted_out` where the person is on the opt-out list.
     #[must_use]
-    pub fn new(opted_out: bool) -> State {
+    pub fn new(id: ConversationId, opted_out: bool) -> State {
         State {
             phase: Phase::Quiet,
             held: false,
@@ -178,8 +183,10 @@ impl State {
             attempt: 0,
             purpose: Purpose::FollowUp,
             form: Form::Message,
+            skip: None,
             sent: None,
             obstacle: None,
+            salt: State::salt_of(id),
             begun: Moment::MIN,
             silence: Moment::MIN,
             question: None,
@@ -191,6 +198,12 @@ impl State {
             not_after: Moment::MAX,
             expires: None,
         }
+    }
+
+    /// The salt of a conversation: the first bits of its id, which is a hash.
+    #[must_use]
+    pub fn salt_of(id: ConversationId) -> u32 {
+        (id.0 >> 96) as u32
     }
 
     /// When this conversation wants to be woken; waking it earlier, later or twice is harmless.

@@ -1,11 +1,437 @@
-//! The table.
+//! The table: what each event does in each state.
+//!
+//! Total and pure: every event has an answer in every state, and where nothing changes the answer says why.
 
-use crate::conversation::{Event, Policy, State, Step};
+use crate::conversation::answer::Choice;
+use crate::conversation::event::{Event, Finish, Ignored, Report, SendOutcome, Step, Verdict};
+use crate::conversation::policy::{ArmOn, InDoubt, Policy};
+use crate::conversation::state::{Outcome, Phase, Purpose, State};
+use crate::conversation::turn::Turn;
+use crate::limits;
 use crate::moment::Moment;
-use crate::schedule::Trail;
+use crate::schedule::{Reason, SkipReason};
 
-/// Moves a conversation.
+/// Moves a conversation by one event. `now` is when the event is taken in; it may lie before an earlier `now`.
 #[must_use]
-pub fn step(_policy: &Policy, state: &State, _event: &Event, _now: Moment) -> Step {
-    Step { state: *state, send: None, reports: [None; 3], ended: None, trail: Trail::default(), ignored: None }
+pub fn step(policy: &Policy, state: &State, event: &Event, now: Moment) -> Step {
+    let mut turn = Turn::new(policy, state, now);
+    match *event {
+        Event::Message { at, typed } => turn.message(turn.clamp(at), typed),
+        Event::Answer { at, choice, silence } => turn.answer(turn.clamp(at), choice, silence),
+        Event::Question { at, obstacle } => turn.question(turn.clamp(at), obstacle),
+        Event::Finish { at, how } => turn.finish_fact(turn.clamp(at), how),
+        Event::OptOut { at } => turn.opt_out(turn.clamp(at)),
+        Event::OptIn { .. } => turn.opt_in(),
+        Event::Hold => turn.hold(),
+        Event::Release => turn.release(),
+        Event::Postpone { until } => turn.postpone(until),
+        Event::SendNow => turn.send_now(),
+        Event::Woke => turn.woke(),
+        Event::Sent { silence, step, verdict } => turn.sent(silence, step, verdict),
+        Event::Orphaned => turn.orphaned(),
+        Event::PolicyChanged => turn.policy_changed(),
+    }
+    turn.into_step()
+}
+
+impl Turn<'_> {
+    fn message(&mut self, at: Moment, typed: Option<Choice>) {
+        if typed == Some(Choice::Stop) {
+            self.state.last_inbound = self.state.last_inbound.max(Some(at));
+            return self.opt_out(at);
+        }
+        if let Phase::Finished(outcome) = self.state.phase {
+            return self.message_after_end(at, typed, outcome);
+        }
+        self.state.last_inbound = self.state.last_inbound.max(Some(at));
+        if self.state.phase != Phase::Quiet {
+            if at.plus(limits::DISORDER) < self.state.silence {
+                return self.ignore(Ignored::Stale);
+            }
+            if self.follow_up_is_out(at) {
+                self.reply(at, typed);
+            } else if matches!(self.state.sent, Some(SendOutcome::Skipped(_) | SendOutcome::Rejected(_))) {
+                self.resume(at, false, false);
+            } else {
+                self.disarm();
+                self.state.question = None;
+            }
+        }
+        self.arm_on_message(at);
+    }
+
+    fn arm_on_message(&mut self, at: Moment) {
+        let latest = self.state.last_inbound == Some(at);
+        if self.policy.arm_on == ArmOn::AnyMessage && self.state.phase == Phase::Quiet && latest && !self.state.opted_out {
+            self.arm_or_remember(at);
+        }
+    }
+
+    /// What the person says to a follow-up that is out.
+    fn reply(&mut self, at: Moment, choice: Option<Choice>) {
+        match choice {
+            Some(Choice::Yes) => self.resume(at, true, false),
+            Some(Choice::No) => self.decline(at),
+            Some(Choice::Later) => self.later(at),
+            Some(Choice::Stop) => self.opt_out(at),
+            None => self.resume(at, false, false),
+        }
+    }
+
+    fn decline(&mut self, at: Moment) {
+        self.finish(Outcome::Declined, at);
+        self.report(Report::Declined);
+    }
+
+    fn later(&mut self, at: Moment) {
+        self.disarm();
+        self.because(Reason::Later { at });
+        self.state.later = true;
+        self.arm(at);
+    }
+
+    fn message_after_end(&mut self, at: Moment, typed: Option<Choice>, outcome: Outcome) {
+        let ended = self.state.expires.unwrap_or(self.now);
+        self.state.last_inbound = self.state.last_inbound.max(Some(at));
+        if self.state.opted_out {
+            return self.ignore(Ignored::OptedOut);
+        }
+        let revivable = matches!(outcome, Outcome::Expired | Outcome::Declined);
+        let fresh = self.now.since(ended) <= limits::TYPED_REVIVAL;
+        match typed {
+            Some(Choice::Yes) if revivable && fresh => return self.resume(at, true, true),
+            Some(Choice::Later) if revivable && fresh => return self.revive_later(at),
+            Some(Choice::No) if revivable && fresh => return self.ignore(Ignored::Finished),
+            _ => {}
+        }
+        if at > ended {
+            self.begin_anew(at);
+            self.arm_on_message(at);
+        } else if outcome == Outcome::Expired && at.plus(limits::DISORDER) >= self.state.silence {
+            // Said in time, delivered late: the silence that ended it never was.
+            self.resume(at, false, true);
+        } else {
+            self.ignore(Ignored::Stale);
+        }
+    }
+
+    fn revive_later(&mut self, at: Moment) {
+        self.because(Reason::Revived { at });
+        self.later(at);
+    }
+
+    fn answer(&mut self, at: Moment, choice: Choice, silence: Option<Moment>) {
+        if choice == Choice::Stop {
+            self.state.last_inbound = self.state.last_inbound.max(Some(at));
+            return self.opt_out(at);
+        }
+        let old = silence.is_some_and(|s| s != self.state.silence);
+        if let Phase::Finished(outcome) = self.state.phase {
+            return self.answer_after_end(at, choice, old, outcome);
+        }
+        self.state.last_inbound = self.state.last_inbound.max(Some(at));
+        if self.state.phase == Phase::Quiet {
+            self.ignore(Ignored::NothingToDo);
+            return self.arm_on_message(at);
+        }
+        if self.state.phase == Phase::Sending && !old && silence.is_some() {
+            // Nobody taps a button that never arrived.
+            self.state.handed_over = Some(at);
+            self.end_send(SendOutcome::Accepted);
+            self.report(Report::FollowUpSent { unknown: false });
+            self.rest(None);
+        }
+        match choice {
+            Choice::Yes => self.resume(at, true, false),
+            Choice::No if !old => self.decline(at),
+            Choice::Later if !old => self.later(at),
+            // An old button is a sign of life, no more.
+            Choice::No | Choice::Later | Choice::Stop => {
+                self.disarm();
+                self.state.question = None;
+            }
+        }
+    }
+
+    fn answer_after_end(&mut self, at: Moment, choice: Choice, old: bool, outcome: Outcome) {
+        self.state.last_inbound = self.state.last_inbound.max(Some(at));
+        if self.state.opted_out {
+            return self.ignore(Ignored::OptedOut);
+        }
+        let revivable = matches!(outcome, Outcome::Expired | Outcome::Declined) && !old;
+        match choice {
+            Choice::Yes if revivable => self.resume(at, true, true),
+            Choice::Later if revivable => self.revive_later(at),
+            _ => self.ignore(Ignored::Finished),
+        }
+    }
+
+    fn question(&mut self, at: Moment, obstacle: Option<SkipReason>) {
+        if self.state.opted_out {
+            return self.ignore(Ignored::OptedOut);
+        }
+        let known = self.state.last_inbound.max(self.state.question);
+        let ended = self.state.outcome().and(self.state.expires);
+        if known.is_some_and(|k| k > at) || ended.is_some_and(|e| e >= at) {
+            return self.ignore(Ignored::Stale);
+        }
+        if ended.is_some() {
+            self.begin_anew(at);
+        }
+        self.disarm();
+        self.state.question = Some(at);
+        self.state.obstacle = obstacle;
+        self.arm_or_remember(at);
+    }
+
+    /// Arms, unless the silence began so long ago that it is history: nothing imported or replayed sends by itself.
+    fn arm_or_remember(&mut self, at: Moment) {
+        if self.now.since(at) > limits::HISTORY {
+            return self.ignore(Ignored::Stale);
+        }
+        self.arm(at);
+    }
+
+    fn finish_fact(&mut self, at: Moment, how: Finish) {
+        let (outcome, report) = match how {
+            Finish::Succeeded => (Outcome::Succeeded, Some(Report::Succeeded)),
+            Finish::Failed => (Outcome::Failed, Some(Report::Failed)),
+            Finish::Cancelled => (Outcome::Cancelled, None),
+            Finish::Superseded => {
+                self.because(Reason::Superseded { at });
+                (Outcome::Cancelled, None)
+            }
+        };
+        if at < self.state.begun {
+            return self.ignore(Ignored::Stale);
+        }
+        if let Phase::Finished(before) = self.state.phase {
+            let fact = matches!(before, Outcome::Succeeded | Outcome::Failed | Outcome::Cancelled);
+            if before == outcome {
+                return self.ignore(Ignored::NothingToDo);
+            }
+            if fact && self.state.expires.is_some_and(|e| e > at) {
+                return self.ignore(Ignored::Stale);
+            }
+        }
+        self.finish(outcome, at);
+        if let Some(report) = report {
+            self.report(report);
+        }
+    }
+
+    fn opt_out(&mut self, at: Moment) {
+        if self.state.opted_out {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.because(Reason::OptedOut { at });
+        if self.state.outcome().is_none() {
+            self.finish(Outcome::OptedOut, at);
+        }
+        self.state.opted_out = true;
+        self.report(Report::OptedOut);
+    }
+
+    fn opt_in(&mut self) {
+        if !self.state.opted_out {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.state.opted_out = false;
+    }
+
+    fn hold(&mut self) {
+        if self.state.held || self.state.outcome().is_some() {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.because(Reason::Held { at: self.now });
+        self.state.held = true;
+    }
+
+    fn release(&mut self) {
+        if !self.state.held {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.because(Reason::Released { at: self.now });
+        self.state.held = false;
+        if self.state.phase == Phase::Waiting && self.state.purpose == Purpose::FollowUp {
+            self.plan();
+        }
+    }
+
+    /// Whether a follow-up is planned that an operator can still move.
+    fn movable(&self) -> bool {
+        match self.state.phase {
+            Phase::Waiting | Phase::Retrying => self.state.purpose == Purpose::FollowUp,
+            Phase::Answering => self.state.wake.is_some(),
+            _ => false,
+        }
+    }
+
+    fn postpone(&mut self, until: Moment) {
+        if !self.movable() {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.because(Reason::Postponed { at: until });
+        self.state.earliest = Some(until);
+        self.replan();
+    }
+
+    fn send_now(&mut self) {
+        if !self.movable() {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.because(Reason::SentNow { at: self.now });
+        self.state.earliest = None;
+        self.state.hurried = true;
+        self.replan();
+    }
+
+    fn replan(&mut self) {
+        if self.state.phase == Phase::Retrying {
+            self.state.phase = Phase::Waiting;
+        }
+        self.plan();
+    }
+
+    fn policy_changed(&mut self) {
+        if !self.movable() || self.state.phase == Phase::Retrying {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.because(Reason::PolicyChanged { at: self.now });
+        if !self.policy.rules.enabled {
+            return self.skip(SkipReason::FlowDisabled);
+        }
+        if self.state.phase == Phase::Answering && self.state.step >= self.policy.ladder() {
+            self.end_send(SendOutcome::Cancelled);
+            return self.rest(None);
+        }
+        self.plan();
+    }
+
+    fn woke(&mut self) {
+        if self.state.wake_at().is_none_or(|wake| self.now < wake) {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        match self.state.phase {
+            Phase::Sending => self.unknown(),
+            Phase::Waiting | Phase::Retrying | Phase::Answering => {
+                if self.state.expires.is_some_and(|expires| self.now >= expires) {
+                    self.expire();
+                } else if self.state.purpose == Purpose::Ask && self.state.phase != Phase::Answering {
+                    self.attempt_ask();
+                } else {
+                    self.attempt_follow_up();
+                }
+            }
+            Phase::Quiet | Phase::Finished(_) => self.ignore(Ignored::NothingToDo),
+        }
+    }
+
+    fn expire(&mut self) {
+        if matches!(self.state.phase, Phase::Waiting | Phase::Retrying) {
+            // Down or held for so long that the answer could no longer come in time.
+            self.because(Reason::TooLate { at: self.now });
+            self.skip(SkipReason::TooLate);
+        }
+        self.finish(Outcome::Expired, self.now);
+        self.report(Report::Expired);
+    }
+
+    /// The question again: an answer to the person's own "yes", so the hours of follow-ups do not bind it; the window does.
+    fn attempt_ask(&mut self) {
+        if self.state.opted_out {
+            self.skip(SkipReason::OptedOut);
+        } else if let Some(obstacle) = self.state.obstacle {
+            self.skip(obstacle);
+        } else if self.now > self.state.not_after {
+            self.skip(SkipReason::TooLate);
+        } else {
+            self.claim();
+        }
+    }
+
+    fn sent(&mut self, silence: Moment, step: u8, verdict: Verdict) {
+        let state = &self.state;
+        if state.phase != Phase::Sending || state.silence != silence || state.step != step {
+            return self.ignore(Ignored::NotInHand);
+        }
+        match verdict {
+            Verdict::Accepted(at) => self.handed_over(at, SendOutcome::Accepted),
+            Verdict::Refused(refusal) => self.refused(refusal.reason()),
+            Verdict::Busy(after) => self.retry(after),
+            Verdict::NotBegun if state.attempt >= limits::ATTEMPTS => self.skip(SkipReason::TooLate),
+            Verdict::NotBegun => {
+                self.state.phase = Phase::Waiting;
+                self.attempt_again(self.now);
+            }
+            Verdict::Unknown if self.policy.in_doubt == InDoubt::Resend => self.retry(0),
+            Verdict::Unknown if self.policy.line.correlation => {
+                self.count_as_sent();
+                self.state.doubt = true;
+            }
+            Verdict::Unknown => self.unknown(),
+        }
+    }
+
+    fn unknown(&mut self) {
+        self.handed_over(self.now, SendOutcome::Unknown);
+    }
+
+    /// Handed over, or so it must be assumed.
+    fn handed_over(&mut self, at: Moment, outcome: SendOutcome) {
+        let purpose = self.state.purpose;
+        self.state.handed_over = Some(at);
+        self.end_send(outcome);
+        if purpose == Purpose::Ask {
+            // We have just spoken for the bot: a new silence begins.
+            self.state.question = Some(at);
+            self.state.phase = Phase::Quiet;
+            self.state.later = false;
+            return self.arm(at);
+        }
+        self.report(Report::FollowUpSent { unknown: outcome == SendOutcome::Unknown });
+        self.state.expires = Some(at.plus(self.policy.expires_after));
+        self.rest(None);
+        if self.state.step + 1 < self.policy.ladder() {
+            self.state.step += 1;
+            self.state.attempt = 0;
+            self.state.hurried = false;
+            self.state.earliest = None;
+            self.plan();
+        }
+    }
+
+    fn refused(&mut self, reason: SkipReason) {
+        self.end_send(SendOutcome::Rejected(reason));
+        self.report(Report::Skipped(reason));
+        self.rest(None);
+    }
+
+    fn retry(&mut self, after: i64) {
+        let attempt = self.state.attempt;
+        if attempt >= limits::ATTEMPTS {
+            return self.refused(SkipReason::LineCannot);
+        }
+        let doubled = limits::BACKOFF.saturating_mul(1 << attempt.saturating_sub(1).min(20));
+        let backoff = doubled.min(limits::BACKOFF_CEILING).max(after.min(limits::RETRY_AFTER_CEILING));
+        self.because(Reason::Retry { at: self.now.plus(backoff), attempt });
+        self.state.phase = Phase::Retrying;
+        self.attempt_again(self.now.plus(backoff));
+    }
+
+    fn attempt_again(&mut self, wake: Moment) {
+        self.state.wake = Some(wake);
+        self.state.doubt = false;
+        if self.state.expires.is_none() {
+            self.state.expires = Some(self.now.plus(self.policy.expires_after));
+        }
+    }
+
+    /// The process that made the call is gone: nobody will tell how it ended.
+    fn orphaned(&mut self) {
+        if self.state.phase != Phase::Sending || self.state.doubt {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.sent(self.state.silence, self.state.step, Verdict::Unknown);
+    }
 }

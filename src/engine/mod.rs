@@ -2,5 +2,8 @@
 //!
 //! Not a clock: every verb is told `now`. Not a thread: the daemon and the simulator drive the same verbs.
 
+pub mod book;
+pub mod desk;
 pub mod ports;
 pub mod record;
+pub mod request;

@@ -3,8 +3,11 @@
 //! Not async: a store's reads are short, and its flush runs on a thread of its own.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 
-use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Stored};
+use crate::conversation::{Capabilities, Form, Purpose, Refusal};
+use crate::engine::record::{Question, Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Stored};
 use crate::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
 use crate::moment::Moment;
 use std::sync::Arc;
@@ -140,4 +143,76 @@ pub trait Store: Send + Sync {
 
     /// Figures for metrics: (name, value), names as in `/metrics` without prefix.
     fn figures(&self) -> Vec<(&'static str, f64)>;
+}
+
+/// What a provider is asked to hand over: complete, so that it needs nothing else.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Message {
+    /// Its identity: the provider's idempotency or correlation key.
+    pub send: SendId,
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// The caller's name of it; may be empty.
+    pub caller: String,
+    /// To whom: E.164 digits or the provider's user id; may be empty where the line needs none.
+    pub to: String,
+    /// The line's name.
+    pub line: Arc<str>,
+    /// The flow's name.
+    pub flow: Arc<str>,
+    /// A follow-up, or the question again.
+    pub purpose: Purpose,
+    /// Free text or template.
+    pub form: Form,
+    /// The text, variables filled in.
+    pub text: String,
+    /// The labels of *yes* and *no*, under a follow-up.
+    pub buttons: Option<(Arc<str>, Arc<str>)>,
+    /// The approved template, where the form is one.
+    pub template: Option<Arc<str>>,
+    /// Variables of the template.
+    pub vars: Vec<(String, String)>,
+    /// The last unanswered question.
+    pub question: Option<Question>,
+    /// The step of the ladder, from 0.
+    pub step: u8,
+    /// The stretch of silence.
+    pub episode: u32,
+    /// Which call, from 1.
+    pub attempt: u8,
+    /// When the silence began.
+    pub silence: Moment,
+    /// When the call begins.
+    pub now: Moment,
+}
+
+/// How a call ended, in the provider's words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Called {
+    /// What it means.
+    pub end: CallEnd,
+    /// One line for people: status and code, no number and no text.
+    pub detail: String,
+}
+
+/// What the end of a call means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CallEnd {
+    /// Taken.
+    Accepted,
+    /// Not taken for now, and the provider or the missing connection proves it; again after so many milliseconds at the soonest.
+    Busy(i64),
+    /// Not taken, for good.
+    Refused(Refusal),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A provider's line: makes one call for one message. Never retries, follows no redirect, keeps its time budget.
+pub trait Provider: Send + Sync {
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Makes the call. Dropping the future leaves the call in doubt.
+    fn send<'a>(&'a self, message: &'a Message) -> Pin<Box<dyn Future<Output = Called> + Send + 'a>>;
 }

@@ -1,0 +1,324 @@
+//! One turn of the machine while it is being made: the state as it becomes, and what goes out beside it.
+//!
+//! Not the table: which event does what is in `step.rs`; here are the moves that several of its rows share.
+
+use crate::conversation::event::{Ignored, Report, Send, SendOutcome, Step};
+use crate::conversation::policy::{OnYes, Policy};
+use crate::conversation::state::{Form, Outcome, Phase, Purpose, State};
+use crate::limits;
+use crate::moment::Moment;
+use crate::schedule::{self, Action, Reason, Silence, SkipReason, Slot, Trail};
+
+pub(super) struct Turn<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) now: Moment,
+    pub(super) state: State,
+    pub(super) trail: Trail,
+    pub(super) ignored: Option<Ignored>,
+    send: Option<Send>,
+    reports: [Option<Report>; 3],
+    ended: Option<(Moment, u8, SendOutcome)>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(policy: &'a Policy, state: &State, now: Moment) -> Turn<'a> {
+        let trail = Trail::default();
+        Turn { policy, now, state: *state, trail, ignored: None, send: None, reports: [None; 3], ended: None }
+    }
+
+    pub(super) fn into_step(self) -> Step {
+        let Turn { state, send, reports, ended, trail, ignored, .. } = self;
+        Step { state, send, reports, ended, trail, ignored }
+    }
+
+    /// A time from outside: more than five minutes ahead is clamped to arrival.
+    pub(super) fn clamp(&self, at: Moment) -> Moment {
+        if at.since(self.now) > limits::AHEAD { self.now } else { at }
+    }
+
+    pub(super) fn because(&mut self, reason: Reason) {
+        self.trail.push(reason);
+    }
+
+    pub(super) fn ignore(&mut self, why: Ignored) {
+        self.ignored = Some(why);
+    }
+
+    pub(super) fn report(&mut self, report: Report) {
+        // Three is the most that any row tells: a send that ended, the end of the conversation, a new beginning.
+        if let Some(free) = self.reports.iter_mut().find(|r| r.is_none()) {
+            *free = Some(report);
+        }
+    }
+
+    /// Whether a follow-up of this silence reached, or may have reached, the person by `at` (providers stamp whole seconds).
+    pub(super) fn follow_up_is_out(&self, at: Moment) -> bool {
+        self.state.sent_in_episode && self.state.handed_over.is_some_and(|h| h >= self.state.silence && at.plus(999) >= h)
+    }
+
+    /// Begins a new silence at `at` and arms its first follow-up, where the rules allow.
+    pub(super) fn arm(&mut self, at: Moment) {
+        let state = &mut self.state;
+        state.silence = at;
+        state.episode = state.episode.saturating_add(1);
+        state.step = 0;
+        state.attempt = 0;
+        state.purpose = Purpose::FollowUp;
+        state.sent = None;
+        state.sent_in_episode = false;
+        state.hurried = false;
+        state.earliest = None;
+        state.doubt = false;
+        if !self.policy.rules.enabled {
+            self.because(Reason::Disabled { at });
+            self.rest(None);
+            self.state.due = None;
+            self.state.expires = Some(at.plus(self.policy.expires_after));
+            return;
+        }
+        self.state.phase = Phase::Waiting;
+        self.plan();
+    }
+
+    /// Plans the follow-up in hand, from now on. In `Answering` it is the next step, and expiry stays as it is.
+    pub(super) fn plan(&mut self) {
+        let state = &self.state;
+        let (anchor, wait) = self.anchor_and_wait();
+        let silence = Silence {
+            inactive_since: anchor,
+            last_inbound_at: state.last_inbound,
+            now: state.earliest.map_or(self.now, |e| e.max(self.now)),
+            spread_key: (u64::from(state.salt) << 32) ^ (state.silence.0 as u64),
+        };
+        let plan = schedule::plan_after(&self.policy.rules, wait, &silence);
+        for reason in plan.trail.iter() {
+            self.trail.push(*reason);
+        }
+        let target = anchor.plus(wait).max(silence.now);
+        match (self.refusal(), plan.action) {
+            (Some(reason), _) | (None, Action::Skip(reason)) => self.expect_skip(target, reason),
+            (None, Action::None) => self.expect_skip(target, SkipReason::FlowDisabled),
+            (None, Action::Message(slot)) => self.expect(slot, Form::Message),
+            (None, Action::Template(slot)) => self.expect(slot, Form::Template),
+        }
+    }
+
+    fn anchor_and_wait(&self) -> (Moment, i64) {
+        let state = &self.state;
+        let (anchor, wait) = match state.step {
+            0 => (state.silence, if state.later { limits::LATER } else { self.policy.rules.wait }),
+            n => {
+                let delay = self.policy.steps.get(usize::from(n) - 1).map_or(limits::STEP_CEILING, |s| s.delay);
+                (state.handed_over.unwrap_or(state.silence), delay)
+            }
+        };
+        (anchor, if state.hurried { limits::WAIT_FLOOR } else { wait })
+    }
+
+    /// Why this conversation may not be sent to at all, whatever the hour.
+    fn refusal(&self) -> Option<SkipReason> {
+        let state = &self.state;
+        if state.opted_out {
+            return Some(SkipReason::OptedOut);
+        }
+        if !self.policy.rules.enabled {
+            return Some(SkipReason::FlowDisabled);
+        }
+        if state.episodes_sent >= limits::EPISODES_WITH_SENDS && !state.sent_in_episode {
+            return Some(SkipReason::Capped);
+        }
+        state.obstacle
+    }
+
+    fn expect(&mut self, slot: Slot, form: Form) {
+        let state = &mut self.state;
+        state.form = form;
+        state.skip = None;
+        state.wake = Some(slot.not_before);
+        state.due = Some(slot.due);
+        state.not_after = slot.not_after;
+        self.expire_after_due(slot.due);
+    }
+
+    /// A skip that is known in advance still waits for its moment: the person may speak first, and then nothing was skipped.
+    fn expect_skip(&mut self, target: Moment, reason: SkipReason) {
+        let state = &mut self.state;
+        state.skip = Some(reason);
+        state.wake = Some(target);
+        state.due = None;
+        state.not_after = Moment::MAX;
+        self.expire_after_due(target);
+    }
+
+    fn expire_after_due(&mut self, due: Moment) {
+        if self.state.phase != Phase::Answering {
+            self.state.expires = Some(due.plus(self.policy.expires_after));
+        }
+    }
+
+    /// The follow-up in hand has come due: everything is asked again, and it is claimed, deferred or skipped.
+    pub(super) fn attempt_follow_up(&mut self) {
+        let state = &self.state;
+        let overdue = state.due.map_or(0, |due| self.now.since(due));
+        if self.policy.max_lateness.is_some_and(|most| overdue > most) {
+            self.because(Reason::TooLate { at: self.now });
+            return self.skip(SkipReason::TooLate);
+        }
+        let expires = self.state.expires;
+        self.plan();
+        if let Some(reason) = self.state.skip {
+            if self.state.wake.is_some_and(|wake| wake <= self.now) {
+                self.state.expires = expires;
+                return self.skip(reason);
+            }
+        } else if self.state.wake.is_some_and(|wake| wake <= self.now) {
+            return self.claim();
+        }
+        if self.state.phase == Phase::Retrying {
+            self.state.phase = Phase::Waiting;
+        }
+    }
+
+    /// The claim: durable before the call is made.
+    pub(super) fn claim(&mut self) {
+        let state = &mut self.state;
+        state.phase = Phase::Sending;
+        state.attempt = state.attempt.saturating_add(1);
+        state.doubt = false;
+        state.wake = Some(self.now.plus(limits::DOUBT));
+        self.send = Some(Send {
+            purpose: state.purpose,
+            form: state.form,
+            silence: state.silence,
+            step: state.step,
+            attempt: state.attempt,
+            not_after: state.not_after,
+        });
+    }
+
+    /// The send in hand is over: how. Where the person may have got it, it counts for caps and gaps.
+    pub(super) fn end_send(&mut self, outcome: SendOutcome) {
+        if outcome.counts_as_sent() {
+            self.count_as_sent();
+        }
+        self.state.sent = Some(outcome);
+        self.state.doubt = false;
+        self.ended = Some((self.state.silence, self.state.step, outcome));
+    }
+
+    /// Counts this episode among those in which something was sent. A question asked again is an answer, not a follow-up.
+    pub(super) fn count_as_sent(&mut self) {
+        let state = &mut self.state;
+        if !state.sent_in_episode && state.purpose == Purpose::FollowUp {
+            state.sent_in_episode = true;
+            state.episodes_sent = state.episodes_sent.saturating_add(1);
+        }
+    }
+
+    /// The follow-up in hand is not sent; the conversation stays `answering`, so that a later word still finds the question.
+    pub(super) fn skip(&mut self, reason: SkipReason) {
+        self.because(Reason::Skipped { at: self.now, reason });
+        self.end_send(SendOutcome::Skipped(reason));
+        self.report(Report::Skipped(reason));
+        self.rest(None);
+    }
+
+    /// Out of hand: nothing to send until `wake`.
+    pub(super) fn rest(&mut self, wake: Option<Moment>) {
+        let state = &mut self.state;
+        state.phase = Phase::Answering;
+        state.wake = wake;
+        state.skip = None;
+        state.not_after = Moment::MAX;
+        if state.expires.is_none() {
+            state.expires = Some(self.now.plus(self.policy.expires_after));
+        }
+    }
+
+    /// Takes back whatever is armed. A call that has begun cannot be taken back: it counts as sent, and its outcome, when it
+    /// comes, is kept with the send and moves nothing.
+    pub(super) fn disarm(&mut self) {
+        match self.state.phase {
+            Phase::Waiting | Phase::Retrying => self.end_send(SendOutcome::Cancelled),
+            Phase::Answering if self.state.wake.is_some() => self.end_send(SendOutcome::Cancelled),
+            Phase::Sending if self.state.doubt => self.end_send(SendOutcome::Unknown),
+            Phase::Sending => self.count_as_sent(),
+            Phase::Quiet | Phase::Answering | Phase::Finished(_) => {}
+        }
+        let state = &mut self.state;
+        state.phase = Phase::Quiet;
+        state.wake = None;
+        state.due = None;
+        state.skip = None;
+        state.expires = None;
+        state.earliest = None;
+        state.hurried = false;
+        state.later = false;
+        state.doubt = false;
+        state.not_after = Moment::MAX;
+    }
+
+    /// The conversation is over.
+    pub(super) fn finish(&mut self, outcome: Outcome, at: Moment) {
+        let ended = self.ended;
+        self.disarm();
+        self.ended = ended.or(self.ended);
+        self.state.phase = Phase::Finished(outcome);
+        self.state.expires = Some(at);
+    }
+
+    /// The person is back. `ask`: the last unanswered question goes out again, where that is ours to do.
+    pub(super) fn resume(&mut self, at: Moment, ask: bool, revived: bool) {
+        let question = self.state.question;
+        self.disarm();
+        self.report(Report::Resumed { revived });
+        if revived {
+            self.because(Reason::Revived { at });
+        }
+        self.state.question = None;
+        if !(ask && self.policy.on_yes == OnYes::Ask && question.is_some()) {
+            return;
+        }
+        let closes = self.policy.rules.session.as_ref().map_or(Moment::MAX, |s| {
+            self.state.last_inbound.map_or(Moment::MIN, |inbound| inbound.plus(s.window).plus(-s.margin))
+        });
+        let state = &mut self.state;
+        state.question = question;
+        state.phase = Phase::Waiting;
+        state.purpose = Purpose::Ask;
+        state.form = Form::Message;
+        state.silence = at;
+        state.step = limits::ASK_STEP;
+        state.attempt = 0;
+        state.sent = None;
+        state.wake = Some(self.now);
+        state.due = Some(self.now);
+        state.not_after = self.now.plus(limits::ASK).min(closes);
+        state.expires = Some(self.now.plus(self.policy.expires_after));
+    }
+
+    /// A new run of a conversation that was over.
+    pub(super) fn begin_anew(&mut self, at: Moment) {
+        let before = self.state;
+        self.state = State {
+            phase: Phase::Quiet,
+            sent: None,
+            obstacle: None,
+            wake: None,
+            due: None,
+            skip: None,
+            expires: None,
+            handed_over: None,
+            question: None,
+            held: false,
+            doubt: false,
+            hurried: false,
+            later: false,
+            episodes_sent: 0,
+            sent_in_episode: false,
+            begun: at,
+            ..before
+        };
+        self.report(Report::Started);
+    }
+}

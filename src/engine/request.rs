@@ -1,0 +1,324 @@
+//! What the outside asks of the engine, and what it answers: plain data between the edges and the engine.
+//!
+//! Not the wire: `shapes/` and `http/` turn JSON into these and back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::conversation::{Choice, Form, Ignored, Outcome, Phase, Policy, State};
+use crate::engine::record::{Details, HookRecord, NameId, Question, Stored};
+use crate::id::{ConversationId, SendId};
+use crate::moment::Moment;
+use crate::schedule::SkipReason;
+
+/// Which conversation is meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// By our id, `cnv_…`.
+    Id(ConversationId),
+    /// By the caller's own name of it.
+    Caller(String),
+}
+
+/// One event, as it came in.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Inbound {
+    /// The source's identity of it, at most [`crate::limits::EVENT_ID_BYTES`].
+    pub id: Option<String>,
+    /// Whose.
+    pub who: Who,
+    /// When it happened; arrival where absent.
+    pub at: Option<Moment>,
+    /// What happened.
+    pub what: What,
+    /// The line, on the first event of a conversation; the only one where absent.
+    pub line: Option<String>,
+    /// The flow; the line's where absent. Another than the present one ends the present one as superseded.
+    pub flow: Option<String>,
+    /// Where to send: E.164 digits.
+    pub to: Option<String>,
+    /// Variables for messages and templates.
+    pub vars: Vec<(String, String)>,
+    /// Whatever the caller wants to see again in lists and hooks.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What happened, or what an operator wants.
+#[derive(Clone, PartialEq, Debug)]
+pub enum What {
+    /// The person wrote this.
+    UserMessage(String),
+    /// The bot asked this.
+    Question(Question),
+    /// The person answered the follow-up.
+    Answer(Choice),
+    /// Good end.
+    Succeeded,
+    /// Bad end.
+    Failed,
+    /// Called off.
+    Cancelled,
+    /// No more messages, on any line.
+    OptOut,
+    /// Messages again.
+    OptIn,
+    /// A human takes over.
+    Hold,
+    /// The human is done.
+    Release,
+    /// Not before this instant.
+    Postpone(Moment),
+    /// Now, within hours.
+    SendNow,
+}
+
+impl What {
+    /// The type's word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            What::UserMessage(_) => "user_message",
+            What::Question(_) => "question",
+            What::Answer(_) => "answer",
+            What::Succeeded => "succeeded",
+            What::Failed => "failed",
+            What::Cancelled => "cancelled",
+            What::OptOut => "opt_out",
+            What::OptIn => "opt_in",
+            What::Hold => "hold",
+            What::Release => "release",
+            What::Postpone(_) => "postpone",
+            What::SendNow => "send_now",
+        }
+    }
+}
+
+/// What becomes of a conversation next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Nothing is planned.
+    None,
+    /// A message, or a template, is planned.
+    Send(Form),
+    /// It will be skipped, and why.
+    Skip(SkipReason),
+}
+
+/// The answer to an event, true once it is durable.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answer {
+    /// Whose.
+    pub conversation: ConversationId,
+    /// Where it stands.
+    pub state: Phase,
+    /// Held by an operator or the bot.
+    pub held: bool,
+    /// What is planned.
+    pub action: Action,
+    /// When.
+    pub due_at: Option<Moment>,
+    /// The stretch of silence.
+    pub episode: u32,
+    /// Why the event changed nothing, where it did not.
+    pub ignored: Option<Ignored>,
+    /// It had neither id nor time, so that a repetition would not be recognised.
+    pub not_deduplicated: bool,
+}
+
+impl Answer {
+    /// The answer that describes `state`.
+    #[must_use]
+    pub fn of(conversation: ConversationId, state: &State) -> Answer {
+        Answer {
+            conversation,
+            state: state.phase,
+            held: state.held,
+            action: action_of(state),
+            due_at: due_of(state),
+            episode: state.episode,
+            ignored: None,
+            not_deduplicated: false,
+        }
+    }
+
+    /// How it ended, where it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            Phase::Finished(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+/// What is planned in this state.
+#[must_use]
+pub fn action_of(state: &State) -> Action {
+    let planned = matches!(state.phase, Phase::Waiting | Phase::Sending | Phase::Retrying)
+        || (state.phase == Phase::Answering && state.wake.is_some());
+    match (planned, state.skip) {
+        (false, _) => Action::None,
+        (true, Some(reason)) => Action::Skip(reason),
+        (true, None) => Action::Send(state.form),
+    }
+}
+
+/// When that is, where something is sent.
+#[must_use]
+pub fn due_of(state: &State) -> Option<Moment> {
+    match action_of(state) {
+        Action::Send(_) => state.due,
+        Action::None | Action::Skip(_) => None,
+    }
+}
+
+/// Why a request was not taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rejected {
+    /// No such conversation.
+    UnknownConversation(String),
+    /// The first event of a conversation must say on which line it is, where there are several: their names.
+    LineMissing(Vec<String>),
+    /// No such line: the name given, and those there are.
+    UnknownLine(String, Vec<String>),
+    /// No such flow: the name given, and those there are.
+    UnknownFlow(String, Vec<String>),
+    /// The line has no flow of its own and the event names none.
+    FlowMissing(String),
+    /// A conversation does not move to another line: where it is, and where it should go.
+    OtherLine(String, String),
+    /// This number belongs to another conversation of the line.
+    AliasTaken(ConversationId),
+    /// What was asked cannot be done in this state: the sentence.
+    Impossible(String),
+    /// Too much at once; nothing was kept.
+    Overloaded,
+    /// The store cannot keep anything now; nothing was kept.
+    Unavailable(String),
+    /// A stored record of this conversation cannot be read; it is quarantined.
+    Damaged(String),
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rejected::UnknownConversation(name) => write!(f, "conversation: no conversation {name:?}"),
+            Rejected::LineMissing(lines) => write!(f, "line: missing; the first event of a conversation names one of {}", lines.join(", ")),
+            Rejected::UnknownLine(name, lines) => write!(f, "line: no line {name:?}; there are {}", lines.join(", ")),
+            Rejected::UnknownFlow(name, flows) => write!(f, "flow: no flow {name:?}; there are {}", flows.join(", ")),
+            Rejected::FlowMissing(line) => write!(f, "flow: missing; line {line:?} has no flow of its own"),
+            Rejected::OtherLine(is, wanted) => write!(f, "line: this conversation is on line {is:?}, not on {wanted:?}"),
+            Rejected::AliasTaken(other) => write!(f, "to: this number already belongs to {other} on the same line"),
+            Rejected::Impossible(why) => f.write_str(why),
+            Rejected::Overloaded => f.write_str("too many events at once; none of this was kept, send it again in a second"),
+            Rejected::Unavailable(why) => write!(f, "the store cannot keep anything now; nothing was kept: {why}"),
+            Rejected::Damaged(why) => write!(f, "a stored record of this conversation cannot be read: {why}"),
+        }
+    }
+}
+
+/// A conversation with everything about it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Which, and where it stands.
+    pub stored: Stored,
+    /// The name of its line.
+    pub line: Arc<str>,
+    /// The name of its flow.
+    pub flow: Arc<str>,
+    /// The rest.
+    pub details: Details,
+    /// The rules it is under now; `None` where its line or flow is no longer configured.
+    pub policy: Option<Arc<Policy>>,
+}
+
+/// Which conversations a list shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Only in this state, by its word.
+    pub state: Option<String>,
+    /// Only of this flow.
+    pub flow: Option<String>,
+    /// Only on this line.
+    pub line: Option<String>,
+    /// After this conversation, in the order of ids.
+    pub after: Option<ConversationId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The conversations.
+    pub conversations: Vec<View>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<ConversationId>,
+}
+
+/// A send whose outcome is unknown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Doubt {
+    /// Which.
+    pub send: SendId,
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// The caller's name of it.
+    pub caller: String,
+    /// The line's name.
+    pub line: Arc<str>,
+    /// When the call was claimed, or when it was known that nobody knows.
+    pub since: Moment,
+    /// Still waiting for a status that settles it.
+    pub open: bool,
+}
+
+/// How many follow-ups are due in an hour on a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Upcoming {
+    /// The beginning of the hour, UTC.
+    pub hour: Moment,
+    /// The line's name.
+    pub line: Arc<str>,
+    /// How many.
+    pub count: u64,
+}
+
+/// What a pause or a resume speaks of, by name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// Everything.
+    All,
+    /// A line.
+    Line(String),
+    /// A flow.
+    Flow(String),
+}
+
+/// Why nothing is sent at present, where nothing is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Standing {
+    /// Pauses in force, as `all`, `line support`, `flow onboarding`.
+    pub paused: Vec<String>,
+    /// The whole store is held, and why: a copy, a restore, a clock that jumped.
+    pub held: Option<String>,
+    /// The store can no longer keep anything, and why.
+    pub failed: Option<String>,
+}
+
+/// A dead letter of a hook.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeadLetter {
+    /// The hook's name.
+    pub hook: Arc<str>,
+    /// Its number, for replay.
+    pub record: HookRecord,
+    /// When it was given up.
+    pub since: Moment,
+}
+
+/// A name that a stored record carries as a number, where nothing knows it any more.
+#[must_use]
+pub fn unnamed(id: NameId) -> Arc<str> {
+    Arc::from(format!("#{}", id.0))
+}
