@@ -1,0 +1,158 @@
+//! The messaging window: free text only for so long after the person's last message.
+//!
+//! Not the provider's rule itself (`protocols.md`): window and margin are settings, and a flow may have none.
+
+use super::spread::place;
+use super::{Action, MIN_WAIT, Open, Rules, Silence, SkipReason, Slot, Trail, What};
+use crate::moment::{MINUTE, Moment};
+use std::sync::Arc;
+
+/// The messaging window of a flow. Durations are milliseconds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Session {
+    /// How long free text is taken after the person's last message.
+    pub window: i64,
+    /// How much of it is left unused, at its end.
+    pub margin: i64,
+    /// What is done when a follow-up would come after it.
+    pub when_closed: WhenClosed,
+    /// The approved template, where there is one.
+    pub template: Option<Arc<str>>,
+    /// How much sooner than its moment a follow-up that was brought forward may be handed over.
+    pub advance_lead: i64,
+}
+
+/// What may be done when the messaging window is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Otherwise {
+    /// A free message at the last open second inside the window.
+    Advance,
+    /// The approved template, when due.
+    Template,
+    /// Nothing.
+    Skip,
+}
+
+/// What is done when the messaging window is over: the first that applies. Inline, no heap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WhenClosed {
+    list: [Option<Otherwise>; 3],
+}
+
+impl Otherwise {
+    /// The three words, in the order of the default.
+    pub const ALL: [Otherwise; 3] = [Otherwise::Advance, Otherwise::Template, Otherwise::Skip];
+
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Otherwise::Advance => "advance",
+            Otherwise::Template => "template",
+            Otherwise::Skip => "skip",
+        }
+    }
+
+    /// Reads the word; `None` where it is none of the three.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Otherwise> {
+        Otherwise::ALL.into_iter().find(|choice| choice.as_str() == word)
+    }
+}
+
+impl WhenClosed {
+    /// The list in its order. A word that comes again changes nothing and is dropped.
+    #[must_use]
+    pub fn new(choices: &[Otherwise]) -> WhenClosed {
+        let mut list = [None; 3];
+        let mut len = 0;
+        for choice in choices {
+            if len < list.len() && !list.contains(&Some(*choice)) {
+                list[len] = Some(*choice);
+                len += 1;
+            }
+        }
+        WhenClosed { list }
+    }
+
+    /// The choices, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Otherwise> + use<> {
+        self.list.into_iter().flatten()
+    }
+}
+
+impl Default for WhenClosed {
+    /// `["advance", "template", "skip"]`.
+    fn default() -> WhenClosed {
+        WhenClosed::new(&Otherwise::ALL)
+    }
+}
+
+impl Default for Session {
+    /// 24 hours less 10 minutes, no template, a lead of 15 minutes.
+    fn default() -> Session {
+        Session {
+            window: 1440 * MINUTE,
+            margin: 10 * MINUTE,
+            when_closed: WhenClosed::default(),
+            template: None,
+            advance_lead: 15 * MINUTE,
+        }
+    }
+}
+
+impl Session {
+    /// The last instant for free text after a message of the person: the end of the window less its margin.
+    #[must_use]
+    pub fn closes(&self, last_inbound_at: Moment) -> Moment {
+        last_inbound_at.plus(self.window.saturating_sub(self.margin))
+    }
+}
+
+/// Rules 4 to 6 of the contract: `open` begins at the moment it is due by hours alone.
+pub(super) fn within_window(rules: &Rules, silence: &Silence, open: Open, deferred: bool, trail: &mut Trail) -> Action {
+    let spread = if deferred { rules.spread } else { 0 };
+    let due = open.from;
+    let Some(session) = &rules.session else {
+        return Action::Message(placed(due, open.until, spread, silence.spread_key, trail));
+    };
+    let closes = silence.last_inbound_at.map(|last| session.closes(last));
+    match closes {
+        Some(closes) if due <= closes => {
+            trail.push(due, What::WindowFits { closes });
+            return Action::Message(placed(due, open.until.min(closes), spread, silence.spread_key, trail));
+        }
+        Some(closes) => trail.push(due, What::WindowClosed { closes }),
+        None => trail.push(due, What::NeverWrote),
+    }
+    for choice in session.when_closed.iter() {
+        match (choice, closes) {
+            (Otherwise::Advance, Some(closes)) => {
+                let earliest = silence.inactive_since.plus(MIN_WAIT).max(silence.now);
+                if let Some(last) = rules.hours.last_open_second(earliest, closes) {
+                    trail.push(last, What::Advanced { from: due });
+                    let not_before = earliest.max(last.plus(session.advance_lead.saturating_neg())).min(last);
+                    return Action::Message(Slot { due: last, not_before, not_after: last });
+                }
+            }
+            (Otherwise::Template, _) if session.template.is_some() => {
+                trail.push(due, What::Template);
+                return Action::Template(placed(due, open.until, spread, silence.spread_key, trail));
+            }
+            (Otherwise::Advance | Otherwise::Template, _) => {}
+            (Otherwise::Skip, _) => break,
+        }
+    }
+    trail.push(due, What::Skipped(SkipReason::WindowClosed));
+    Action::Skip(SkipReason::WindowClosed)
+}
+
+/// The slot from `due` to `not_after`, with its due moved on from the opening by the spread.
+fn placed(due: Moment, not_after: Moment, spread: i64, key: u64, trail: &mut Trail) -> Slot {
+    let by = place(key, spread.min(not_after.since(due)));
+    let moved = due.plus(by);
+    if by > 0 {
+        trail.push(moved, What::Spread { by });
+    }
+    Slot { due: moved, not_before: moved, not_after }
+}
