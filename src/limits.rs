@@ -54,6 +54,12 @@ pub const WAIT_FLOOR: i64 = 30 * MINUTE;
 pub const WAIT_CEILING: i64 = 23 * HOUR;
 /// The longest delay of a further follow-up.
 pub const STEP_CEILING: i64 = 30 * DAY;
+/// How far an opening is looked for from the target; both ends count.
+pub const HORIZON: i64 = 21 * DAY;
+/// The longest notation of hours, in bytes.
+pub const NOTATION_BYTES: usize = 4_096;
+/// Most holidays of one calendar.
+pub const HOLIDAYS: usize = 10_000;
 
 /// Identities of events are kept this long.
 pub const IDENTITY_DAYS: i64 = 9;

@@ -279,9 +279,12 @@ impl<'a> Turn<'a> {
         if !(ask && self.policy.on_yes == OnYes::Ask && question.is_some()) {
             return;
         }
-        let closes = self.policy.rules.session.as_ref().map_or(Moment::MAX, |s| {
-            self.state.last_inbound.map_or(Moment::MIN, |inbound| inbound.plus(s.window).plus(-s.margin))
-        });
+        let closes = self
+            .policy
+            .rules
+            .session
+            .as_ref()
+            .map_or(Moment::MAX, |s| self.state.last_inbound.map_or(Moment::MIN, |inbound| inbound.plus(s.window).plus(-s.margin)));
         let state = &mut self.state;
         state.question = question;
         state.phase = Phase::Waiting;

@@ -82,4 +82,3 @@ impl Desk {
         answer.await.map_err(|_| stopping())?
     }
 }
-

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
-use crate::engine::record::{Question, Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Stored};
+use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
 use crate::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
 use crate::moment::Moment;
 use std::sync::Arc;

@@ -6,10 +6,11 @@
 //!
 //! Not a list of holidays by country, and not the recipient's zone: both are refused where the configuration is read.
 
+use super::Open;
 use super::days::{self, Day, Minutes};
 use super::notation::Notation;
 use super::zone::Zone;
-use super::{HORIZON, Open};
+use crate::limits::HORIZON;
 use crate::moment::{DAY, MINUTE, Moment, SECOND};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

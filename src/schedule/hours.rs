@@ -2,7 +2,8 @@
 //!
 //! Not their notation: [`Calendar`] reads that.
 
-use super::{Calendar, Daily, HORIZON};
+use super::{Calendar, Daily};
+use crate::limits::HORIZON;
 use crate::moment::Moment;
 use std::sync::Arc;
 

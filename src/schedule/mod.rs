@@ -6,10 +6,10 @@
 //! (as planned, brought forward, as template, or skipped) → spread, inside the open range and the window.
 //!
 //! ```
-//! use reengaged::moment::{HOUR, MINUTE, Moment};
+//! use reengaged::moment::{HOUR, Moment};
 //! use reengaged::schedule::{Action, Daily, Hours, Rules, Silence, plan};
 //!
-//! let rules = Rules { enabled: true, wait: 2 * HOUR, asked: 2 * HOUR, hours: Hours::Daily(Daily::default()), session: None, spread: 0 };
+//! let rules = Rules { enabled: true, wait: 2 * HOUR, hours: Hours::Daily(Daily::default()), session: None, spread: 0 };
 //! let asked = Moment::parse("2026-03-01T22:30:00Z").unwrap();
 //! let plan = plan(&rules, &Silence { inactive_since: asked, last_inbound_at: Some(asked), now: asked, spread_key: 0 });
 //! let Action::Message(slot) = plan.action else { panic!() };
@@ -18,7 +18,6 @@
 //!     println!("{} {} {}", reason.rule(), reason.at(), reason.because());
 //! }
 //! # assert_eq!(plan.trail.len(), 2);
-//! # let _ = MINUTE;
 //! ```
 
 mod calendar;
@@ -36,34 +35,25 @@ mod zone;
 pub use calendar::Calendar;
 pub use daily::Daily;
 pub use hours::{Hours, Open};
-pub use notation::{MAX_NOTATION, Notation, Refusal};
+pub use notation::{Notation, Refusal};
 pub use session::{Otherwise, Session, WhenClosed};
 pub use skip::SkipReason;
-pub use trail::{Reason, SendEnd, TRAIL_LEN, Trail, What};
+pub use trail::{Reason, SendEnd, TRAIL_LEN, Trail};
 pub use zone::Zone;
 
-use crate::moment::{DAY, HOUR, MINUTE, Moment};
+use crate::limits::{HORIZON, STEP_CEILING, WAIT_FLOOR};
+use crate::moment::Moment;
 
 /// The release of the IANA time zone database that is compiled in, as `2025b`.
 pub const TZDATA: &str = chrono_tz::IANA_TZDB_VERSION;
-/// The shortest wait after the last activity (the guide: "minimum 30 minutes"), in milliseconds.
-pub const MIN_WAIT: i64 = 30 * MINUTE;
-/// The longest wait of the first follow-up (the guide: "maximum 23 hours"), in milliseconds.
-pub const MAX_WAIT: i64 = 23 * HOUR;
-/// The longest wait of a further follow-up, in milliseconds.
-pub const MAX_STEP_WAIT: i64 = 30 * DAY;
-/// How far an opening is looked for from the target, in milliseconds; both ends count.
-pub const HORIZON: i64 = 21 * DAY;
 
 /// The rules of a flow: validated, immutable.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rules {
     /// Whether follow-ups are sent at all.
     pub enabled: bool,
-    /// The wait in force, milliseconds, clamped to [`MIN_WAIT`] ..= [`MAX_WAIT`].
+    /// The wait in force, milliseconds, clamped to [`WAIT_FLOOR`] ..= [`limits::WAIT_CEILING`](crate::limits::WAIT_CEILING).
     pub wait: i64,
-    /// The wait as it was written, before the clamp, milliseconds; for the trail alone.
-    pub asked: i64,
     /// When something may be sent.
     pub hours: Hours,
     /// The messaging window, where the line has one.
@@ -144,41 +134,38 @@ impl Action {
 /// Decides the first follow-up of a silence. Total: every input has an answer.
 #[must_use]
 pub fn plan(rules: &Rules, silence: &Silence) -> Plan {
-    decide(rules, rules.wait, rules.asked, silence)
+    plan_after(rules, rules.wait, silence)
 }
 
-/// Decides a further follow-up, or one asked for "later", which bring a wait of their own in milliseconds
-/// ([`MIN_WAIT`] ..= [`MAX_STEP_WAIT`]; clamped here, so that nothing goes out sooner whatever is asked).
+/// Decides a further follow-up, or one asked for "later", which bring a `wait` of their own in milliseconds. Validated already;
+/// clamped to [`WAIT_FLOOR`] ..= [`STEP_CEILING`] all the same, so that nothing goes out sooner whatever is asked.
 #[must_use]
 pub fn plan_after(rules: &Rules, wait: i64, silence: &Silence) -> Plan {
-    decide(rules, wait.clamp(MIN_WAIT, MAX_STEP_WAIT), wait, silence)
-}
-
-fn decide(rules: &Rules, wait: i64, asked: i64, silence: &Silence) -> Plan {
     let mut trail = Trail::new();
     if !rules.enabled {
-        trail.push(silence.now, What::Disabled);
+        trail.push(Reason::Disabled { at: silence.now });
         return Plan { action: Action::None, trail };
     }
+    let (asked, wait) = (wait, wait.clamp(WAIT_FLOOR, STEP_CEILING));
     if asked != wait {
-        trail.push(silence.inactive_since, What::Clamped { asked });
+        trail.push(Reason::Clamped { at: silence.inactive_since, asked });
     }
     let ripe = silence.inactive_since.plus(wait);
-    trail.push(ripe, What::Silence { wait });
+    trail.push(Reason::Silence { at: ripe, wait });
     let target = ripe.max(silence.now);
     if target > ripe {
-        trail.push(target, What::RaisedTo { from: ripe });
+        trail.push(Reason::RaisedTo { at: target, from: ripe });
     }
     let Some(open) = rules.hours.next_range(target, HORIZON) else {
-        trail.push(target, What::Skipped(SkipReason::NoOpening));
+        trail.push(Reason::Skipped { at: target, reason: SkipReason::NoOpening });
         return Plan { action: Action::Skip(SkipReason::NoOpening), trail };
     };
-    if open.from > target {
-        trail.push(open.from, What::Closed { from: target });
-    } else {
-        trail.push(target, What::Open);
-    }
     let deferred = open.from > target;
+    if deferred {
+        trail.push(Reason::Closed { at: open.from, from: target });
+    } else {
+        trail.push(Reason::Open { at: target });
+    }
     let action = session::within_window(rules, silence, open, deferred, &mut trail);
     Plan { action, trail }
 }

@@ -4,14 +4,12 @@
 //! and refuses the rest by name, so that nothing is ever taken for something it does not mean.
 
 use super::days::{DateRange, DayRule, Join, Minutes, NthWeekdays};
+use crate::limits;
 use chrono::{Datelike, NaiveDate};
 use opening_hours_syntax::rules::day::{Date, DateOffset, HolidayKind, MonthdayRange, WeekDayRange, YearRange};
 use opening_hours_syntax::rules::time::{Time, TimeSpan};
 use opening_hours_syntax::rules::{RuleOperator, RuleSequence};
 use opening_hours_syntax::{Error, RuleKind};
-
-/// The longest notation that is read, in bytes.
-pub const MAX_NOTATION: usize = 4096;
 
 /// Hours as they were written, and as they were understood.
 #[derive(Clone, Debug)]
@@ -39,8 +37,11 @@ impl Notation {
         if text.is_empty() {
             return Err(refuse(text, "it is empty: write days and times, as Mo-Fr 07:00-19:00"));
         }
-        if text.len() > MAX_NOTATION {
-            return Err(refuse(&text[..text.floor_char_boundary(40)], "it is longer than 4096 bytes: write fewer rules"));
+        if text.len() > limits::NOTATION_BYTES {
+            return Err(refuse(
+                &text[..text.floor_char_boundary(40)],
+                &format!("it is longer than {} bytes: write fewer rules", limits::NOTATION_BYTES),
+            ));
         }
         if holiday_beside_weekdays(text) {
             let why = "holidays that fall on certain weekdays are not taken: write PH,Mo for both, or a rule for each";

@@ -3,7 +3,8 @@
 //! Not the provider's rule itself (`protocols.md`): window and margin are settings, and a flow may have none.
 
 use super::spread::place;
-use super::{Action, MIN_WAIT, Open, Rules, Silence, SkipReason, Slot, Trail, What};
+use super::{Action, Open, Reason, Rules, Silence, SkipReason, Slot, Trail};
+use crate::limits::WAIT_FLOOR;
 use crate::moment::{MINUTE, Moment};
 use std::sync::Arc;
 
@@ -119,31 +120,31 @@ pub(super) fn within_window(rules: &Rules, silence: &Silence, open: Open, deferr
     let closes = silence.last_inbound_at.map(|last| session.closes(last));
     match closes {
         Some(closes) if due <= closes => {
-            trail.push(due, What::WindowFits { closes });
+            trail.push(Reason::WindowFits { at: due, closes });
             return Action::Message(placed(due, open.until.min(closes), spread, silence.spread_key, trail));
         }
-        Some(closes) => trail.push(due, What::WindowClosed { closes }),
-        None => trail.push(due, What::NeverWrote),
+        Some(closes) => trail.push(Reason::WindowClosed { at: due, closes }),
+        None => trail.push(Reason::NeverWrote { at: due }),
     }
     for choice in session.when_closed.iter() {
         match (choice, closes) {
             (Otherwise::Advance, Some(closes)) => {
-                let earliest = silence.inactive_since.plus(MIN_WAIT).max(silence.now);
+                let earliest = silence.inactive_since.plus(WAIT_FLOOR).max(silence.now);
                 if let Some(last) = rules.hours.last_open_second(earliest, closes) {
-                    trail.push(last, What::Advanced { from: due });
+                    trail.push(Reason::Advanced { at: last, from: due });
                     let not_before = earliest.max(last.plus(session.advance_lead.saturating_neg())).min(last);
                     return Action::Message(Slot { due: last, not_before, not_after: last });
                 }
             }
             (Otherwise::Template, _) if session.template.is_some() => {
-                trail.push(due, What::Template);
+                trail.push(Reason::Template { at: due });
                 return Action::Template(placed(due, open.until, spread, silence.spread_key, trail));
             }
             (Otherwise::Advance | Otherwise::Template, _) => {}
             (Otherwise::Skip, _) => break,
         }
     }
-    trail.push(due, What::Skipped(SkipReason::WindowClosed));
+    trail.push(Reason::Skipped { at: due, reason: SkipReason::WindowClosed });
     Action::Skip(SkipReason::WindowClosed)
 }
 
@@ -152,7 +153,7 @@ fn placed(due: Moment, not_after: Moment, spread: i64, key: u64, trail: &mut Tra
     let by = place(key, spread.min(not_after.since(due)));
     let moved = due.plus(by);
     if by > 0 {
-        trail.push(moved, What::Spread { by });
+        trail.push(Reason::Spread { at: moved, by });
     }
     Slot { due: moved, not_before: moved, not_after }
 }

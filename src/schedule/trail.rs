@@ -36,108 +36,65 @@ pub struct Trail {
     list: [Reason; TRAIL_LEN],
 }
 
-/// One reason: what was applied, and the moment that came out of it.
+/// One reason: the rule that was applied, and the moment that came out of it (or at which it was looked at, where it moves
+/// nothing). A closed list; durations are milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reason {
-    /// The moment the rule led to (or at which it was looked at, where it moves nothing).
-    pub at: Moment,
-    /// The rule, with its number.
-    pub what: What,
-}
-
-/// The rules, a closed list. Durations are milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
+#[allow(missing_docs, reason = "`at` is the same everywhere and is told in the line of each reason")]
+pub enum Reason {
     /// The flow sends no follow-ups. At: now.
-    Disabled,
-    /// The wait asked for was outside its bounds; [`What::Silence`] says what it became. At: the beginning of the silence.
-    Clamped {
-        /// The wait as it was asked for.
-        asked: i64,
-    },
+    Disabled { at: Moment },
+    /// The wait `asked` for was outside its bounds; [`Reason::Silence`] says what it became. At: the beginning of the silence.
+    Clamped { at: Moment, asked: i64 },
     /// The wait after the last activity. At: when it is over.
-    Silence {
-        /// The wait in force.
-        wait: i64,
-    },
-    /// Planned late: the end of the wait had passed. At: now.
-    RaisedTo {
-        /// The moment that had passed.
-        from: Moment,
-    },
-    /// The hours are open at the target.
-    Open,
-    /// The hours are closed at the target. At: when they open.
-    Closed {
-        /// The target.
-        from: Moment,
-    },
-    /// A free message fits the messaging window. At: when it is due.
-    WindowFits {
-        /// The end of the window less its margin.
-        closes: Moment,
-    },
-    /// The window is over before the follow-up is due. At: when it would be due.
-    WindowClosed {
-        /// The end of the window less its margin.
-        closes: Moment,
-    },
+    Silence { at: Moment, wait: i64 },
+    /// Planned late: the end of the wait, `from`, had passed. At: now.
+    RaisedTo { at: Moment, from: Moment },
+    /// The hours are open at the target. At: the target.
+    Open { at: Moment },
+    /// The hours are closed at the target, `from`. At: when they open.
+    Closed { at: Moment, from: Moment },
+    /// A free message fits the messaging window, which `closes` (less its margin). At: when it is due.
+    WindowFits { at: Moment, closes: Moment },
+    /// The window `closes` (less its margin) before. At: when it would be due.
+    WindowClosed { at: Moment, closes: Moment },
     /// The person never wrote: there is no window. At: when it would be due.
-    NeverWrote,
-    /// Brought forward to the last open second in the window. At: the new moment.
-    Advanced {
-        /// When it was due before.
-        from: Moment,
-    },
+    NeverWrote { at: Moment },
+    /// Brought forward from `from` to the last open second in the window. At: the new moment.
+    Advanced { at: Moment, from: Moment },
     /// Sent as the approved template. At: when it is due.
-    Template,
-    /// Moved on from the opening. At: the new moment.
-    Spread {
-        /// By how much.
-        by: i64,
-    },
+    Template { at: Moment },
+    /// Moved on from the opening `by` so much. At: the new moment.
+    Spread { at: Moment, by: i64 },
     /// Nothing is sent. At: when it would have been.
-    Skipped(SkipReason),
+    Skipped { at: Moment, reason: SkipReason },
     /// The timer came due and everything was asked again. At: now.
-    Woke,
+    Woke { at: Moment },
     /// The person answered "later". At: when they said so.
-    Later {
-        /// The wait until it is planned again.
-        wait: i64,
-    },
+    Later { at: Moment },
     /// An operator put it off. At: until when.
-    Postponed,
+    Postponed { at: Moment },
     /// An operator asked to send it at once. At: now.
-    SentNow,
+    SentNow { at: Moment },
     /// The conversation is held. At: since when.
-    Held,
+    Held { at: Moment },
     /// The hold was lifted. At: when.
-    Released,
-    /// The provider refused and may be asked again. At: the moment of the next attempt.
-    Retry {
-        /// The number of the next attempt; the first call is 1.
-        attempt: u32,
-    },
+    Released { at: Moment },
+    /// The provider refused and is asked again; the first call is attempt 1. At: the moment of the next.
+    Retry { at: Moment, attempt: u8 },
     /// How the send ended. At: when that was known.
-    Outcome(SendEnd),
+    Outcome { at: Moment, end: SendEnd },
     /// The flow's policy changed and the follow-up was planned again. At: now.
-    PolicyChanged,
+    PolicyChanged { at: Moment },
     /// A cap on follow-ups is reached. At: now.
-    Capped {
-        /// The cap.
-        limit: u32,
-    },
+    Capped { at: Moment },
     /// The person opted out. At: when.
-    OptedOut,
+    OptedOut { at: Moment },
     /// Its moment passed too long ago. At: now.
-    TooLate {
-        /// How late it was.
-        late: i64,
-    },
+    TooLate { at: Moment },
     /// A late "yes" revived a finished conversation. At: when.
-    Revived,
+    Revived { at: Moment },
     /// Another flow took the conversation's place. At: when.
-    Superseded,
+    Superseded { at: Moment },
 }
 
 /// How a send ended (`interfaces.md`).
@@ -156,7 +113,7 @@ pub enum SendEnd {
 }
 
 impl Trail {
-    const NOTHING: Reason = Reason { at: Moment(0), what: What::Disabled };
+    const NOTHING: Reason = Reason::Disabled { at: Moment(0) };
 
     /// An empty trail.
     #[must_use]
@@ -165,9 +122,9 @@ impl Trail {
     }
 
     /// Adds a reason. A full trail keeps its beginning and replaces its last reason: how it started and how it ended matter most.
-    pub fn push(&mut self, at: Moment, what: What) {
+    pub fn push(&mut self, reason: Reason) {
         let index = usize::from(self.len).min(TRAIL_LEN - 1);
-        self.list[index] = Reason { at, what };
+        self.list[index] = reason;
         self.len = index as u8 + 1;
     }
 
@@ -217,50 +174,72 @@ impl<'a> IntoIterator for &'a Trail {
 }
 
 impl Reason {
-    /// A reason.
-    #[must_use]
-    pub const fn new(at: Moment, what: What) -> Reason {
-        Reason { at, what }
-    }
-
     /// The word of the rule, from the closed list above.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
-        match self.what {
-            What::Disabled => "disabled",
-            What::Clamped { .. } => "clamped",
-            What::Silence { .. } => "silence",
-            What::RaisedTo { .. } => "late",
-            What::Open => "open",
-            What::Closed { .. } => "closed",
-            What::WindowFits { .. } => "window",
-            What::WindowClosed { .. } => "window_passed",
-            What::NeverWrote => "never_wrote",
-            What::Advanced { .. } => "advance",
-            What::Template => "template",
-            What::Spread { .. } => "spread",
-            What::Skipped(reason) => reason.as_str(),
-            What::Woke => "woke",
-            What::Later { .. } => "later",
-            What::Postponed => "postponed",
-            What::SentNow => "sent_now",
-            What::Held => "held",
-            What::Released => "released",
-            What::Retry { .. } => "retry",
-            What::Outcome(_) => "outcome",
-            What::PolicyChanged => "policy_changed",
-            What::Capped { .. } => "capped",
-            What::OptedOut => "opted_out",
-            What::TooLate { .. } => "too_late",
-            What::Revived => "revived",
-            What::Superseded => "superseded",
+        match *self {
+            Reason::Disabled { .. } => "disabled",
+            Reason::Clamped { .. } => "clamped",
+            Reason::Silence { .. } => "silence",
+            Reason::RaisedTo { .. } => "late",
+            Reason::Open { .. } => "open",
+            Reason::Closed { .. } => "closed",
+            Reason::WindowFits { .. } => "window",
+            Reason::WindowClosed { .. } => "window_passed",
+            Reason::NeverWrote { .. } => "never_wrote",
+            Reason::Advanced { .. } => "advance",
+            Reason::Template { .. } => "template",
+            Reason::Spread { .. } => "spread",
+            Reason::Skipped { reason, .. } => reason.as_str(),
+            Reason::Woke { .. } => "woke",
+            Reason::Later { .. } => "later",
+            Reason::Postponed { .. } => "postponed",
+            Reason::SentNow { .. } => "sent_now",
+            Reason::Held { .. } => "held",
+            Reason::Released { .. } => "released",
+            Reason::Retry { .. } => "retry",
+            Reason::Outcome { .. } => "outcome",
+            Reason::PolicyChanged { .. } => "policy_changed",
+            Reason::Capped { .. } => "capped",
+            Reason::OptedOut { .. } => "opted_out",
+            Reason::TooLate { .. } => "too_late",
+            Reason::Revived { .. } => "revived",
+            Reason::Superseded { .. } => "superseded",
         }
     }
 
     /// The moment of the reason.
     #[must_use]
     pub const fn at(&self) -> Moment {
-        self.at
+        match *self {
+            Reason::Disabled { at, .. }
+            | Reason::Clamped { at, .. }
+            | Reason::Silence { at, .. }
+            | Reason::RaisedTo { at, .. }
+            | Reason::Open { at, .. }
+            | Reason::Closed { at, .. }
+            | Reason::WindowFits { at, .. }
+            | Reason::WindowClosed { at, .. }
+            | Reason::NeverWrote { at, .. }
+            | Reason::Advanced { at, .. }
+            | Reason::Template { at, .. }
+            | Reason::Spread { at, .. }
+            | Reason::Skipped { at, .. }
+            | Reason::Woke { at, .. }
+            | Reason::Later { at, .. }
+            | Reason::Postponed { at, .. }
+            | Reason::SentNow { at, .. }
+            | Reason::Held { at, .. }
+            | Reason::Released { at, .. }
+            | Reason::Retry { at, .. }
+            | Reason::Outcome { at, .. }
+            | Reason::PolicyChanged { at, .. }
+            | Reason::Capped { at, .. }
+            | Reason::OptedOut { at, .. }
+            | Reason::TooLate { at, .. }
+            | Reason::Revived { at, .. }
+            | Reason::Superseded { at, .. } => at,
+        }
     }
 
     /// The reason as a sentence.
@@ -272,73 +251,72 @@ impl Reason {
     /// The reason for storage: a stable code, the moment, and one number.
     #[must_use]
     pub const fn to_parts(&self) -> (u8, Moment, i64) {
-        let (code, number) = match self.what {
-            What::Disabled => (1, 0),
-            What::Clamped { asked } => (2, asked),
-            What::Silence { wait } => (3, wait),
-            What::RaisedTo { from } => (4, from.0),
-            What::Open => (5, 0),
-            What::Closed { from } => (6, from.0),
-            What::WindowFits { closes } => (7, closes.0),
-            What::WindowClosed { closes } => (8, closes.0),
-            What::NeverWrote => (9, 0),
-            What::Advanced { from } => (10, from.0),
-            What::Template => (11, 0),
-            What::Spread { by } => (12, by),
-            What::Skipped(reason) => (13, reason.code() as i64),
-            What::Woke => (32, 0),
-            What::Later { wait } => (33, wait),
-            What::Postponed => (34, 0),
-            What::SentNow => (35, 0),
-            What::Held => (36, 0),
-            What::Released => (37, 0),
-            What::Retry { attempt } => (38, attempt as i64),
-            What::Outcome(end) => (39, end.code() as i64),
-            What::PolicyChanged => (40, 0),
-            What::Capped { limit } => (41, limit as i64),
-            What::OptedOut => (42, 0),
-            What::TooLate { late } => (43, late),
-            What::Revived => (44, 0),
-            What::Superseded => (45, 0),
+        let (code, number) = match *self {
+            Reason::Disabled { .. } => (1, 0),
+            Reason::Clamped { asked, .. } => (2, asked),
+            Reason::Silence { wait, .. } => (3, wait),
+            Reason::RaisedTo { from, .. } => (4, from.0),
+            Reason::Open { .. } => (5, 0),
+            Reason::Closed { from, .. } => (6, from.0),
+            Reason::WindowFits { closes, .. } => (7, closes.0),
+            Reason::WindowClosed { closes, .. } => (8, closes.0),
+            Reason::NeverWrote { .. } => (9, 0),
+            Reason::Advanced { from, .. } => (10, from.0),
+            Reason::Template { .. } => (11, 0),
+            Reason::Spread { by, .. } => (12, by),
+            Reason::Skipped { reason, .. } => (13, reason.code() as i64),
+            Reason::Woke { .. } => (32, 0),
+            Reason::Later { .. } => (33, 0),
+            Reason::Postponed { .. } => (34, 0),
+            Reason::SentNow { .. } => (35, 0),
+            Reason::Held { .. } => (36, 0),
+            Reason::Released { .. } => (37, 0),
+            Reason::Retry { attempt, .. } => (38, attempt as i64),
+            Reason::Outcome { end, .. } => (39, end.code() as i64),
+            Reason::PolicyChanged { .. } => (40, 0),
+            Reason::Capped { .. } => (41, 0),
+            Reason::OptedOut { .. } => (42, 0),
+            Reason::TooLate { .. } => (43, 0),
+            Reason::Revived { .. } => (44, 0),
+            Reason::Superseded { .. } => (45, 0),
         };
-        (code, self.at, number)
+        (code, self.at(), number)
     }
 
     /// Reads a stored reason back; `None` where no release wrote it.
     #[must_use]
     pub fn from_parts(code: u8, at: Moment, number: i64) -> Option<Reason> {
         let moment = Moment(number);
-        let what = match code {
-            1 => What::Disabled,
-            2 => What::Clamped { asked: number },
-            3 => What::Silence { wait: number },
-            4 => What::RaisedTo { from: moment },
-            5 => What::Open,
-            6 => What::Closed { from: moment },
-            7 => What::WindowFits { closes: moment },
-            8 => What::WindowClosed { closes: moment },
-            9 => What::NeverWrote,
-            10 => What::Advanced { from: moment },
-            11 => What::Template,
-            12 => What::Spread { by: number },
-            13 => What::Skipped(SkipReason::from_code(u8::try_from(number).ok()?)?),
-            32 => What::Woke,
-            33 => What::Later { wait: number },
-            34 => What::Postponed,
-            35 => What::SentNow,
-            36 => What::Held,
-            37 => What::Released,
-            38 => What::Retry { attempt: u32::try_from(number).ok()? },
-            39 => What::Outcome(SendEnd::from_code(u8::try_from(number).ok()?)?),
-            40 => What::PolicyChanged,
-            41 => What::Capped { limit: u32::try_from(number).ok()? },
-            42 => What::OptedOut,
-            43 => What::TooLate { late: number },
-            44 => What::Revived,
-            45 => What::Superseded,
+        Some(match code {
+            1 => Reason::Disabled { at },
+            2 => Reason::Clamped { at, asked: number },
+            3 => Reason::Silence { at, wait: number },
+            4 => Reason::RaisedTo { at, from: moment },
+            5 => Reason::Open { at },
+            6 => Reason::Closed { at, from: moment },
+            7 => Reason::WindowFits { at, closes: moment },
+            8 => Reason::WindowClosed { at, closes: moment },
+            9 => Reason::NeverWrote { at },
+            10 => Reason::Advanced { at, from: moment },
+            11 => Reason::Template { at },
+            12 => Reason::Spread { at, by: number },
+            13 => Reason::Skipped { at, reason: SkipReason::from_code(u8::try_from(number).ok()?)? },
+            32 => Reason::Woke { at },
+            33 => Reason::Later { at },
+            34 => Reason::Postponed { at },
+            35 => Reason::SentNow { at },
+            36 => Reason::Held { at },
+            37 => Reason::Released { at },
+            38 => Reason::Retry { at, attempt: u8::try_from(number).ok()? },
+            39 => Reason::Outcome { at, end: SendEnd::from_code(u8::try_from(number).ok()?)? },
+            40 => Reason::PolicyChanged { at },
+            41 => Reason::Capped { at },
+            42 => Reason::OptedOut { at },
+            43 => Reason::TooLate { at },
+            44 => Reason::Revived { at },
+            45 => Reason::Superseded { at },
             _ => return None,
-        };
-        Some(Reason { at, what })
+        })
     }
 }
 
@@ -376,35 +354,34 @@ struct Because(Reason);
 
 impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.0.at;
-        match self.0.what {
-            What::Disabled => f.write_str("follow-ups are switched off for this flow"),
-            What::Clamped { asked } => write!(f, "a wait of {} is outside its bounds and becomes the nearest bound", Span(asked)),
-            What::Silence { wait } => write!(f, "{} of silence are over", Span(wait)),
-            What::RaisedTo { from } => write!(f, "planned late: {from} has passed, so now counts"),
-            What::Open => f.write_str("the hours are open then"),
-            What::Closed { from } => write!(f, "closed at {from}; this is the next opening"),
-            What::WindowFits { closes } => write!(f, "inside the messaging window, which closes at {closes}"),
-            What::WindowClosed { closes } => write!(f, "the messaging window closes before, at {closes}"),
-            What::NeverWrote => f.write_str("the person never wrote, so no messaging window is open"),
-            What::Advanced { from } => write!(f, "brought forward from {from} to the last open second in the messaging window"),
-            What::Template => f.write_str("sent as the approved template instead of free text"),
-            What::Spread { by } => write!(f, "moved on by {} from the opening, so that not all go at once", Span(by)),
-            What::Skipped(reason) => write!(f, "skipped: {}", reason.sentence()),
-            What::Woke => f.write_str("the moment came, and everything was asked again"),
-            What::Later { wait } => write!(f, "the person asked for later: planned again after {}", Span(wait)),
-            What::Postponed => write!(f, "an operator put it off until {at}"),
-            What::SentNow => f.write_str("an operator asked to send it at once"),
-            What::Held => f.write_str("the conversation is held"),
-            What::Released => f.write_str("the hold was lifted"),
-            What::Retry { attempt } => write!(f, "the provider refused for now: attempt {attempt} follows"),
-            What::Outcome(end) => write!(f, "the send ended as {}", end.as_str()),
-            What::PolicyChanged => f.write_str("the flow's policy changed, so it was planned again"),
-            What::Capped { limit } => write!(f, "the cap of {limit} is reached"),
-            What::OptedOut => f.write_str("the person opted out"),
-            What::TooLate { late } => write!(f, "its moment passed {} ago, longer than max_lateness allows", Span(late)),
-            What::Revived => f.write_str("a late yes revived the conversation"),
-            What::Superseded => f.write_str("another flow took its place"),
+        match self.0 {
+            Reason::Disabled { .. } => f.write_str("follow-ups are switched off for this flow"),
+            Reason::Clamped { asked, .. } => write!(f, "a wait of {} is outside its bounds and becomes the nearest bound", Span(asked)),
+            Reason::Silence { wait, .. } => write!(f, "{} of silence are over", Span(wait)),
+            Reason::RaisedTo { from, .. } => write!(f, "planned late: {from} has passed, so now counts"),
+            Reason::Open { .. } => f.write_str("the hours are open then"),
+            Reason::Closed { from, .. } => write!(f, "closed at {from}; this is the next opening"),
+            Reason::WindowFits { closes, .. } => write!(f, "inside the messaging window, which closes at {closes}"),
+            Reason::WindowClosed { closes, .. } => write!(f, "the messaging window closes before, at {closes}"),
+            Reason::NeverWrote { .. } => f.write_str("the person never wrote, so no messaging window is open"),
+            Reason::Advanced { from, .. } => write!(f, "brought forward from {from} to the last open second in the messaging window"),
+            Reason::Template { .. } => f.write_str("sent as the approved template instead of free text"),
+            Reason::Spread { by, .. } => write!(f, "moved on by {} from the opening, so that not all go at once", Span(by)),
+            Reason::Skipped { reason, .. } => write!(f, "skipped: {}", reason.sentence()),
+            Reason::Woke { .. } => f.write_str("the moment came, and everything was asked again"),
+            Reason::Later { .. } => f.write_str("the person asked for later"),
+            Reason::Postponed { at } => write!(f, "an operator put it off until {at}"),
+            Reason::SentNow { .. } => f.write_str("an operator asked to send it at once"),
+            Reason::Held { .. } => f.write_str("the conversation is held"),
+            Reason::Released { .. } => f.write_str("the hold was lifted"),
+            Reason::Retry { attempt, .. } => write!(f, "the provider refused for now: attempt {attempt} follows"),
+            Reason::Outcome { end, .. } => write!(f, "the send ended as {}", end.as_str()),
+            Reason::PolicyChanged { .. } => f.write_str("the flow's policy changed, so it was planned again"),
+            Reason::Capped { .. } => f.write_str("the cap on follow-ups is reached"),
+            Reason::OptedOut { .. } => f.write_str("the person opted out"),
+            Reason::TooLate { .. } => f.write_str("its moment passed longer ago than is allowed"),
+            Reason::Revived { .. } => f.write_str("a late yes revived the conversation"),
+            Reason::Superseded { .. } => f.write_str("another flow took its place"),
         }
     }
 }
@@ -460,11 +437,11 @@ mod tests {
     fn a_full_trail_keeps_its_beginning_and_its_end() {
         let mut trail = Trail::new();
         for attempt in 0..20 {
-            trail.push(Moment(0), What::Retry { attempt });
+            trail.push(Reason::Retry { at: Moment(0), attempt });
         }
         assert_eq!(trail.len(), TRAIL_LEN);
-        assert_eq!(trail.iter().next().unwrap().what, What::Retry { attempt: 0 });
-        assert_eq!(trail.last().unwrap().what, What::Retry { attempt: 19 });
+        assert_eq!(*trail.iter().next().unwrap(), Reason::Retry { at: Moment(0), attempt: 0 });
+        assert_eq!(*trail.last().unwrap(), Reason::Retry { at: Moment(0), attempt: 19 });
     }
 
     #[test]
