@@ -5,7 +5,7 @@
 use crate::conversation::answer::Choice;
 use crate::conversation::state::{Form, Outcome, Purpose, State};
 use crate::moment::Moment;
-use crate::schedule::{SkipReason, Trail};
+use crate::schedule::{SendEnd, SkipReason, Trail};
 
 /// Something that happened. `at` is when it happened by the sender's clock, already clamped to at most
 /// [`crate::limits::AHEAD`] after its arrival.
@@ -159,6 +159,18 @@ impl SendOutcome {
             SendOutcome::Unknown => "unknown",
             SendOutcome::Skipped(_) => "skipped",
             SendOutcome::Cancelled => "cancelled",
+        }
+    }
+
+    /// The same, as a trail has it.
+    #[must_use]
+    pub fn end(self) -> SendEnd {
+        match self {
+            SendOutcome::Accepted => SendEnd::Accepted,
+            SendOutcome::Rejected(_) => SendEnd::Rejected,
+            SendOutcome::Unknown => SendEnd::Unknown,
+            SendOutcome::Skipped(_) => SendEnd::Skipped,
+            SendOutcome::Cancelled => SendEnd::Cancelled,
         }
     }
 

@@ -51,6 +51,23 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// What the ledger knows of a send: its last call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Which send.
+    pub send: SendId,
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// On which line.
+    pub line: NameId,
+    /// The last call for it, from 1.
+    pub attempt: u8,
+    /// When that was claimed.
+    pub at: Moment,
+    /// How it ended; `None` while it is under way, or where nobody will ever know.
+    pub end: Option<LedgerEnd>,
+}
+
 /// One thing found at start, streamed so that a large store is never held twice.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Restored {
@@ -66,8 +83,8 @@ pub enum Restored {
     Pause(PauseScope),
     /// A hook record that some hook still has to get.
     Hook(HookRecord),
-    /// A send in the ledger whose last call has this end; `None` where the call has no end: in doubt.
-    Send(SendId, u8, Option<LedgerEnd>),
+    /// A send in the ledger whose last call has no end: nobody knows how it ended. (Ended ones are asked for one by one.)
+    Dangling(Standing),
     /// The last instant at which the daemon was known to be alive.
     Alive(Moment),
     /// This store is a copy or was restored: sending starts held until `resume`. The reason, for people.
@@ -124,6 +141,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// A [`Fault`] where the store is damaged; it names the place and the way out.
     fn recover(&self, take: &mut dyn FnMut(Restored)) -> Result<(), Fault>;
+
+    /// What the ledger knows of this send. What stands there is never sent again, unless its last call was refused.
+    fn standing(&self, send: SendId) -> Option<Standing>;
+
+    /// Sends whose last call ended unknown or has no end yet, oldest first, at most `limit`.
+    fn doubts(&self, limit: usize) -> Vec<Standing>;
 
     /// The keys of this store.
     fn keys(&self) -> &Keys;

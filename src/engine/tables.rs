@@ -1,0 +1,193 @@
+//! The engine's tables: names as numbers, identities by day, and conversations that are not over.
+//!
+//! Not durable: all of it is derived from the store at start.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::conversation::State;
+use crate::engine::record::NameId;
+use crate::engine::request::unnamed;
+use crate::engine::wheel::Slot;
+use crate::id::{ConversationId, EventKey};
+use crate::limits;
+use crate::moment::{DAY, Moment};
+
+/// Names of lines, flows and hooks, each with its number for ever.
+#[derive(Debug, Default)]
+pub struct Names {
+    by_name: HashMap<Arc<str>, NameId>,
+    by_id: HashMap<NameId, Arc<str>>,
+}
+
+impl Names {
+    /// A name and number found in the store.
+    pub fn restore(&mut self, id: NameId, name: Arc<str>) {
+        self.by_name.insert(Arc::clone(&name), id);
+        self.by_id.insert(id, name);
+    }
+
+    /// The number of `name`; `None` where it has none yet.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<NameId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The number of `name`, a new one where it has none; `true` where it is new and must be kept.
+    pub fn number(&mut self, name: &str) -> (NameId, bool) {
+        if let Some(id) = self.find(name) {
+            return (id, false);
+        }
+        // 65 536 names of lines, flows and hooks over a store's life; beyond, the last number is shared and shown as such.
+        let next = self.by_id.keys().map(|id| id.0).max().map_or(0, |last| last.saturating_add(1));
+        self.restore(NameId(next), Arc::from(name));
+        (NameId(next), true)
+    }
+
+    /// The name of a number.
+    #[must_use]
+    pub fn name(&self, id: NameId) -> Arc<str> {
+        self.by_id.get(&id).map_or_else(|| unnamed(id), Arc::clone)
+    }
+}
+
+/// Identities of events, kept by the day on which they came in.
+#[derive(Debug, Default)]
+pub struct Identities {
+    days: BTreeMap<i64, HashSet<EventKey>>,
+}
+
+impl Identities {
+    /// The day of an instant, counted from the epoch.
+    #[must_use]
+    pub fn day(at: Moment) -> i64 {
+        at.0.div_euclid(DAY)
+    }
+
+    /// Whether this event was seen.
+    #[must_use]
+    pub fn seen(&self, key: EventKey) -> bool {
+        self.days.values().rev().any(|day| day.contains(&key))
+    }
+
+    /// Notes that it was seen on this day.
+    pub fn note(&mut self, key: EventKey, day: i64) {
+        self.days.entry(day).or_default().insert(key);
+    }
+
+    /// Forgets the days that are over; answers the last day forgotten, where any was.
+    pub fn forget(&mut self, now: Moment) -> Option<i64> {
+        let last = Identities::day(now) - limits::IDENTITY_DAYS - 1;
+        let kept = self.days.split_off(&(last + 1));
+        let forgotten = std::mem::replace(&mut self.days, kept);
+        (!forgotten.is_empty()).then_some(last)
+    }
+
+    /// How many are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.days.values().map(HashSet::len).sum()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.days.is_empty()
+    }
+}
+
+/// A conversation in memory.
+#[derive(Clone, Debug)]
+pub struct Hot {
+    /// Which.
+    pub id: ConversationId,
+    /// On which line.
+    pub line: NameId,
+    /// In which flow.
+    pub flow: NameId,
+    /// It waits for a permit or a pause in the ready queue of its line.
+    pub ready: bool,
+    /// The earliest instant for which the wheel holds an entry; it need not be noted again for a later one.
+    pub noted: Moment,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// Conversations that are not over, by slot and by id.
+#[derive(Debug, Default)]
+pub struct HotTable {
+    slots: Vec<Option<Hot>>,
+    free: Vec<Slot>,
+    by_id: HashMap<ConversationId, Slot>,
+}
+
+impl HotTable {
+    /// The slot of a conversation.
+    #[must_use]
+    pub fn find(&self, id: ConversationId) -> Option<Slot> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// What is in a slot.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&Hot> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    /// What is in a slot, to change it.
+    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Hot> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// Puts a conversation in, or replaces it.
+    pub fn put(&mut self, hot: Hot) -> Slot {
+        if let Some(slot) = self.find(hot.id) {
+            self.slots[slot as usize] = Some(hot);
+            return slot;
+        }
+        let id = hot.id;
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(hot);
+                slot
+            }
+            None => {
+                self.slots.push(Some(hot));
+                (self.slots.len() - 1) as Slot
+            }
+        };
+        self.by_id.insert(id, slot);
+        slot
+    }
+
+    /// Takes a conversation out.
+    pub fn remove(&mut self, id: ConversationId) {
+        if let Some(slot) = self.by_id.remove(&id) {
+            self.slots[slot as usize] = None;
+            self.free.push(slot);
+        }
+    }
+
+    /// All of them, in no order that matters.
+    pub fn iter(&self) -> impl Iterator<Item = &Hot> {
+        self.slots.iter().flatten()
+    }
+
+    /// One past the last slot: for walking the table in pieces.
+    #[must_use]
+    pub fn end(&self) -> Slot {
+        self.slots.len() as Slot
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}

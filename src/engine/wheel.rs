@@ -1,0 +1,126 @@
+//! The wheel: which conversation wakes next. Buckets of one second, the near ones sorted by millisecond.
+//!
+//! Not the truth: a deadline is a field of the state, and the wheel is derived from it. An entry is a hint: whoever takes one
+//! out asks the state again. So a deadline that only moves later moves no entry; the stale hint comes up, and is put back.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use crate::moment::{Moment, SECOND};
+
+/// The index of a conversation in the hot table.
+pub type Slot = u32;
+
+/// The derived index of deadlines.
+#[derive(Debug, Default)]
+pub struct Wheel {
+    /// Entries by the second of their deadline.
+    far: BTreeMap<i64, Vec<Slot>>,
+    /// Entries of the seconds that have begun, by deadline.
+    near: BinaryHeap<Reverse<(Moment, Slot)>>,
+    /// Entries that belong to seconds before this one are in `near`.
+    horizon: i64,
+}
+
+impl Wheel {
+    /// Notes that `slot` wants to be woken at `at`. Noting it twice is harmless.
+    pub fn insert(&mut self, at: Moment, slot: Slot) {
+        let second = at.0.div_euclid(SECOND);
+        if second < self.horizon {
+            self.near.push(Reverse((at, slot)));
+        } else {
+            self.far.entry(second).or_default().push(slot);
+        }
+    }
+
+    /// When to look again: never later than the first deadline, and at most a second earlier.
+    #[must_use]
+    pub fn next(&self) -> Option<Moment> {
+        let near = self.near.peek().map(|Reverse((at, _))| *at);
+        let far = self.far.keys().next().map(|second| Moment(second.saturating_mul(SECOND)));
+        match (near, far) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Takes one entry whose deadline has come by `now`. `deadline` tells the present deadline of a slot; entries whose deadline
+    /// has moved later are put back there, those without one are dropped.
+    pub fn pop(&mut self, now: Moment, deadline: impl Fn(Slot) -> Option<Moment>) -> Option<(Moment, Slot)> {
+        self.approach(now, &deadline);
+        while let Some(Reverse((at, slot))) = self.near.peek().copied() {
+            if at > now {
+                return None;
+            }
+            self.near.pop();
+            match deadline(slot) {
+                Some(present) if present <= now => return Some((present, slot)),
+                Some(present) => self.insert(present, slot),
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// Moves the buckets of the seconds that have begun into the heap, each entry by its present deadline.
+    fn approach(&mut self, now: Moment, deadline: &impl Fn(Slot) -> Option<Moment>) {
+        let second = now.0.div_euclid(SECOND);
+        self.horizon = self.horizon.max(second.saturating_add(1));
+        while let Some(bucket) = self.far.first_entry() {
+            if *bucket.key() > second {
+                break;
+            }
+            for slot in bucket.remove() {
+                if let Some(at) = deadline(slot) {
+                    self.insert(at, slot);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::{BTreeSet, HashMap};
+
+    proptest! {
+        /// The wheel hands out what an ordered set of (deadline, slot) would, whatever moves where in between.
+        #[test]
+        fn the_wheel_is_an_ordered_set(steps in prop::collection::vec((0u32..20, 0i64..20_000, any::<bool>()), 1..200)) {
+            let mut wheel = Wheel::default();
+            let mut truth: HashMap<Slot, Moment> = HashMap::new();
+            let mut now = Moment(0);
+            for (slot, delta, advance) in steps {
+                if advance {
+                    now = now.plus(delta);
+                    let mut seen = BTreeSet::new();
+                    while let Some((at, slot)) = wheel.pop(now, |s| truth.get(&s).copied()) {
+                        prop_assert_eq!(truth.remove(&slot), Some(at));
+                        seen.insert((at, slot));
+                    }
+                    prop_assert!(truth.values().all(|at| *at > now), "something due was left in the wheel");
+                    if let Some(first) = truth.values().min() {
+                        let next = wheel.next().expect("something is armed");
+                        prop_assert!(next <= *first);
+                    }
+                } else {
+                    let at = now.plus(delta);
+                    truth.insert(slot, at);
+                    wheel.insert(at, slot);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_set_back_strands_nothing() {
+        let mut wheel = Wheel::default();
+        wheel.insert(Moment(50_000), 1);
+        assert_eq!(wheel.pop(Moment(40_000), |_| Some(Moment(50_000))), None);
+        wheel.insert(Moment(10_000), 2);
+        assert_eq!(wheel.pop(Moment(20_000), |s| Some(Moment(if s == 1 { 50_000 } else { 10_000 }))), Some((Moment(10_000), 2)));
+        assert_eq!(wheel.pop(Moment(50_000), |_| Some(Moment(50_000))), Some((Moment(50_000), 1)));
+    }
+}
