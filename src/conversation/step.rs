@@ -9,7 +9,7 @@ use crate::conversation::state::{Outcome, Phase, Purpose, State};
 use crate::conversation::turn::Turn;
 use crate::limits;
 use crate::moment::Moment;
-use crate::schedule::{SkipReason, What};
+use crate::schedule::{Reason, SkipReason};
 
 /// Moves a conversation by one event. `now` is when the event is taken in; it may lie before an earlier `now`.
 #[must_use]
@@ -85,7 +85,7 @@ impl Turn<'_> {
 
     fn later(&mut self, at: Moment) {
         self.disarm();
-        self.because(at, What::Later { wait: limits::LATER });
+        self.because(Reason::Later { at });
         self.state.later = true;
         self.arm(at);
     }
@@ -116,7 +116,7 @@ impl Turn<'_> {
     }
 
     fn revive_later(&mut self, at: Moment) {
-        self.because(at, What::Revived);
+        self.because(Reason::Revived { at });
         self.later(at);
     }
 
@@ -198,7 +198,7 @@ impl Turn<'_> {
             Finish::Failed => (Outcome::Failed, Some(Report::Failed)),
             Finish::Cancelled => (Outcome::Cancelled, None),
             Finish::Superseded => {
-                self.because(at, What::Superseded);
+                self.because(Reason::Superseded { at });
                 (Outcome::Cancelled, None)
             }
         };
@@ -224,7 +224,7 @@ impl Turn<'_> {
         if self.state.opted_out {
             return self.ignore(Ignored::NothingToDo);
         }
-        self.because(at, What::OptedOut);
+        self.because(Reason::OptedOut { at });
         if self.state.outcome().is_none() {
             self.finish(Outcome::OptedOut, at);
         }
@@ -243,7 +243,7 @@ impl Turn<'_> {
         if self.state.held || self.state.outcome().is_some() {
             return self.ignore(Ignored::NothingToDo);
         }
-        self.because(self.now, What::Held);
+        self.because(Reason::Held { at: self.now });
         self.state.held = true;
     }
 
@@ -251,7 +251,7 @@ impl Turn<'_> {
         if !self.state.held {
             return self.ignore(Ignored::NothingToDo);
         }
-        self.because(self.now, What::Released);
+        self.because(Reason::Released { at: self.now });
         self.state.held = false;
         if self.state.phase == Phase::Waiting && self.state.purpose == Purpose::FollowUp {
             self.plan();
@@ -271,7 +271,7 @@ impl Turn<'_> {
         if !self.movable() {
             return self.ignore(Ignored::NothingToDo);
         }
-        self.because(until, What::Postponed);
+        self.because(Reason::Postponed { at: until });
         self.state.earliest = Some(until);
         self.replan();
     }
@@ -280,7 +280,7 @@ impl Turn<'_> {
         if !self.movable() {
             return self.ignore(Ignored::NothingToDo);
         }
-        self.because(self.now, What::SentNow);
+        self.because(Reason::SentNow { at: self.now });
         self.state.earliest = None;
         self.state.hurried = true;
         self.replan();
@@ -297,7 +297,7 @@ impl Turn<'_> {
         if !self.movable() || self.state.phase == Phase::Retrying {
             return self.ignore(Ignored::NothingToDo);
         }
-        self.because(self.now, What::PolicyChanged);
+        self.because(Reason::PolicyChanged { at: self.now });
         if !self.policy.rules.enabled {
             return self.skip(SkipReason::FlowDisabled);
         }
@@ -330,8 +330,7 @@ impl Turn<'_> {
     fn expire(&mut self) {
         if matches!(self.state.phase, Phase::Waiting | Phase::Retrying) {
             // Down or held for so long that the answer could no longer come in time.
-            let late = self.state.due.map_or(0, |due| self.now.since(due));
-            self.because(self.now, What::TooLate { late });
+            self.because(Reason::TooLate { at: self.now });
             self.skip(SkipReason::TooLate);
         }
         self.finish(Outcome::Expired, self.now);
@@ -415,7 +414,7 @@ impl Turn<'_> {
         }
         let doubled = limits::BACKOFF.saturating_mul(1 << attempt.saturating_sub(1).min(20));
         let backoff = doubled.min(limits::BACKOFF_CEILING).max(after.min(limits::RETRY_AFTER_CEILING));
-        self.because(self.now.plus(backoff), What::Retry { attempt: u32::from(attempt) + 1 });
+        self.because(Reason::Retry { at: self.now.plus(backoff), attempt: attempt + 1 });
         self.state.phase = Phase::Retrying;
         self.attempt_again(self.now.plus(backoff));
     }

@@ -7,7 +7,7 @@ use crate::conversation::policy::{OnYes, Policy};
 use crate::conversation::state::{Form, Outcome, Phase, Purpose, State};
 use crate::limits;
 use crate::moment::Moment;
-use crate::schedule::{self, Action, Silence, SkipReason, Slot, Trail, What};
+use crate::schedule::{self, Action, Reason, Silence, SkipReason, Slot, Trail};
 
 pub(super) struct Turn<'a> {
     pub(super) policy: &'a Policy,
@@ -36,8 +36,8 @@ impl<'a> Turn<'a> {
         if at.since(self.now) > limits::AHEAD { self.now } else { at }
     }
 
-    pub(super) fn because(&mut self, at: Moment, what: What) {
-        self.trail.push(at, what);
+    pub(super) fn because(&mut self, reason: Reason) {
+        self.trail.push(reason);
     }
 
     pub(super) fn ignore(&mut self, why: Ignored) {
@@ -70,7 +70,7 @@ impl<'a> Turn<'a> {
         state.earliest = None;
         state.doubt = false;
         if !self.policy.rules.enabled {
-            self.because(at, What::Disabled);
+            self.because(Reason::Disabled { at });
             self.rest(None);
             self.state.due = None;
             self.state.expires = Some(at.plus(self.policy.expires_after));
@@ -92,7 +92,7 @@ impl<'a> Turn<'a> {
         };
         let plan = schedule::plan_after(&self.policy.rules, wait, &silence);
         for reason in plan.trail.iter() {
-            self.trail.push(reason.at, reason.what);
+            self.trail.push(*reason);
         }
         let target = anchor.plus(wait).max(silence.now);
         match (self.refusal(), plan.action) {
@@ -161,7 +161,7 @@ impl<'a> Turn<'a> {
         let state = &self.state;
         let overdue = state.due.map_or(0, |due| self.now.since(due));
         if self.policy.max_lateness.is_some_and(|most| overdue > most) {
-            self.because(self.now, What::TooLate { late: overdue });
+            self.because(Reason::TooLate { at: self.now });
             return self.skip(SkipReason::TooLate);
         }
         let expires = self.state.expires;
@@ -202,7 +202,7 @@ impl<'a> Turn<'a> {
             self.count_as_sent();
         }
         if !matches!(outcome, SendOutcome::Skipped(_)) {
-            self.because(self.now, What::Outcome(outcome.end()));
+            self.because(Reason::Outcome { at: self.now, end: outcome.end() });
         }
         self.state.sent = Some(outcome);
         self.state.doubt = false;
@@ -220,7 +220,7 @@ impl<'a> Turn<'a> {
 
     /// The follow-up in hand is not sent; the conversation stays `answering`, so that a later word still finds the question.
     pub(super) fn skip(&mut self, reason: SkipReason) {
-        self.because(self.now, What::Skipped(reason));
+        self.because(Reason::Skipped { at: self.now, reason });
         self.end_send(SendOutcome::Skipped(reason));
         self.report(Report::Skipped(reason));
         self.rest(None);
@@ -276,7 +276,7 @@ impl<'a> Turn<'a> {
         self.disarm();
         self.report(Report::Resumed { revived });
         if revived {
-            self.because(at, What::Revived);
+            self.because(Reason::Revived { at });
         }
         self.state.question = None;
         if !(ask && self.policy.on_yes == OnYes::Ask && question.is_some()) {
