@@ -1,5 +1,7 @@
 //! reengaged: brings people back to the conversation they left.
 
+#[cfg(feature = "daemon")]
+pub mod cli;
 pub mod conversation;
 #[cfg(feature = "daemon")]
 pub mod engine;
@@ -7,3 +9,5 @@ pub mod id;
 pub mod limits;
 pub mod moment;
 pub mod schedule;
+#[cfg(feature = "daemon")]
+pub mod shapes;

@@ -60,6 +60,12 @@ impl Calendar {
         self.notation.text()
     }
 
+    /// Whether a rule names public holidays (`PH`).
+    #[must_use]
+    pub fn names_holidays(&self) -> bool {
+        self.notation.names_holidays()
+    }
+
     /// The holidays, days since 1970-01-01, sorted.
     #[must_use]
     pub fn holidays(&self) -> &[i32] {

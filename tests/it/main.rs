@@ -1,3 +1,13 @@
 //! The tests of the whole: one binary, one module per concern. Not the laws of single modules: those stand beside their code.
 
 mod typed;
+mod vectors;
+
+use std::path::PathBuf;
+
+/// The folder of the shared vectors and fixtures: `REENGAGED_SHARED`, else beside the repository.
+pub fn shared() -> PathBuf {
+    #[allow(clippy::disallowed_methods)]
+    let named = std::env::var_os("REENGAGED_SHARED");
+    named.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
+}

@@ -1,0 +1,5 @@
+//! The command line: one file a verb.
+//!
+//! Not the work behind a verb: that lives in the layers above.
+
+pub mod plan;

@@ -1,0 +1,34 @@
+//! Shapes: what JSON and TOML look like, turned into values of the core. Pure: no file, no socket, no clock.
+//!
+//! Not the core and not the edges: the core knows no serde, and the edges bring the bytes.
+
+mod calendars;
+mod loose;
+pub mod plan;
+pub mod rules;
+
+pub use calendars::Calendars;
+pub use loose::Loose;
+
+use std::fmt;
+
+/// One mistake in a shape (or one warning): where, what stands there, and what would be right.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mistake {
+    /// The path of the key, as `calendar.hours`.
+    pub key: String,
+    /// The value that stands there, as JSON would write it; empty where the key is missing.
+    pub value: String,
+    /// What would be right, as the end of a sentence.
+    pub cure: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.value.is_empty() {
+            write!(f, "{} is missing: {}", self.key, self.cure)
+        } else {
+            write!(f, "{} = {}: {}", self.key, self.value, self.cure)
+        }
+    }
+}
