@@ -11,3 +11,4 @@ pub mod moment;
 pub mod schedule;
 #[cfg(feature = "daemon")]
 pub mod shapes;
+pub mod store;

@@ -73,7 +73,7 @@ pub struct Standing {
 pub enum Restored {
     /// A conversation that is not finished.
     Conversation(Stored),
-    /// An identity of an event, and the day (since the epoch) on which it was seen.
+    /// An identity of an event, and the day (since the epoch) on which it was seen. May be told twice after a crash.
     Identity(EventKey, i64),
     /// A name.
     Name(NameId, Arc<str>),
@@ -87,7 +87,8 @@ pub enum Restored {
     Dangling(Standing),
     /// The last instant at which the daemon was known to be alive.
     Alive(Moment),
-    /// This store is a copy or was restored: sending starts held until `resume`. The reason, for people.
+    /// This store is a copy or was restored: sending starts held until `resume`. The reason, for people. Told at every start until
+    /// `Paused(All, false)` is durable.
     Held(String),
 }
 
@@ -124,13 +125,14 @@ pub trait Store: Send + Sync {
     /// A [`Fault`] where they cannot be read.
     fn page(&self, after: Option<ConversationId>, limit: usize) -> Result<Vec<ConversationId>, Fault>;
 
-    /// The record of a hook by its number.
+    /// The record of a hook by its number, dead letters included; its `hooks` are those that still have to get it.
     ///
     /// # Errors
     /// A [`Fault`] where it cannot be read.
     fn hook(&self, seq: u64) -> Result<Option<HookRecord>, Fault>;
 
-    /// Dead letters: hook, record and when it was given up; oldest first, at most `limit`, from number `from` on.
+    /// Dead letters: hook, record and when it was given up; oldest first, from number `from` on, until there are `limit` of them
+    /// (one record's hooks are not split, so a page may be that much longer).
     ///
     /// # Errors
     /// A [`Fault`] where they cannot be read.
@@ -150,6 +152,10 @@ pub trait Store: Send + Sync {
 
     /// The keys of this store.
     fn keys(&self) -> &Keys;
+
+    /// What the ledger knows of a send: its last call, and how that ended (`None`: in doubt, or under way). Memory only.
+    /// What stands here is never sent again, unless its end is [`LedgerEnd::Refused`].
+    fn ledger_entry(&self, send: SendId) -> Option<(u8, Option<LedgerEnd>)>;
 
     /// Finished or quiet conversations last touched before `before`, at most `limit`: what retention forgets.
     ///

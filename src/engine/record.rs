@@ -263,9 +263,11 @@ pub enum Change {
     HookDead(NameId, u64, Moment),
     /// A dead letter is to be delivered again.
     HookReplay(NameId, u64),
+    /// Dead letters given up before this instant are dropped.
+    DeadUntil(Moment),
     /// The ledger learns something that no conversation does.
     Ledger(LedgerEntry),
-    /// A conversation is erased (`true`) or has outlived its retention.
+    /// A conversation is erased (`true`: its hook records go too, delivered or not) or has outlived its retention.
     Forgotten(ConversationId, bool),
     /// Identities of this and earlier days (days since the epoch) may be dropped.
     IdentitiesUntil(i64),

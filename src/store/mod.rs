@@ -1,0 +1,8 @@
+//! Where conversations are kept: one contract ([`crate::engine::ports::Store`]), several places.
+//!
+//! Not the contract and not the engine's decisions: a store keeps what it is told, in order, and tells it again.
+
+mod memory;
+mod model;
+
+pub use memory::MemoryStore;
