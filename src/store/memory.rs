@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::engine::ports::{Durable, Fault, Restored, Store};
-use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, LedgerEntry, NameId, Stored};
+use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, LedgerEntry, NameId, PauseScope, Stored};
 use crate::id::{AliasKey, ConversationId, Keys, SendId};
 use crate::moment::Moment;
 use crate::store::model::{Model, Sends};
@@ -30,7 +30,7 @@ struct Inner {
     durable_sends: Sends,
     /// Changes that are visible and not durable, in order; their ledger entries with them.
     pending: Vec<Change>,
-    /// Entries at the front of `pending` that a lying flush has already claimed to be durable.
+    /// A flush failed, and so does every one until the process ends.
     failed: bool,
     fail: bool,
     lie: bool,
@@ -68,8 +68,8 @@ impl MemoryStore {
             }
         }
         let entries: Vec<&LedgerEntry> = lost.iter().filter_map(entry_of).collect();
-        let further = keep(entries.len()).min(entries.len());
-        for entry in entries.into_iter().take(further).filter(|_| !inner.lie_about_ledger) {
+        let further = if inner.lie_about_ledger { 0 } else { keep(entries.len()).min(entries.len()) };
+        for entry in entries.into_iter().take(further) {
             inner.durable_sends.take(entry);
         }
         inner.visible = inner.durable.clone();
@@ -103,8 +103,7 @@ impl MemoryStore {
         self.lock().held = Some(reason.to_owned());
     }
 
-    /// Forgets the ledger's or the store's latest part: the store becomes what `older` was at its last flush, the ledger stays.
-    /// This is what restoring a backup does.
+    /// Restores a backup: the store becomes what `older` was at its last flush, held; the ledger stays as it is.
     pub fn restore(&self, older: &MemoryStore) {
         let durable = older.lock().durable.clone();
         let mut inner = self.lock();
@@ -157,7 +156,7 @@ impl Store for MemoryStore {
                     inner.durable_sends.take(entry);
                 }
                 inner.durable.take(&change);
-                if matches!(change, Change::Paused(crate::engine::record::PauseScope::All, false)) {
+                if matches!(change, Change::Paused(PauseScope::All, false)) {
                     inner.held = None;
                 }
             }
@@ -222,7 +221,6 @@ impl Store for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::record::PauseScope;
     use std::sync::Arc;
 
     fn named(n: u16) -> Change {

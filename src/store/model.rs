@@ -25,8 +25,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// The entry that a first change makes.
     pub(crate) fn new(moved: &Moved) -> Entry {
-        let mut entry =
-            Entry { stored: moved.stored.clone(), details: Details::default(), touched: moved.now, aliases: Vec::new() };
+        let mut entry = Entry { stored: moved.stored.clone(), details: Details::default(), touched: moved.now, aliases: Vec::new() };
         entry.take(moved);
         entry
     }
