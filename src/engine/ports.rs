@@ -153,10 +153,6 @@ pub trait Store: Send + Sync {
     /// The keys of this store.
     fn keys(&self) -> &Keys;
 
-    /// What the ledger knows of a send: its last call, and how that ended (`None`: in doubt, or under way). Memory only.
-    /// What stands here is never sent again, unless its end is [`LedgerEnd::Refused`].
-    fn ledger_entry(&self, send: SendId) -> Option<(u8, Option<LedgerEnd>)>;
-
     /// Finished or quiet conversations last touched before `before`, at most `limit`: what retention forgets.
     ///
     /// # Errors

@@ -5,11 +5,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::engine::ports::{Durable, Fault, Restored, Store};
-use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, LedgerEntry, NameId, PauseScope, Stored};
+use crate::engine::ports::{Durable, Fault, Restored, Standing, Store};
+use crate::engine::record::{Change, Details, HookRecord, LedgerEntry, NameId, PauseScope, Stored};
 use crate::id::{AliasKey, ConversationId, Keys, SendId};
 use crate::moment::Moment;
-use crate::store::model::{Model, Sends};
+use crate::store::model::Model;
+use crate::store::sends::Sends;
 
 /// A store in memory. Cloning it copies everything, the unflushed part too.
 #[derive(Debug)]
@@ -187,8 +188,8 @@ impl Store for MemoryStore {
     fn recover(&self, take: &mut dyn FnMut(Restored)) -> Result<(), Fault> {
         let inner = self.lock();
         inner.visible.recover(take);
-        for (send, attempt, end) in inner.sends.iter() {
-            take(Restored::Send(send, attempt, end));
+        for standing in inner.sends.doubts().filter(|s| s.end.is_none()) {
+            take(Restored::Dangling(standing));
         }
         if let Some(reason) = &inner.held {
             take(Restored::Held(reason.clone()));
@@ -200,8 +201,12 @@ impl Store for MemoryStore {
         &self.keys
     }
 
-    fn ledger_entry(&self, send: SendId) -> Option<(u8, Option<LedgerEnd>)> {
+    fn standing(&self, send: SendId) -> Option<Standing> {
         self.lock().sends.get(send)
+    }
+
+    fn doubts(&self, limit: usize) -> Vec<Standing> {
+        self.lock().sends.doubts().take(limit).collect()
     }
 
     fn outlived(&self, before: Moment, limit: usize) -> Result<Vec<ConversationId>, Fault> {
@@ -261,7 +266,7 @@ mod tests {
             store.apply(vec![intent(7), intent(8)]);
             let mut answers = answers.into_iter();
             store.crash(|_| answers.next().unwrap());
-            assert_eq!([7, 8].map(|s| store.ledger_entry(SendId(s)).is_some()), expected);
+            assert_eq!([7, 8].map(|s| store.standing(SendId(s)).is_some()), expected);
         }
     }
 
@@ -300,7 +305,7 @@ mod tests {
             store.recover(&mut |r| held |= matches!(r, Restored::Held(_))).unwrap();
             held
         };
-        assert!(held(&store) && names(&store) == 0 && store.ledger_entry(SendId(7)).is_some());
+        assert!(held(&store) && names(&store) == 0 && store.standing(SendId(7)).is_some());
         store.apply(vec![Change::Paused(PauseScope::All, false)]);
         store.flush().unwrap();
         assert!(!held(&store));

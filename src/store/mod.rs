@@ -4,5 +4,6 @@
 
 mod memory;
 mod model;
+mod sends;
 
 pub use memory::MemoryStore;

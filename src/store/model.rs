@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::conversation::Phase;
 use crate::engine::ports::Restored;
-use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Stored};
-use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
+use crate::engine::record::{Change, Details, HookRecord, Moved, NameId, PauseScope, Stored};
+use crate::id::{AliasKey, ConversationId, EventKey, PersonKey};
 use crate::moment::{DAY, Moment};
 
 /// A conversation with all that is known of it.
@@ -109,41 +109,6 @@ impl HookCell {
     /// Whether nobody needs it any more.
     pub(crate) fn spent(&self) -> bool {
         self.record.hooks.is_empty() && self.dead.is_empty()
-    }
-}
-
-/// The last call of each send and how it ended.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Sends(BTreeMap<SendId, (u8, Option<LedgerEnd>)>);
-
-impl Sends {
-    pub(crate) fn take(&mut self, entry: &LedgerEntry) {
-        let (LedgerEntry::Intent { send, .. } | LedgerEntry::Ended { send, .. }) = entry;
-        let now = after(self.get(*send), entry);
-        self.0.insert(*send, now);
-    }
-
-    pub(crate) fn get(&self, send: SendId) -> Option<(u8, Option<LedgerEnd>)> {
-        self.0.get(&send).copied()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SendId, u8, Option<LedgerEnd>)> + '_ {
-        self.0.iter().map(|(send, (attempt, end))| (*send, *attempt, *end))
-    }
-}
-
-/// What the ledger knows of a send after `entry`. A later call takes the place of an earlier one, and "taken" is final:
-/// no later word may open the way to another call.
-pub(crate) fn after(known: Option<(u8, Option<LedgerEnd>)>, entry: &LedgerEntry) -> (u8, Option<LedgerEnd>) {
-    let (attempt, end) = match *entry {
-        LedgerEntry::Intent { attempt, .. } => (attempt, None),
-        LedgerEntry::Ended { attempt, end, .. } => (attempt, Some(end)),
-    };
-    match known {
-        Some((_, Some(LedgerEnd::Accepted))) => (known.map_or(attempt, |(a, _)| a.max(attempt)), Some(LedgerEnd::Accepted)),
-        Some((last, known)) if last > attempt => (last, known),
-        Some((last, known)) if last == attempt => (last, end.or(known)),
-        _ => (attempt, end),
     }
 }
 
