@@ -11,4 +11,5 @@ pub mod moment;
 pub mod schedule;
 #[cfg(feature = "daemon")]
 pub mod shapes;
+#[cfg(feature = "daemon")]
 pub mod store;
