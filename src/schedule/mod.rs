@@ -25,7 +25,11 @@ mod daily;
 mod days;
 mod fingerprint;
 mod hours;
+#[cfg(test)]
+mod laws;
 mod notation;
+mod reason;
+mod sentence;
 mod session;
 mod skip;
 mod spread;
@@ -36,9 +40,10 @@ pub use calendar::Calendar;
 pub use daily::Daily;
 pub use hours::{Hours, Open};
 pub use notation::{Notation, Refusal};
+pub use reason::{Reason, SendEnd};
 pub use session::{Otherwise, Session, WhenClosed};
 pub use skip::SkipReason;
-pub use trail::{Reason, SendEnd, TRAIL_LEN, Trail};
+pub use trail::{TRAIL_LEN, Trail};
 pub use zone::Zone;
 
 use crate::limits::{HORIZON, STEP_CEILING, WAIT_FLOOR};
