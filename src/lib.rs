@@ -2,6 +2,8 @@
 
 #[cfg(feature = "daemon")]
 pub mod cli;
+#[cfg(feature = "daemon")]
+pub mod config;
 pub mod conversation;
 #[cfg(feature = "daemon")]
 pub mod engine;

@@ -1,0 +1,211 @@
+//! `[lines.NAME]`: a business line, and what sends on it.
+//!
+//! Not the provider itself: here stands what it needs to know.
+
+use url::{Host, Url};
+
+use super::read::{Show, Table, nearest, text, truth, whole};
+use super::secret::{Secret, SecretSource};
+use super::sections::{Span, span};
+use super::settings::{ConsoleFormat, LineConfig, ProviderConfig};
+use crate::conversation::{ArmOn, InDoubt};
+use crate::limits;
+use crate::moment::{MINUTE, SECOND};
+use crate::shapes::Loose;
+
+/// The keys of the webhook provider, beside its secret.
+const WEBHOOK_KEYS: [&str; 6] = ["url", "secret_file", "secret_credential", "secret_env", "timeout", "allow_private"];
+/// Providers of the contract that this release does not have.
+const UNBUILT: [&str; 4] = ["whatsapp_cloud", "gupshup", "twilio", "truora"];
+
+impl Show for Url {
+    fn show(&self) -> String {
+        format!("{:?}", self.as_str())
+    }
+}
+
+/// Which provider, before its keys are read.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Console,
+    Webhook,
+}
+
+/// Reads a line. `None` where what it cannot be without is wrong; that is noted.
+pub(super) fn line(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<LineConfig> {
+    let provider = provider(table, secrets);
+    table.unbuilt("forward_to", "let your bot tell of its messages by POST /v1/events");
+    let line = LineConfig {
+        provider: provider?,
+        phone: table.maybe("phone", phone),
+        flow: table.maybe("flow", text(1, 64)),
+        arm_on: table.word("arm_on", ArmOn::Question, &[("question", ArmOn::Question), ("any_message", ArmOn::AnyMessage)]),
+        in_doubt: table.word("in_doubt", InDoubt::Unknown, &[("unknown", InDoubt::Unknown), ("resend", InDoubt::Resend)]),
+        max_in_flight: table.or("max_in_flight", limits::MAX_IN_FLIGHT as i64, whole(1, 4_096)) as usize,
+        rate: table.maybe("rate", whole(1, 10_000)).map(|rate| rate as u32),
+        // Both providers of this release are fed by the events API: nothing queues up elsewhere while the daemon is down.
+        catch_up_wait: table.or("catch_up_wait", Span(0), span(0, 60 * MINUTE)).0,
+    };
+    Some(line)
+}
+
+fn provider(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<ProviderConfig> {
+    let kind = kind(table);
+    let format = match kind {
+        Some(Kind::Webhook) => foreign(table, "format", "console"),
+        _ => table.word("format", ConsoleFormat::Line, &[("line", ConsoleFormat::Line), ("json", ConsoleFormat::Json)]),
+    };
+    if kind == Some(Kind::Console) {
+        for key in WEBHOOK_KEYS {
+            foreign(table, key, "webhook");
+        }
+        return Some(ProviderConfig::Console { format });
+    }
+    if kind.is_none() {
+        // Whatever it should have been, its keys are not unknown ones.
+        WEBHOOK_KEYS.iter().for_each(|key| drop(table.find(key)));
+        return None;
+    }
+    let url = table.need("url", "write the address that is called, as \"http://127.0.0.1:9000/send\"", address);
+    let signing = signing(table, secrets);
+    let most = limits::CALL_BUDGET;
+    let timeout = table.or("timeout", Span(most), span(SECOND / 10, most)).0;
+    let allow_private = table.or("allow_private", true, truth);
+    let url = url?;
+    check_address(table, &url, allow_private);
+    Some(ProviderConfig::Webhook { url, secrets: signing, timeout, allow_private })
+}
+
+fn kind(table: &Table<'_>) -> Option<Kind> {
+    table
+        .need("provider", "write \"webhook\" or \"console\"", |value| match value {
+            Loose::Text(word) if word == "console" || word == "webhook" => Ok(word.clone()),
+            Loose::Text(word) if UNBUILT.contains(&word.as_str()) => {
+                Err("not built in this release; write \"webhook\", and send through a program of your own, or \"console\"".to_owned())
+            }
+            _ => Err("write \"webhook\" or \"console\"".to_owned()),
+        })
+        .map(|word| if word == "console" { Kind::Console } else { Kind::Webhook })
+}
+
+/// A key of another provider: a mistake where it stands. Returns the default.
+fn foreign(table: &Table<'_>, key: &str, provider: &str) -> ConsoleFormat {
+    if let Some(value) = table.find(key) {
+        table.notes().mistake(&table.path(key), value, format!("only a line with provider = {provider:?} has this key; leave it out"));
+    }
+    ConsoleFormat::Line
+}
+
+/// Reads the secrets of what is signed by Standard Webhooks.
+pub(super) fn signing(table: &Table<'_>, secrets: &dyn SecretSource) -> Vec<Secret> {
+    let secrets = table.secret("secret", secrets, true);
+    let key = ["secret_file", "secret_credential", "secret_env"].into_iter().find(|key| table.notes().is_given(&table.path(key)));
+    for secret in &secrets {
+        use base64::Engine;
+        let key = table.path(key.unwrap_or("secret_file"));
+        let place = "(withheld)";
+        match secret.expose().strip_prefix("whsec_").map(|rest| base64::engine::general_purpose::STANDARD.decode(rest)) {
+            Some(Err(_)) => table.notes().mistake(&key, place, "begins with whsec_ and is no base64 after that; copy it whole"),
+            Some(Ok(bytes)) if bytes.len() < 24 => {
+                table.notes().warn(&key, place, "is shorter than the 24 bytes that Standard Webhooks asks for")
+            }
+            None if secret.expose().len() < 16 => table.notes().warn(&key, place, "is shorter than 16 bytes and could be guessed"),
+            _ => {}
+        }
+    }
+    secrets
+}
+
+fn phone(value: &Loose) -> Result<String, String> {
+    match value {
+        Loose::Text(digits)
+            if (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0') =>
+        {
+            Ok(digits.clone())
+        }
+        _ => Err("write the number in quotes, digits alone, with country code and without +, as \"57317770000\"".to_owned()),
+    }
+}
+
+/// Reads an address that is called: `http` or `https`, with a host, without name and password.
+pub(super) fn address(value: &Loose) -> Result<Url, String> {
+    let cure = "write an address, as \"https://example.com/hook\"";
+    let url = Url::parse(&text(1, 2_000)(value)?).map_err(|why| format!("{why}; {cure}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(format!("{cure}: http or https, and a host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("leave out the name and the password: calls are signed by the secret".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("leave out what follows #: it is never sent".to_owned());
+    }
+    Ok(url)
+}
+
+/// What an address itself tells of its dangers. What its name resolves to is asked at each call.
+pub(super) fn check_address(table: &Table<'_>, url: &Url, allow_private: bool) {
+    let key = table.path("url");
+    let here = is_private(url);
+    if here && !allow_private {
+        let cure = "a loopback or private address; write allow_private = true beside it if this is your own program";
+        table.notes().mistake(&key, url.show(), cure);
+    }
+    if !here && url.scheme() == "http" {
+        table.notes().warn(&key, url.show(), "is called in plain text over the network; https would keep people's messages from others");
+    }
+}
+
+/// Whether the host, as it is written, is this machine or a private network.
+fn is_private(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => private_v4(ip),
+        Some(Host::Ipv6(ip)) => match ip.to_ipv4_mapped() {
+            Some(ip) => private_v4(ip),
+            None => ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        },
+        None => false,
+    }
+}
+
+fn private_v4(ip: std::net::Ipv4Addr) -> bool {
+    // 100.64.0.0/10 is shared by carriers.
+    let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
+    ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified() || ip.is_broadcast() || shared
+}
+
+/// The hint for a name that is not among those there are.
+pub(super) fn there_are<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> String {
+    match nearest(name, names.clone()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None if names.clone().next().is_none() => "there are none".to_owned(),
+        None => format!("there are {}", names.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_addresses_are_known() {
+        for (address, private) in [
+            ("http://localhost/x", true),
+            ("http://127.8.0.1/", true),
+            ("http://10.1.2.3/", true),
+            ("http://192.168.0.1/", true),
+            ("http://169.254.169.254/", true),
+            ("http://100.64.0.1/", true),
+            ("http://[::1]/", true),
+            ("http://[fe80::1]/", true),
+            ("http://[::ffff:10.0.0.1]/", true),
+            ("http://2130706433/", true),
+            ("https://example.com/", false),
+            ("https://8.8.8.8/", false),
+            ("https://[2001:4860:4860::8888]/", false),
+        ] {
+            assert_eq!(is_private(&Url::parse(address).unwrap()), private, "{address}");
+        }
+    }
+}
