@@ -3,6 +3,8 @@
 #[cfg(feature = "daemon")]
 pub mod cli;
 #[cfg(feature = "daemon")]
+pub mod clock;
+#[cfg(feature = "daemon")]
 pub mod config;
 pub mod conversation;
 #[cfg(feature = "daemon")]

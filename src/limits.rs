@@ -2,7 +2,7 @@
 //!
 //! Not configuration: what an operator may change is in `config/`, with its default named here.
 
-use crate::moment::{DAY, HOUR, MINUTE, SECOND};
+use crate::moment::{DAY, HOUR, MINUTE, Moment, SECOND};
 
 /// Largest event, in bytes of JSON.
 pub const EVENT_BYTES: usize = 16 * 1024;
@@ -84,6 +84,13 @@ pub const NAP: i64 = 5 * SECOND;
 pub const CLOCK_JUMP: i64 = 60 * SECOND;
 /// A clock that jumped must be steady this long before sending goes on by itself.
 pub const CLOCK_STEADY: i64 = 60 * SECOND;
+/// A drift between wall clock and time since boot below this is what clocks do: it neither breaks a clock's steadiness nor, at
+/// start, puts the wall before the last instant the daemon was alive.
+pub const CLOCK_DRIFT: i64 = 2 * SECOND;
+/// A wall clock earlier than this release (2026-01-01) is a dead battery, not the time.
+pub const CLOCK_EARLIEST: Moment = Moment(1_767_225_600_000);
+/// A wall clock so much later than the last instant the daemon was alive is not believed at start without an operator.
+pub const CLOCK_AHEAD: i64 = 400 * DAY;
 /// Being down longer than this makes a line wait for the webhooks queued at its provider.
 pub const DOWN: i64 = 60 * SECOND;
 
@@ -97,4 +104,5 @@ const _: () = assert!(DRAIN < 60 * SECOND, "the drain ends before systemd's Time
 const _: () = assert!(WAIT_FLOOR < WAIT_CEILING && WAIT_CEILING < STEP_CEILING);
 const _: () = assert!(LEDGER > RETENTION + STEP_CEILING, "nothing that could be sent again has left the ledger");
 const _: () = assert!(STEPS < ASK_STEP as usize);
+const _: () = assert!(CLOCK_DRIFT < CLOCK_JUMP && CLOCK_JUMP <= CLOCK_STEADY && NAP < CLOCK_STEADY);
 const _: () = assert!(IDENTITY_DAYS * DAY >= 8 * DAY, "providers redeliver for 7 days");

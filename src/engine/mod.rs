@@ -4,6 +4,7 @@
 
 pub mod book;
 pub mod desk;
+pub mod guard;
 pub mod ports;
 pub mod record;
 pub mod request;
