@@ -3,7 +3,9 @@
 //! Not the core and not the edges: the core knows no serde, and the edges bring the bytes.
 
 mod calendars;
+pub mod event;
 mod loose;
+mod pairs;
 pub mod plan;
 pub mod rules;
 
