@@ -221,3 +221,140 @@ impl std::fmt::Debug for Calendar {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calendar(zone: &str, hours: &str, holidays: &[&str]) -> Calendar {
+        let holidays: Vec<chrono::NaiveDate> = holidays.iter().map(|date| date.parse().unwrap()).collect();
+        Calendar::new(Zone::named(zone).unwrap(), Notation::read(hours).unwrap(), &holidays)
+    }
+
+    /// The open ranges that begin in the hours after `from`, as `MM-DDTHH:MM HH:MM` of their two ends in UTC.
+    fn ranges(calendar: &Calendar, from: &str, hours: i64) -> Vec<String> {
+        let from = Moment::parse(from).unwrap();
+        let (mut at, end, mut list) = (from, from.plus(hours * 60 * MINUTE), Vec::new());
+        while let Some(open) = calendar.next_range(at, end.since(at)) {
+            assert!(calendar.open_by_definition(open.from) && !calendar.open_by_definition(open.until), "{open:?}");
+            list.push(format!("{} {}", &open.from.to_string()[5..16], &open.until.to_string()[11..16]));
+            at = open.until;
+        }
+        list
+    }
+
+    #[test]
+    fn clock_changes_are_decided_by_the_clock_on_the_wall() {
+        for (what, zone, hours, from, expected) in [
+            ("starts inside a gap", "America/New_York", "02:30-04:00", "2025-03-09T00:00:00Z", &["03-09T07:00 08:00"][..]),
+            ("wholly inside a gap", "America/New_York", "02:15-02:45", "2025-03-09T00:00:00Z", &[]),
+            (
+                "both passes of a fold",
+                "America/New_York",
+                "01:15-01:45",
+                "2025-11-02T00:00:00Z",
+                &["11-02T05:15 05:45", "11-02T06:15 06:45"],
+            ),
+            ("across a fold", "America/New_York", "00:30-02:30", "2025-11-02T00:00:00Z", &["11-02T04:30 07:30"]),
+            ("no midnight", "America/Sao_Paulo", "Su 00:00-02:00", "2018-11-04T00:00:00Z", &["11-04T03:00 04:00"]),
+            ("no Friday: Thursday has no night", "Pacific/Apia", "Th 22:00-02:00", "2011-12-30T00:00:00Z", &["12-30T08:00 10:00"]),
+            ("no Friday: its night is there", "Pacific/Apia", "Fr 22:00-02:00", "2011-12-30T00:00:00Z", &["12-30T10:00 12:00"]),
+            ("half an hour", "Australia/Lord_Howe", "02:10-02:40", "2026-10-03T12:00:00Z", &["10-03T15:30 15:40"]),
+            ("two hours", "Antarctica/Troll", "01:30-03:30", "2026-03-29T00:00:00Z", &["03-29T01:00 01:30"]),
+            ("a quarter off", "Asia/Kathmandu", "09:00-10:00", "2026-03-29T00:00:00Z", &["03-29T03:15 04:15"]),
+        ] {
+            assert_eq!(ranges(&calendar(zone, hours, &[]), from, 22), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_holiday_is_closed_with_both_its_nights() {
+        // Thursday 2026-01-01.
+        for (hours, holidays, expected) in [
+            ("We-Fr 20:00-04:00", &[][..], &["12-31T20:00 04:00", "01-01T20:00 04:00", "01-02T20:00 04:00"][..]),
+            ("We-Fr 20:00-04:00", &["2026-01-01"], &["12-31T20:00 00:00", "01-02T20:00 04:00"]),
+            ("We-Fr 20:00-04:00; PH off", &["2026-01-01"], &["12-31T20:00 00:00", "01-02T20:00 04:00"]),
+            ("We-Fr 20:00-04:00; PH 22:00-02:00", &["2026-01-01"], &["12-31T20:00 00:00", "01-01T22:00 02:00", "01-02T20:00 04:00"]),
+            (
+                "We-Fr 20:00-04:00, PH 22:00-02:00",
+                &["2026-01-01", "2026-01-02"],
+                &["12-31T20:00 00:00", "01-01T22:00 00:00", "01-02T22:00 02:00"],
+            ),
+            ("24/7", &["2026-01-03", "2026-01-01"], &["12-31T12:00 00:00", "01-02T00:00 00:00"]),
+            ("PH,We 10:00-12:00", &["2026-01-01"], &["01-01T10:00 12:00"]),
+            ("Dec PH 10:00-12:00; Mo-Fr 08:00-09:00", &["2026-01-01"], &["01-02T08:00 09:00"]),
+        ] {
+            assert_eq!(ranges(&calendar("Etc/UTC", hours, holidays), "2025-12-31T12:00:00Z", 60), expected, "{hours} {holidays:?}");
+        }
+    }
+
+    #[test]
+    fn rules_add_override_and_take_away() {
+        // Monday 2026-03-02 to Wednesday.
+        for (hours, expected) in [
+            (
+                "Mo-We 08:00-12:00, Tu 14:00-16:00",
+                &["03-02T08:00 12:00", "03-03T08:00 12:00", "03-03T14:00 16:00", "03-04T08:00 12:00"][..],
+            ),
+            ("Mo-We 08:00-12:00; Tu 14:00-16:00", &["03-02T08:00 12:00", "03-03T14:00 16:00", "03-04T08:00 12:00"]),
+            ("Mo-We 08:00-12:00; Tu off", &["03-02T08:00 12:00", "03-04T08:00 12:00"]),
+            ("Mo-We 08:00-12:00, Tu off", &["03-02T08:00 12:00", "03-04T08:00 12:00"]),
+            ("Mo-We 08:00-12:00; Tu off; Tu 09:00-10:00", &["03-02T08:00 12:00", "03-03T09:00 10:00", "03-04T08:00 12:00"]),
+            ("Mo-Tu 08:00-12:00; 10:00-11:00 off", &["03-02T08:00 10:00", "03-02T11:00 12:00", "03-03T08:00 10:00", "03-03T11:00 12:00"]),
+            ("Mo 22:00-04:00; Tu off", &["03-02T22:00 04:00"]),
+            ("Mo 22:00-04:00; Tu 01:00-02:00 off", &["03-02T22:00 01:00", "03-03T02:00 04:00"]),
+            ("Mo-We; Mo 22:00-06:00 off", &["03-02T00:00 22:00", "03-03T06:00 00:00"]),
+            ("Mo 22:00-26:00", &["03-02T22:00 02:00"]),
+            ("Mo 18:15-00:00", &["03-02T18:15 00:00"]),
+            ("Mo 08:00-10:00,09:00-11:00,11:00-12:00", &["03-02T08:00 12:00"]),
+            ("Mar 3 08:00-09:00", &["03-03T08:00 09:00"]),
+            ("2026 Mar 03-04 08:00-09:00", &["03-03T08:00 09:00", "03-04T08:00 09:00"]),
+            ("2025 Mar 3 08:00-09:00", &[]),
+            ("2026 Mo 08:00-09:00; 2027 off", &["03-02T08:00 09:00"]),
+            ("2022-2026/2 Mo 08:00-09:00", &["03-02T08:00 09:00"]),
+            ("2023-2027/2 Mo 08:00-09:00", &[]),
+            ("Dec-Mar Mo 08:00-09:00", &["03-02T08:00 09:00"]),
+            ("2025 Nov-Feb Mo 08:00-09:00", &[]),
+            ("Oct 15-Mar 2 08:00-09:00", &["03-02T08:00 09:00"]),
+            ("2025 Oct 15-Mar 3 08:00-09:00", &["03-02T08:00 09:00", "03-03T08:00 09:00"]),
+            ("Mo[1],Tu[2],We[-5] 08:00-09:00", &["03-02T08:00 09:00"]),
+            ("Sa-Mo 08:00-09:00", &["03-02T08:00 09:00"]),
+        ] {
+            assert_eq!(ranges(&calendar("Etc/UTC", hours, &[]), "2026-03-02T00:00:00Z", 71), expected, "{hours}");
+        }
+    }
+
+    #[test]
+    fn a_table_hands_over_to_the_next() {
+        let calendar = calendar("Etc/UTC", "24/7", &[]);
+        for year in [0, 1, 100] {
+            let border = Moment((FIRST + year * YEAR) * SECOND);
+            let open = calendar.next_range(border.plus(-1), 0);
+            assert_eq!(open.is_some(), year > 0, "nothing before the first table");
+            assert!(open.is_none_or(|open| open.until >= open.from.plus(HORIZON)));
+            assert_eq!(calendar.last_open_second(border, border.plus(500)), Some(border));
+        }
+        let sundays = self::calendar("Etc/UTC", "Su 23:59-24:00", &[]);
+        let border = Moment((FIRST + 58 * YEAR) * SECOND);
+        let last = sundays.last_open_second(Moment(0), border).unwrap();
+        assert!(border.since(last) < 7 * DAY);
+        assert_eq!(sundays.last_open_second(last.plus(1), border), None);
+        let next = sundays.next_range(border, HORIZON).unwrap();
+        assert_eq!(next.from.since(last.plus(SECOND)), 7 * DAY - MINUTE);
+    }
+
+    #[test]
+    fn nothing_is_open_outside_the_years_of_the_tables() {
+        let calendar = calendar("Asia/Kathmandu", "24/7", &[]);
+        let end = Moment((FIRST + YEARS as i64 * YEAR) * SECOND);
+        for (at, open) in [(Moment::MIN, false), (Moment(FIRST * SECOND - 1), false), (Moment(0), true), (end.plus(-1), true), (end, false)]
+        {
+            assert_eq!((calendar.is_open(at), calendar.open_by_definition(at)), (open, open), "{at}");
+        }
+        assert_eq!(calendar.next_range(Moment::MAX, i64::MAX), None);
+        assert_eq!(calendar.next_range(Moment::MIN, i64::MAX).map(|open| open.from), Some(Moment(FIRST * SECOND)));
+        assert!(calendar.last_open_second(Moment::MIN, Moment::MAX).is_some());
+        assert_eq!(calendar.last_open_second(Moment::MAX, Moment::MIN), None);
+        assert!(end > Moment::parse("2201-06-01T00:00:00Z").unwrap());
+    }
+}

@@ -66,3 +66,62 @@ impl Fnv {
         self.bytes(text.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::{HOUR, MINUTE};
+    use crate::schedule::{Calendar, Daily, Notation, Otherwise, Session, WhenClosed, Zone};
+    use std::sync::Arc;
+
+    fn rules() -> Rules {
+        Rules { enabled: true, wait: 2 * HOUR, hours: Hours::Daily(Daily::default()), session: Some(Session::default()), spread: 0 }
+    }
+
+    fn calendar(zone: &str, text: &str, holidays: &[&str]) -> Hours {
+        let holidays: Vec<chrono::NaiveDate> = holidays.iter().map(|date| date.parse().unwrap()).collect();
+        Hours::Calendar(Arc::new(Calendar::new(Zone::named(zone).unwrap(), Notation::read(text).unwrap(), &holidays)))
+    }
+
+    #[test]
+    fn golden_fingerprints_never_move() {
+        assert_eq!(rules().fingerprint(), GOLDEN_DAILY);
+        let hours = calendar("America/Bogota", "Mo-Fr 07:00-19:00", &["2026-12-25", "2026-01-01"]);
+        assert_eq!(Rules { hours, ..rules() }.fingerprint(), GOLDEN_CALENDAR);
+    }
+
+    const GOLDEN_DAILY: u64 = 16_873_600_705_866_054_855;
+    const GOLDEN_CALENDAR: u64 = 2_609_470_722_750_317_066;
+
+    #[test]
+    fn every_value_counts() {
+        let session = |change: fn(&mut Session)| {
+            let mut session = Session::default();
+            change(&mut session);
+            Rules { session: Some(session), ..rules() }
+        };
+        let all = [
+            rules(),
+            Rules { enabled: false, ..rules() },
+            Rules { wait: HOUR, ..rules() },
+            Rules { spread: MINUTE, ..rules() },
+            Rules { hours: Hours::Daily(Daily::new(HOUR, 0)), ..rules() },
+            Rules { hours: Hours::Daily(Daily::new(13 * HOUR, HOUR)), ..rules() },
+            Rules { hours: calendar("America/Bogota", "Mo-Fr 07:00-19:00", &[]), ..rules() },
+            Rules { hours: calendar("America/Lima", "Mo-Fr 07:00-19:00", &[]), ..rules() },
+            Rules { hours: calendar("America/Bogota", "Mo-Fr 07:00-18:00", &[]), ..rules() },
+            Rules { hours: calendar("America/Bogota", "Mo-Fr 07:00-19:00", &["2026-01-01"]), ..rules() },
+            Rules { session: None, ..rules() },
+            session(|session| session.window = 2 * HOUR),
+            session(|session| session.margin = 0),
+            session(|session| session.advance_lead = 0),
+            session(|session| session.template = Some(Arc::from("OTB1"))),
+            session(|session| session.when_closed = WhenClosed::new(&[Otherwise::Template])),
+            session(|session| session.when_closed = WhenClosed::new(&[])),
+        ];
+        let mut prints: Vec<u64> = all.iter().map(Rules::fingerprint).collect();
+        prints.sort_unstable();
+        prints.dedup();
+        assert_eq!(prints.len(), all.len());
+    }
+}

@@ -91,9 +91,11 @@ fn unreadable(text: &str, error: &Error) -> Refusal {
             let digits = drawn.split("--> 1:").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
             let column = digits.and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(1);
             let rest: String = text.chars().skip(column.saturating_sub(1)).take(20).collect();
-            format!(
-                "not the opening_hours notation from character {column} ({rest:?}): write it as Mo-Fr 07:00-19:00, Sa 08:00-15:00; PH off"
-            )
+            let cure = match text.chars().nth(column.saturating_sub(2)) {
+                Some(',') if column > 1 => "write a space after the comma between two rules",
+                _ => "write it as Mo-Fr 07:00-19:00, Sa 08:00-15:00; PH off",
+            };
+            format!("not the opening_hours notation from character {column} ({rest:?}): {cure}")
         }
         Error::Unsupported(what) => format!("{what} is not taken: write days, times, dates, off and PH"),
         // The other errors print as one line.
@@ -267,4 +269,74 @@ fn ends_with_weekday(text: &str) -> bool {
     let bytes = text.as_bytes();
     let Some(start) = bytes.len().checked_sub(2) else { return false };
     is_weekday(&bytes[start..]) && !(start > 0 && bytes[start - 1].is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_days_times_dates_off_and_ph_is_refused_by_name() {
+        for (text, name) in [
+            ("", "empty"),
+            ("Mo-Fr 08:00", "character"),
+            ("montag 08:00-12:00", "character 3"),
+            ("Mo-Fr 08:00-12:00,Sa 08:00-12:00", "space after the comma"),
+            ("Mo 08:00-08:00", "ends are equal"),
+            ("Mo 00:00-00:00", "write 00:00-24:00"),
+            ("Mo 08:00-49:00", "character"),
+            ("Mo 24:00-25:00", "character"),
+            ("Mo-Fr sunrise-sunset", "sun events"),
+            ("Mo-Fr (sunrise+01:00)-18:00", "sun events"),
+            ("week 10-20 Mo 08:00-12:00", "week numbers"),
+            ("Mo 10:00+", "open ends"),
+            ("Mo 10:00-12:00+", "open ends"),
+            ("2026+ Mo 10:00-12:00", "open ends"),
+            ("Dec 24+ off", "open ends"),
+            ("SH 10:00-12:00", "school holidays"),
+            ("PH +1 day off", "counted from another day"),
+            ("Su[1] +1 day 10:00-12:00", "counted from another day"),
+            ("Dec 25+Mo off", "counted from another day"),
+            ("easter off", "easter"),
+            ("Mar Su[-1]-Oct Su[-1] 10:00-12:00", "dates by weekday"),
+            ("Mo 10:00-12:00 unknown", "unknown"),
+            ("Mo 10:00-12:00 \"by appointment\"", "comments"),
+            ("Mo 10:00-12:00 || Tu 10:00-12:00", "fallback"),
+            ("Mo 10:00-16:00/01:30", "repeated"),
+            ("PH Mo-Fr 10:00-12:00", "holidays that fall on"),
+            ("Mo-Fr PH 10:00-12:00", "holidays that fall on"),
+            ("Feb 30 off", "no such date"),
+            ("2026 Feb 29 off", "no such date in that year"),
+            ("2026 Dec 24-2025 Jan 2 off", "ends before it begins"),
+            ("Dec 24-2026 Jan 2 off", "only its end has a year"),
+            ("2027-2026 off", "nverted"),
+        ] {
+            let refusal = Notation::read(text).expect_err(text);
+            assert!(refusal.why.contains(name) && !refusal.why.contains('\n'), "{text}: {refusal}");
+        }
+        let long = format!("Mo {}", vec!["08:00-09:00"; 500].join(","));
+        assert!(Notation::read(&long).unwrap_err().why.contains("longer than 4096"));
+    }
+
+    #[test]
+    fn what_is_taken_keeps_its_text() {
+        for text in [
+            "Mo-Fr 07:00-19:00, Sa 08:00-15:00",
+            "24/7",
+            "off",
+            "mo-fr 8:00-12:00",
+            "Mo-Fr 07:00-19:00; PH off",
+            "PH,Mo-Fr 10:00-12:00",
+            "Mo,PH 10:00-12:00",
+            "Feb 29 off",
+            "Jan 1,May 1,Dec 25-26 off",
+            "2026 Dec 24-Jan 2 off",
+            "Jan-Mar,Nov-Dec Mo-Fr 09:00-17:00",
+            "Mo 22:00-26:00",
+        ] {
+            assert_eq!(Notation::read(text).unwrap_or_else(|refusal| panic!("{text}: {refusal}")).text(), text);
+        }
+        assert!(Notation::read("Mo 08:00-12:00; PH off").unwrap().names_holidays());
+        assert!(!Notation::read("Mo 08:00-12:00").unwrap().names_holidays());
+    }
 }
