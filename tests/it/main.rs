@@ -1,5 +1,9 @@
 //! The tests of the whole: one binary, one module per concern. Not the laws of single modules: those stand beside their code.
 
+mod dependencies;
+mod support;
+mod systemd;
+mod tidy;
 mod typed;
 mod vectors;
 
