@@ -8,8 +8,28 @@ use serde_json::Value;
 
 /// What must not be in the tree of `--no-default-features`: no runtime, no store, no network.
 const NOT_IN_THE_CORE: &[&str] = &[
-    "tokio", "sled", "reqwest", "hyper", "hyper-util", "axum", "rustls", "ring", "h2", "http", "mio", "socket2", "serde", "serde_json", "toml", "tracing", "clap", "rand", "getrandom",
-    "url", "openssl", "native-tls",
+    "tokio",
+    "sled",
+    "reqwest",
+    "hyper",
+    "hyper-util",
+    "axum",
+    "rustls",
+    "ring",
+    "h2",
+    "http",
+    "mio",
+    "socket2",
+    "serde",
+    "serde_json",
+    "toml",
+    "tracing",
+    "clap",
+    "rand",
+    "getrandom",
+    "url",
+    "openssl",
+    "native-tls",
 ];
 
 #[test]
@@ -26,7 +46,8 @@ fn every_licence_is_an_allowed_one() {
 #[test]
 fn nothing_banned_and_nothing_from_elsewhere() {
     let policy = policy();
-    let banned: Vec<&str> = policy["bans"]["deny"].as_array().expect("bans.deny").iter().map(|ban| ban["crate"].as_str().expect("a crate's name")).collect();
+    let banned: Vec<&str> =
+        policy["bans"]["deny"].as_array().expect("bans.deny").iter().map(|ban| ban["crate"].as_str().expect("a crate's name")).collect();
     let registries = strings(&policy, &["sources", "allow-registry"]);
     for package in packages() {
         assert!(!banned.contains(&name(&package)), "{} is banned by deny.toml", name(&package));
@@ -60,7 +81,14 @@ fn the_core_alone_brings_no_runtime_no_store_no_network() {
 #[test]
 fn licence_expressions_are_read_as_meant() {
     let allows = |name: &str| ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "ISC"].contains(&name);
-    for expression in ["MIT", "MIT/Apache-2.0", "GPL-3.0 OR MIT", "Apache-2.0 AND ISC", "(GPL-3.0 OR MIT) AND ISC", "Apache-2.0 WITH LLVM-exception OR GPL-2.0"] {
+    for expression in [
+        "MIT",
+        "MIT/Apache-2.0",
+        "GPL-3.0 OR MIT",
+        "Apache-2.0 AND ISC",
+        "(GPL-3.0 OR MIT) AND ISC",
+        "Apache-2.0 WITH LLVM-exception OR GPL-2.0",
+    ] {
         assert!(is_allowed(expression, &allows), "{expression}");
     }
     for expression in ["GPL-3.0", "MIT AND GPL-3.0", "(GPL-3.0 OR AGPL-3.0) AND MIT", "MIT OR GPL-3.0 AND", "", "none", "(MIT"] {

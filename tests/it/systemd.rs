@@ -74,7 +74,10 @@ fn the_user_and_the_folders_are_made() {
     let output = run("systemd-sysusers", &[&at_root, users.to_str().expect("a manifest folder in UTF-8")]);
     assert!(output.status.success(), "systemd-sysusers: {}", said(&output));
     let passwd = std::fs::read_to_string(root.path().join("etc/passwd")).expect("the users made");
-    assert!(passwd.lines().any(|line| line.starts_with("reengaged:") && line.ends_with(":/var/lib/reengaged:/usr/sbin/nologin")), "{passwd}");
+    assert!(
+        passwd.lines().any(|line| line.starts_with("reengaged:") && line.ends_with(":/var/lib/reengaged:/usr/sbin/nologin")),
+        "{passwd}"
+    );
 
     let folders = file("reengaged.tmpfiles");
     let output = run("systemd-tmpfiles", &[&at_root, "--create", folders.to_str().expect("a manifest folder in UTF-8")]);

@@ -56,7 +56,7 @@ fn check_sizes(path: &str, source: &str) -> Vec<Complaint> {
                 path,
                 at + 1,
                 format!("{} columns, at most {LINE_COLUMNS}", line.chars().count()),
-                "break the line; run `cargo fmt`",
+                "run `cargo fmt`; break the comment; go on with a long text after a `\\`",
             )
         })
         .collect();
