@@ -42,9 +42,11 @@ fn decisions(c: &mut Criterion) {
 }
 
 fn lines(c: &mut Criterion) {
-    let policy = r#"{"enable_follow_up":true,"follow_up_delay":45,"calendar":{"timezone":"America/Bogota","hours":"Mo,Tu 07:00-19:00, Sa 08:00-15:00","holidays":["2026-01-01"]},"session":{"window_minutes":1440,"margin_minutes":10,"when_closed":["advance","template","skip"],"template":"OTB1"}}"#;
+    let policy = r#"{"enable_follow_up":true,"follow_up_delay":45,"calendar":{"timezone":"America/Bogota","hours":"Mo,Tu 07:00-19:00, Sa 08:00-15:00","holidays":["2026-01-01"]},
+        "session":{"window_minutes":1440,"margin_minutes":10,"when_closed":["advance","template","skip"],"template":"OTB1"}}"#;
     let line = format!(
-        r#"{{"id":1,"policy":{policy},"inactive_since":"2026-03-01T22:30:00.000Z","last_inbound_at":"2026-03-01T22:30:00.000Z","now":"2026-03-01T22:30:00.000Z"}}"#
+        r#"{{"id":1,"policy":{policy},"inactive_since":"2026-03-01T22:30:00.000Z","last_inbound_at":"2026-03-01T22:30:00.000Z",
+            "now":"2026-03-01T22:30:00.000Z"}}"#
     );
     let mut planner = Planner::new(None);
     let mut answer = String::new();

@@ -27,7 +27,9 @@ pub(super) trait Show {
 }
 
 macro_rules! shown {
-    ($($kind:ty => $show:expr;)*) => { $(impl Show for $kind { fn show(&self) -> String { let show: fn(&$kind) -> String = $show; show(self) } })* };
+    ($($kind:ty => $show:expr;)*) => { $(impl Show for $kind {
+        fn show(&self) -> String { let show: fn(&$kind) -> String = $show; show(self) }
+    })* };
 }
 
 shown! {

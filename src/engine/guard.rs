@@ -263,7 +263,9 @@ mod tests {
         /// Whatever the clocks do, sending is allowed only when no reading of the last minute stepped beyond the limit, and
         /// a clock that then runs true is believed again after at most that minute.
         #[test]
-        fn no_jump_is_slept_through_and_every_hold_by_jump_ends(steps in prop::collection::vec((1i64..120_000, -200_000i64..200_000), 1..60)) {
+        fn no_jump_is_slept_through_and_every_hold_by_jump_ends(
+            steps in prop::collection::vec((1i64..120_000, -200_000i64..200_000), 1..60)
+        ) {
             let mut guard = ClockGuard::new(None);
             let (mut boot, mut error, mut last_jump) = (0, 0, None);
             prop_assert!(guard.observe(Moment(T), 0).may_send());

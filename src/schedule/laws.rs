@@ -248,7 +248,8 @@ proptest! {
     ) {
         let longer = (wait + longer).min(WAIT_CEILING);
         let due = due_of(&founding(daily, wait), since, since);
-        for other in [due_of(&founding(daily, wait), since.plus(later), since.plus(later)), due_of(&founding(daily, longer), since, since)] {
+        let after_later_silence = due_of(&founding(daily, wait), since.plus(later), since.plus(later));
+        for other in [after_later_silence, due_of(&founding(daily, longer), since, since)] {
             prop_assert!(other.unwrap_or(Moment::MAX) >= due.unwrap_or(Moment::MAX));
         }
     }
@@ -294,7 +295,9 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in "[A-Za-z0-9 ,;:|+\\-/\\[\\]()\"\\PC]{0,40}", rule in rule(), at in any::<prop::sample::Index>()) {
+    fn any_text_is_read_or_refused(
+        text in "[A-Za-z0-9 ,;:|+\\-/\\[\\]()\"\\PC]{0,40}", rule in rule(), at in any::<prop::sample::Index>()
+    ) {
         let _ = Notation::read(&text);
         // A text that was right, with something wrong in the middle of it.
         let cut = rule.floor_char_boundary(at.index(rule.len() + 1));
