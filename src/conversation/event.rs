@@ -75,6 +75,15 @@ pub enum Event {
     },
     /// A claim was found at start whose call nobody is making any more.
     Orphaned,
+    /// The ledger knows of a call for the send that is planned: a crash, or a restore, lost the claim. It is not made again.
+    Found {
+        /// The silence whose send it was.
+        silence: Moment,
+        /// The step whose send it was.
+        step: u8,
+        /// How it ended.
+        verdict: Verdict,
+    },
     /// The rules of the flow changed.
     PolicyChanged,
 }

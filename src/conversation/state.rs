@@ -113,6 +113,8 @@ pub struct State {
     pub phase: Phase,
     /// Set by `hold`: while set, only expiry wakes the conversation.
     pub held: bool,
+    /// A hook was told that this run of the conversation began.
+    pub started: bool,
     /// The person opted out; nothing is ever sent.
     pub opted_out: bool,
     /// In doubt: the call was made and nobody knows how it ended (only in `Sending`).
@@ -172,6 +174,7 @@ impl State {
         State {
             phase: Phase::Quiet,
             held: false,
+            started: false,
             opted_out,
             doubt: false,
             hurried: false,

@@ -29,6 +29,7 @@ pub fn step(policy: &Policy, state: &State, event: &Event, now: Moment) -> Step 
         Event::Woke => turn.woke(),
         Event::Sent { silence, step, verdict } => turn.sent(silence, step, verdict),
         Event::Orphaned => turn.orphaned(),
+        Event::Found { silence, step, verdict } => turn.found(silence, step, verdict),
         Event::PolicyChanged => turn.policy_changed(),
     }
     turn.into_step()
@@ -43,6 +44,7 @@ impl Turn<'_> {
         if let Phase::Finished(outcome) = self.state.phase {
             return self.message_after_end(at, typed, outcome);
         }
+        self.start();
         self.state.last_inbound = self.state.last_inbound.max(Some(at));
         if self.state.phase != Phase::Quiet {
             if at.plus(limits::DISORDER) < self.state.silence {
@@ -178,6 +180,7 @@ impl Turn<'_> {
         if ended.is_some() {
             self.begin_anew(at);
         }
+        self.start();
         self.disarm();
         self.state.question = Some(at);
         self.state.obstacle = obstacle;
@@ -425,6 +428,21 @@ impl Turn<'_> {
         if self.state.expires.is_none() {
             self.state.expires = Some(self.now.plus(self.policy.expires_after));
         }
+    }
+
+    fn found(&mut self, silence: Moment, step: u8, verdict: Verdict) {
+        let planned = match self.state.phase {
+            Phase::Waiting | Phase::Retrying => true,
+            Phase::Answering => self.state.wake.is_some(),
+            _ => false,
+        };
+        if !planned || self.state.silence != silence || self.state.step != step {
+            return self.ignore(Ignored::NotInHand);
+        }
+        self.state.phase = Phase::Sending;
+        self.state.attempt = self.state.attempt.max(1);
+        self.state.wake = Some(self.now.plus(limits::DOUBT));
+        self.sent(silence, step, verdict);
     }
 
     /// The process that made the call is gone: nobody will tell how it ended.

@@ -323,8 +323,17 @@ impl<'a> Turn<'a> {
             episodes_sent: 0,
             sent_in_episode: false,
             begun: at,
+            started: false,
             ..before
         };
-        self.report(Report::Started);
+        self.start();
+    }
+
+    /// The first word of a run, from either side.
+    pub(super) fn start(&mut self) {
+        if !self.state.started {
+            self.state.started = true;
+            self.report(Report::Started);
+        }
     }
 }

@@ -3,8 +3,21 @@
 //! Not a clock: every verb is told `now`. Not a thread: the daemon and the simulator drive the same verbs.
 
 pub mod book;
+mod control;
+mod core;
+pub mod counters;
 pub mod desk;
+mod fire;
+pub mod group;
 pub mod guard;
+mod ingest;
+pub mod pace;
 pub mod ports;
+mod reads;
 pub mod record;
 pub mod request;
+pub mod tables;
+pub mod template;
+pub mod wheel;
+
+pub use core::Engine;

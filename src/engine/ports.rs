@@ -85,6 +85,8 @@ pub enum Restored {
     Hook(HookRecord),
     /// A send in the ledger whose last call has no end: nobody knows how it ended. (Ended ones are asked for one by one.)
     Dangling(Standing),
+    /// The highest number a hook record ever had, so that none is given twice.
+    LastHook(u64),
     /// The last instant at which the daemon was known to be alive.
     Alive(Moment),
     /// This store is a copy or was restored: sending starts held until `resume`. The reason, for people. Told at every start until

@@ -107,8 +107,6 @@ pub struct Hot {
     pub flow: NameId,
     /// It waits for a permit or a pause in the ready queue of its line.
     pub ready: bool,
-    /// The earliest instant for which the wheel holds an entry; it need not be noted again for a later one.
-    pub noted: Moment,
     /// Where it stands.
     pub state: State,
 }

@@ -20,16 +20,25 @@ pub struct Wheel {
     near: BinaryHeap<Reverse<(Moment, Slot)>>,
     /// Entries that belong to seconds before this one are in `near`.
     horizon: i64,
+    /// The deadline of each slot's entry; an entry found under another deadline has been overtaken by a sooner one.
+    noted: Vec<Moment>,
 }
 
 impl Wheel {
-    /// Notes that `slot` wants to be woken at `at`. Noting it twice is harmless.
+    /// Notes that `slot` wants to be woken at `at`. Where a sooner entry stands, that one will do.
     pub fn insert(&mut self, at: Moment, slot: Slot) {
-        let second = at.0.div_euclid(SECOND);
-        if second < self.horizon {
+        let index = slot as usize;
+        if index >= self.noted.len() {
+            self.noted.resize(index + 1, Moment::MAX);
+        }
+        if at >= self.noted[index] {
+            return;
+        }
+        self.noted[index] = at;
+        if second(at) < self.horizon {
             self.near.push(Reverse((at, slot)));
         } else {
-            self.far.entry(second).or_default().push(slot);
+            self.far.entry(second(at)).or_default().push(slot);
         }
     }
 
@@ -53,6 +62,10 @@ impl Wheel {
                 return None;
             }
             self.near.pop();
+            if self.noted[slot as usize] != at {
+                continue;
+            }
+            self.noted[slot as usize] = Moment::MAX;
             match deadline(slot) {
                 Some(present) if present <= now => return Some((present, slot)),
                 Some(present) => self.insert(present, slot),
@@ -64,19 +77,27 @@ impl Wheel {
 
     /// Moves the buckets of the seconds that have begun into the heap, each entry by its present deadline.
     fn approach(&mut self, now: Moment, deadline: &impl Fn(Slot) -> Option<Moment>) {
-        let second = now.0.div_euclid(SECOND);
-        self.horizon = self.horizon.max(second.saturating_add(1));
+        self.horizon = self.horizon.max(second(now).saturating_add(1));
         while let Some(bucket) = self.far.first_entry() {
-            if *bucket.key() > second {
+            let begun = *bucket.key();
+            if begun > second(now) {
                 break;
             }
             for slot in bucket.remove() {
+                if second(self.noted[slot as usize]) != begun {
+                    continue;
+                }
+                self.noted[slot as usize] = Moment::MAX;
                 if let Some(at) = deadline(slot) {
                     self.insert(at, slot);
                 }
             }
         }
     }
+}
+
+fn second(at: Moment) -> i64 {
+    at.0.div_euclid(SECOND)
 }
 
 #[cfg(test)]
@@ -109,6 +130,7 @@ mod tests {
                     let at = now.plus(delta);
                     truth.insert(slot, at);
                     wheel.insert(at, slot);
+                    prop_assert!(wheel.near.len() + wheel.far.values().map(Vec::len).sum::<usize>() < 400, "entries pile up");
                 }
             }
         }

@@ -1,0 +1,363 @@
+//! The engine itself: its tables, how it wakes up from a store, and the one place where the machine is asked.
+//!
+//! Not the verbs: taking events in is `ingest.rs`, sending is `fire.rs`, what operators ask is `reads.rs` and `control.rs`.
+
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use crate::conversation::{Event, Phase, Policy, Report, SendOutcome, State, Step, Verdict, step};
+use crate::engine::book::Book;
+use crate::engine::counters::Counters;
+use crate::engine::group::{Group, Released, Told};
+use crate::engine::pace::Pace;
+use crate::engine::ports::{Fault, Restored, Standing, Store};
+use crate::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
+use crate::engine::tables::{Hot, HotTable, Identities, Names};
+use crate::engine::wheel::{Slot, Wheel};
+use crate::id::{ConversationId, Keys, PersonKey, SendId};
+use crate::limits;
+use crate::moment::Moment;
+
+/// A follow-up that waits for its line: soonest closing first, then soonest due.
+pub(super) type Ready = BinaryHeap<Reverse<(Moment, Moment, Slot)>>;
+
+/// A claim whose call has not ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InFlight {
+    pub(super) conversation: ConversationId,
+    pub(super) line: NameId,
+    pub(super) silence: Moment,
+    pub(super) step: u8,
+    pub(super) attempt: u8,
+}
+
+/// The engine. One thread drives it; every verb is told `now`.
+pub struct Engine {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) keys: Keys,
+    pub(super) book: Arc<Book>,
+    pub(super) hot: HotTable,
+    pub(super) wheel: Wheel,
+    pub(super) names: Names,
+    pub(super) identities: Identities,
+    pub(super) opted_out: HashMap<PersonKey, Moment>,
+    pub(super) ready: HashMap<NameId, Ready>,
+    pub(super) paces: HashMap<NameId, Pace>,
+    pub(super) in_flight: HashMap<SendId, InFlight>,
+    pub(super) pauses: BTreeSet<PauseScope>,
+    pub(super) parked: HashMap<PauseScope, Vec<Slot>>,
+    pub(super) held: Option<String>,
+    pub(super) failed: Option<String>,
+    pub(super) next_hook: u64,
+    /// Where planning again after a change of rules has got to; `None` where it is done.
+    pub(super) replan: Option<Slot>,
+    pub(super) counters: Counters,
+    changes: Vec<Change>,
+    pending: Group,
+    applied: u64,
+}
+
+/// What moving a conversation needs to know beside the event.
+pub(super) struct Context {
+    pub(super) identity: Option<crate::id::EventKey>,
+    pub(super) deltas: Vec<Delta>,
+    pub(super) aliases: Vec<crate::id::AliasKey>,
+    pub(super) ledger: Option<LedgerEntry>,
+}
+
+impl Context {
+    pub(super) fn none() -> Context {
+        Context { identity: None, deltas: Vec::new(), aliases: Vec::new(), ledger: None }
+    }
+}
+
+/// A conversation taken in hand: from memory, from the store, or new.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InHand {
+    pub(super) id: ConversationId,
+    pub(super) line: NameId,
+    pub(super) flow: NameId,
+    pub(super) state: State,
+}
+
+impl Engine {
+    /// An engine on this store, under these rules, gone on from where the store stands. Claims of a process that is gone
+    /// become doubts; sending is held where the store says so.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store.
+    pub fn recover(store: Arc<dyn Store>, book: Arc<Book>, now: Moment) -> Result<Engine, Fault> {
+        let mut engine = Engine::empty(store, book);
+        let (mut alive, mut dangling) = (None, Vec::new());
+        let store = Arc::clone(&engine.store);
+        store.recover(&mut |restored| match restored {
+            Restored::Alive(at) => alive = Some(at),
+            Restored::Dangling(standing) => dangling.push(standing),
+            other => engine.restore(other),
+        })?;
+        let down = alive.map_or(0, |at| now.since(at));
+        engine.adopt_orphans(dangling, now);
+        if down > limits::DOWN {
+            engine.wait_for_queued_answers(now);
+        }
+        Ok(engine)
+    }
+
+    fn empty(store: Arc<dyn Store>, book: Arc<Book>) -> Engine {
+        let keys = store.keys().clone();
+        Engine {
+            store,
+            keys,
+            book,
+            hot: HotTable::default(),
+            wheel: Wheel::default(),
+            names: Names::default(),
+            identities: Identities::default(),
+            opted_out: HashMap::new(),
+            ready: HashMap::new(),
+            paces: HashMap::new(),
+            in_flight: HashMap::new(),
+            pauses: BTreeSet::new(),
+            parked: HashMap::new(),
+            held: None,
+            failed: None,
+            next_hook: 0,
+            replan: None,
+            counters: Counters::default(),
+            changes: Vec::new(),
+            pending: Group::default(),
+            applied: 0,
+        }
+    }
+
+    fn restore(&mut self, restored: Restored) {
+        match restored {
+            Restored::Conversation(stored) => {
+                let Stored { id, line, flow, state } = stored;
+                let slot = self.hot.put(Hot { id, line, flow, ready: false, state });
+                self.note_deadline(slot);
+            }
+            Restored::Identity(key, day) => self.identities.note(key, day),
+            Restored::Name(id, name) => self.names.restore(id, name),
+            Restored::OptOut(person, at) => {
+                self.opted_out.insert(person, at);
+            }
+            Restored::Pause(scope) => {
+                self.pauses.insert(scope);
+            }
+            Restored::Hook(record) => {
+                self.next_hook = self.next_hook.max(record.seq + 1);
+                for hook in &record.hooks {
+                    self.pending.released.told.push(Told { hook: *hook, seq: record.seq, conversation: record.conversation });
+                }
+            }
+            Restored::Held(why) => self.held = Some(why),
+            Restored::LastHook(seq) => self.next_hook = self.next_hook.max(seq + 1),
+            Restored::Dangling(_) | Restored::Alive(_) => {}
+        }
+    }
+
+    /// Claims whose process is gone: in doubt. A send that stands in the ledger while the store has not heard of its claim
+    /// (a crash between the two, or a restored store) is in doubt as well.
+    fn adopt_orphans(&mut self, dangling: Vec<Standing>, now: Moment) {
+        let claimed: Vec<ConversationId> =
+            self.hot.iter().filter(|hot| hot.state.phase == Phase::Sending && !hot.state.doubt).map(|hot| hot.id).collect();
+        for id in claimed {
+            let Some(in_hand) = self.in_hand_hot(id) else { continue };
+            let send = self.keys.send(id, in_hand.state.silence, in_hand.state.step);
+            let ledger = self.store.standing(send).filter(|s| s.end.is_none()).map(|s| ended(&s, now, LedgerEnd::Unknown));
+            self.step_and_keep(in_hand, &Event::Orphaned, now, Context { ledger, ..Context::none() });
+        }
+        for standing in dangling {
+            if self.store.standing(standing.send).is_some_and(|s| s.end.is_none()) && !self.in_flight.contains_key(&standing.send) {
+                self.push(Change::Ledger(ended(&standing, now, LedgerEnd::Unknown)));
+            }
+            if let Some(in_hand) = self.in_hand_hot(standing.conversation) {
+                self.found_in_ledger(in_hand, standing.send, Verdict::Unknown, now);
+            }
+        }
+    }
+
+    /// Moves a conversation whose next send turns out to stand in the ledger already.
+    pub(super) fn found_in_ledger(&mut self, in_hand: InHand, send: SendId, verdict: Verdict, now: Moment) {
+        let state = &in_hand.state;
+        if self.keys.send(in_hand.id, state.silence, state.step) == send {
+            let event = Event::Found { silence: state.silence, step: state.step, verdict };
+            self.step_and_keep(in_hand, &event, now, Context::none());
+        }
+    }
+
+    fn wait_for_queued_answers(&mut self, now: Moment) {
+        let book = Arc::clone(&self.book);
+        for (name, line) in &book.lines {
+            if line.catch_up_wait > 0 {
+                let id = self.number(name);
+                self.paces.entry(id).or_default().close_until(now.plus(line.catch_up_wait));
+            }
+        }
+    }
+
+    /// The number of a name; a new one is kept with the next change.
+    pub(super) fn number(&mut self, name: &str) -> NameId {
+        let (id, new) = self.names.number(name);
+        if new {
+            self.push(Change::Named(id, Arc::from(name)));
+        }
+        id
+    }
+
+    /// The rules of a conversation; `None` where its line or flow is no longer configured.
+    pub(super) fn policy(&self, line: NameId, flow: NameId) -> Option<Arc<Policy>> {
+        self.book.policy(&self.names.name(line), &self.names.name(flow)).cloned()
+    }
+
+    pub(super) fn in_hand_hot(&self, id: ConversationId) -> Option<InHand> {
+        let hot = self.hot.get(self.hot.find(id)?)?;
+        Some(InHand { id, line: hot.line, flow: hot.flow, state: hot.state })
+    }
+
+    /// The conversation, from memory or from the store.
+    pub(super) fn in_hand(&mut self, id: ConversationId) -> Result<Option<InHand>, Fault> {
+        if let Some(in_hand) = self.in_hand_hot(id) {
+            return Ok(Some(in_hand));
+        }
+        self.apply();
+        Ok(self.store.load(id)?.map(|(Stored { id, line, flow, state }, _)| InHand { id, line, flow, state }))
+    }
+
+    /// Asks the machine and keeps its answer. The only caller of [`step`] that changes anything.
+    pub(super) fn step_and_keep(&mut self, in_hand: InHand, event: &Event, now: Moment, context: Context) -> Step {
+        let InHand { id, line, flow, state: before } = in_hand;
+        let Some(policy) = self.policy(line, flow) else {
+            return unconfigured(&before);
+        };
+        let step = step(&policy, &before, event, now);
+        debug_assert_eq!(step.state.check(), None, "{event:?} at {now} on {before:?}");
+        let Context { identity, mut deltas, aliases, ledger } = context;
+        if let Some((silence, number, outcome)) = step.ended {
+            deltas.push(Delta::Ended { send: self.keys.send(id, silence, number), step: number, outcome, at: now });
+            self.counters.send_ended(outcome);
+        }
+        if step.ignored.is_none() || step.state != before {
+            deltas.push(Delta::Decided(Box::new(Decision {
+                now,
+                before,
+                event: *event,
+                trail: step.trail,
+                fingerprint: policy.fingerprint(),
+                due: step.state.due,
+            })));
+        }
+        let hooks = self.reports(&in_hand, &step, now);
+        let stored = Stored { id, line, flow, state: step.state };
+        self.place(&stored);
+        self.push(Change::Moved(Box::new(Moved { stored, identity, now, deltas, aliases, hooks, ledger })));
+        step
+    }
+
+    /// Puts the state into memory, or out of it where the conversation is over, and the wheel in step with it.
+    fn place(&mut self, stored: &Stored) {
+        if stored.state.outcome().is_some() {
+            return self.hot.remove(stored.id);
+        }
+        let ready = self.hot.find(stored.id).and_then(|slot| self.hot.get(slot)).is_some_and(|hot| hot.ready);
+        let Stored { id, line, flow, state } = *stored;
+        let slot = self.hot.put(Hot { id, line, flow, ready, state });
+        self.note_deadline(slot);
+    }
+
+    /// Keeps the wheel in step with a slot's deadline.
+    pub(super) fn note_deadline(&mut self, slot: Slot) {
+        if let Some(wake) = self.hot.get(slot).and_then(|hot| hot.state.wake_at()) {
+            self.wheel.insert(wake, slot);
+        }
+    }
+
+    /// The hook records of a step's reports, for the hooks that want them.
+    fn reports(&mut self, before: &InHand, step: &Step, now: Moment) -> Vec<HookRecord> {
+        let mut records = Vec::new();
+        for report in step.reports.into_iter().flatten() {
+            let question = match report {
+                Report::Resumed { .. } if before.state.question.is_some() => self.question(before.id),
+                _ => None,
+            };
+            let (silence, number) = match step.ended {
+                Some((silence, number, _)) => (silence, number),
+                None => (before.state.silence, before.state.step),
+            };
+            let speaks_of_send = matches!(report, Report::FollowUpSent { .. } | Report::Skipped(_));
+            let send = speaks_of_send.then(|| self.keys.send(before.id, silence, number));
+            records.extend(self.hook_record(before, report, number, send, question, now));
+        }
+        records
+    }
+
+    /// The last question of a conversation, for the hook that hears of its resumption.
+    fn question(&mut self, id: ConversationId) -> Option<Question> {
+        self.apply();
+        // A record that cannot be read costs the hook its question, not the person their answer.
+        self.store.load(id).ok().flatten().and_then(|(_, details)| details.question)
+    }
+
+    /// Takes a change into the group that is being made.
+    pub(super) fn push(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    pub(super) fn pending(&mut self) -> &mut Released {
+        &mut self.pending.released
+    }
+
+    /// Makes everything decided so far visible to reads of the store.
+    pub(super) fn apply(&mut self) {
+        if !self.changes.is_empty() {
+            self.applied = self.store.apply(std::mem::take(&mut self.changes));
+        }
+    }
+
+    /// Ends the group that is being made: everything in it is in the store, and waits for the proof that it is durable.
+    /// `None` where nothing happened.
+    pub fn cut(&mut self) -> Option<Group> {
+        self.apply();
+        let released = &self.pending.released;
+        let idle = released.answers.is_empty() && released.calls.is_empty() && released.permits.is_empty() && released.told.is_empty();
+        if idle && self.pending.seq == self.applied {
+            return None;
+        }
+        let group = std::mem::take(&mut self.pending);
+        self.pending.seq = self.applied;
+        Some(Group { seq: self.applied, ..group })
+    }
+
+    /// How many changes wait for [`Engine::cut`].
+    #[must_use]
+    pub fn undecided(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The store failed: from now on everything is refused, and nothing is sent.
+    pub fn fail(&mut self, why: &str) {
+        self.failed = Some(why.to_owned());
+    }
+
+    /// How the send of a late verdict ended, for a conversation that has gone on without it.
+    pub(super) fn late_outcome(verdict: Verdict) -> Option<SendOutcome> {
+        match verdict {
+            Verdict::Accepted(_) => Some(SendOutcome::Accepted),
+            Verdict::Unknown => Some(SendOutcome::Unknown),
+            Verdict::Busy(_) | Verdict::NotBegun => Some(SendOutcome::Cancelled),
+            Verdict::Refused(refusal) => Some(SendOutcome::Rejected(refusal.reason())),
+        }
+    }
+}
+
+fn ended(standing: &Standing, at: Moment, end: LedgerEnd) -> LedgerEntry {
+    LedgerEntry::Ended { send: standing.send, attempt: standing.attempt, at, end }
+}
+
+/// A conversation whose line or flow is gone from the configuration rests as it is until they are back, or dropped.
+fn unconfigured(state: &State) -> Step {
+    let ignored = Some(crate::conversation::Ignored::NothingToDo);
+    Step { state: *state, send: None, reports: [None; 3], ended: None, trail: crate::schedule::Trail::default(), ignored }
+}

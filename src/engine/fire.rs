@@ -1,0 +1,239 @@
+//! Sending: what is due is asked again, claimed under a permit, looked at once more before the call, and settled after it.
+//!
+//! Crash story: the claim and its ledger entry are durable before [`Call`]s leave the engine. A crash after that leaves a claim
+//! whose call may or may not have been made: in doubt, and not made again. A crash before it leaves nothing.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use crate::conversation::{Event, Phase, Report, Verdict};
+use crate::engine::core::{Context, Engine, InFlight, InHand};
+use crate::engine::group::{Call, Told};
+use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Stored};
+use crate::engine::wheel::Slot;
+use crate::id::{ConversationId, SendId};
+use crate::limits;
+use crate::moment::Moment;
+
+impl Engine {
+    /// Wakes what is due and claims as much of it as permits and pace allow, at most a group's worth at a time.
+    /// Answers when to be called again; `None` where only an event or an outcome can bring something to do.
+    pub fn fire(&mut self, now: Moment) -> Option<Moment> {
+        if self.failed.is_some() {
+            return None;
+        }
+        for _ in 0..limits::GROUP {
+            let Some((_, slot)) = self.pop_due(now) else { break };
+            self.woken(slot, now);
+        }
+        let line_opens = self.claim_ready(now);
+        let next = self.wheel.next();
+        match (line_opens, next) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn pop_due(&mut self, now: Moment) -> Option<(Moment, Slot)> {
+        let hot = &self.hot;
+        self.wheel.pop(now, |slot| hot.get(slot).and_then(|hot| hot.state.wake_at()))
+    }
+
+    /// A deadline came. Expiry and the end of a doubt need no permit; a follow-up waits for its line.
+    fn woken(&mut self, slot: Slot, now: Moment) {
+        let Some(hot) = self.hot.get_mut(slot) else { return };
+        let state = &hot.state;
+        let expired = state.expires.is_some_and(|at| at <= now);
+        if state.phase == Phase::Sending || expired || state.held {
+            let id = hot.id;
+            hot.ready = false;
+            return self.wake(id, now);
+        }
+        if !hot.ready {
+            hot.ready = true;
+            let (line, key) = (hot.line, (state.not_after, state.due.unwrap_or(Moment::MIN), slot));
+            self.ready.entry(line).or_default().push(Reverse(key));
+        }
+        // While it waits for its line it can still expire.
+        if let Some(expires) = self.hot.get(slot).and_then(|hot| hot.state.expires) {
+            self.wheel.insert(expires, slot);
+        }
+    }
+
+    fn wake(&mut self, id: ConversationId, now: Moment) {
+        if let Some(in_hand) = self.in_hand_hot(id) {
+            self.step_and_keep(in_hand, &Event::Woke, now, Context::none());
+        }
+    }
+
+    /// Claims from every line that has a permit; answers when the first line that waits for its pace opens.
+    fn claim_ready(&mut self, now: Moment) -> Option<Moment> {
+        if self.held.is_some() || self.pauses.contains(&PauseScope::All) {
+            return None;
+        }
+        let book = Arc::clone(&self.book);
+        let lines: Vec<NameId> = self.ready.iter().filter(|(_, ready)| !ready.is_empty()).map(|(line, _)| *line).collect();
+        let mut opens: Option<Moment> = None;
+        for id in lines {
+            let name = self.names.name(id);
+            let Some(line) = book.lines.get(&name).filter(|_| !self.pauses.contains(&PauseScope::Line(id))) else { continue };
+            for _ in 0..limits::GROUP {
+                if !self.paces.entry(id).or_default().permits(line, now) {
+                    break;
+                }
+                let Some(slot) = self.ready.get_mut(&id).and_then(|ready| ready.pop()).map(|Reverse((_, _, slot))| slot) else { break };
+                self.claim_slot(slot, now);
+            }
+            let waits = self.paces.entry(id).or_default().waits(line, now);
+            if self.ready.get(&id).is_some_and(|ready| !ready.is_empty()) {
+                opens = match (opens, waits) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+        }
+        opens
+    }
+
+    fn claim_slot(&mut self, slot: Slot, now: Moment) {
+        let Some(hot) = self.hot.get_mut(slot).filter(|hot| hot.ready) else { return };
+        hot.ready = false;
+        let (id, flow) = (hot.id, hot.flow);
+        // It may have moved on while it waited; the wheel knows its present deadline.
+        if hot.state.wake_at().is_none_or(|wake| wake > now) {
+            return self.note_deadline(slot);
+        }
+        if self.pauses.contains(&PauseScope::Flow(flow)) {
+            if let Some(hot) = self.hot.get_mut(slot) {
+                hot.ready = true;
+            }
+            return self.parked.entry(PauseScope::Flow(flow)).or_default().push(slot);
+        }
+        if let Some(in_hand) = self.in_hand_hot(id) {
+            self.claim(in_hand, now);
+        }
+        self.note_deadline(slot);
+    }
+
+    /// Asks the machine whether this follow-up goes out now; if so, its claim and its ledger entry join the group.
+    fn claim(&mut self, in_hand: InHand, now: Moment) {
+        let InHand { id, line, flow, state } = in_hand;
+        let send = self.keys.send(id, state.silence, state.step);
+        let known = self.store.standing(send);
+        if let Some(known) = known.filter(|known| known.end != Some(LedgerEnd::Refused)) {
+            // What stands in the ledger is never sent again.
+            self.counters.stopped_by_the_ledger += 1;
+            let verdict = if known.end == Some(LedgerEnd::Accepted) { Verdict::Accepted(known.at) } else { Verdict::Unknown };
+            return self.found_in_ledger(in_hand, send, verdict, now);
+        }
+        // The ledger numbers the calls of a send through, also where a restored store has forgotten some.
+        let attempt = known.map_or(0, |known| known.attempt).max(state.attempt).saturating_add(1);
+        let intent = LedgerEntry::Intent { send, attempt, at: now, conversation: id, line };
+        let step = self.step_and_keep(in_hand, &Event::Woke, now, Context { ledger: None, ..Context::none() });
+        let Some(to_send) = step.send else { return };
+        self.push(Change::Ledger(intent));
+        self.counters.claims += 1;
+        self.in_flight.insert(send, InFlight { conversation: id, line, silence: to_send.silence, step: to_send.step, attempt });
+        if let Some(rules) = self.book.lines.get(&self.names.name(line)) {
+            self.paces.entry(line).or_default().claim(rules, now);
+        }
+        self.pending().calls.push(Call { id: send, conversation: id, line, flow, send: to_send });
+    }
+
+    /// The last look before a call: is this send still wanted, and still in time? Whatever was acknowledged before this moment counts.
+    pub fn door(&mut self, send: SendId, now: Moment) -> bool {
+        let open = self.may_go_out(send, now);
+        if !open {
+            self.counters.stopped_at_the_door += 1;
+        }
+        open
+    }
+
+    fn may_go_out(&self, send: SendId, now: Moment) -> bool {
+        let Some(call) = self.in_flight.get(&send) else { return false };
+        let Some(hot) = self.hot.find(call.conversation).and_then(|slot| self.hot.get(slot)) else { return false };
+        let state = &hot.state;
+        let in_hand = state.phase == Phase::Sending && !state.doubt && state.silence == call.silence && state.step == call.step;
+        let stopped = state.held || self.held.is_some() || self.failed.is_some() || self.pauses.contains(&PauseScope::All);
+        let paused = self.pauses.contains(&PauseScope::Line(hot.line)) || self.pauses.contains(&PauseScope::Flow(hot.flow));
+        in_hand && !stopped && !paused && now <= state.not_after
+    }
+
+    /// A call ended, or never began. The permit comes back when that is durable.
+    pub fn settle(&mut self, send: SendId, verdict: Verdict, now: Moment) {
+        let Some(call) = self.in_flight.remove(&send) else { return };
+        let ledger = LedgerEntry::Ended { send, attempt: call.attempt, at: now, end: ledger_end(verdict) };
+        self.pending().permits.push(call.line);
+        let event = Event::Sent { silence: call.silence, step: call.step, verdict };
+        let in_hand = self.in_hand(call.conversation).ok().flatten();
+        let wanted = in_hand.as_ref().is_some_and(|in_hand| {
+            let state = &in_hand.state;
+            state.phase == Phase::Sending && state.silence == call.silence && state.step == call.step
+        });
+        match in_hand {
+            Some(in_hand) if wanted => {
+                let context = Context { ledger: Some(ledger), ..Context::none() };
+                self.step_and_keep(in_hand, &event, now, context);
+            }
+            Some(in_hand) => self.settle_late(in_hand, send, &call, verdict, ledger, now),
+            None => self.push(Change::Ledger(ledger)),
+        }
+    }
+
+    /// The conversation has gone on while the call was under way: the outcome is kept with the send, and moves nothing.
+    fn settle_late(&mut self, in_hand: InHand, send: SendId, call: &InFlight, verdict: Verdict, ledger: LedgerEntry, now: Moment) {
+        let Some(outcome) = Engine::late_outcome(verdict) else { return };
+        self.counters.races += 1;
+        self.counters.send_ended(outcome);
+        let deltas = vec![Delta::Ended { send, step: call.step, outcome, at: now }];
+        let mut hooks = Vec::new();
+        if outcome.counts_as_sent() && call.step != limits::ASK_STEP {
+            let report = Report::FollowUpSent { unknown: verdict == Verdict::Unknown };
+            hooks.extend(self.hook_record(&in_hand, report, call.step, Some(send), None, now));
+        }
+        let InHand { id, line, flow, state } = in_hand;
+        let stored = Stored { id, line, flow, state };
+        let ledger = Some(ledger);
+        self.push(Change::Moved(Box::new(Moved { stored, identity: None, now, deltas, aliases: Vec::new(), hooks, ledger })));
+    }
+
+    /// Permits whose outcome is durable come back.
+    pub fn return_permits(&mut self, lines: &[NameId]) {
+        for line in lines {
+            self.paces.entry(*line).or_default().settle();
+        }
+    }
+
+    pub(super) fn hook_record(
+        &mut self,
+        in_hand: &InHand,
+        report: Report,
+        step: u8,
+        send: Option<SendId>,
+        question: Option<crate::engine::record::Question>,
+        now: Moment,
+    ) -> Option<HookRecord> {
+        self.counters.report(report);
+        let (book, flow) = (Arc::clone(&self.book), self.names.name(in_hand.flow));
+        let wanting = book.hooks.iter().filter(|hook| hook.wants(report.kind(), &flow));
+        let hooks: Vec<NameId> = wanting.map(|hook| self.number(&hook.name)).collect();
+        if hooks.is_empty() {
+            return None;
+        }
+        let seq = self.next_hook;
+        self.next_hook += 1;
+        let (conversation, episode) = (in_hand.id, in_hand.state.episode);
+        for hook in &hooks {
+            self.pending().told.push(Told { hook: *hook, seq, conversation });
+        }
+        Some(HookRecord { seq, conversation, report, at: now, episode, step, send, question, hooks })
+    }
+}
+
+fn ledger_end(verdict: Verdict) -> LedgerEnd {
+    match verdict {
+        Verdict::Accepted(_) => LedgerEnd::Accepted,
+        Verdict::Busy(_) | Verdict::Refused(_) | Verdict::NotBegun => LedgerEnd::Refused,
+        Verdict::Unknown => LedgerEnd::Unknown,
+    }
+}

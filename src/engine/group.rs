@@ -1,0 +1,79 @@
+//! A group: what must wait until a stretch of changes is durable — answers, calls, permits, hook records.
+//!
+//! Not the changes: those went to the store when they were decided.
+
+use tokio::sync::oneshot;
+
+use crate::conversation::Send;
+use crate::engine::ports::Durable;
+use crate::engine::record::NameId;
+use crate::engine::request::{Answer, Rejected};
+use crate::id::{ConversationId, SendId};
+
+/// The answers to one request for events.
+pub type Answers = Vec<Result<Answer, Rejected>>;
+
+/// A call to make: its claim and its ledger entry are durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Call {
+    /// Its identity.
+    pub id: SendId,
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// On which line.
+    pub line: NameId,
+    /// In which flow.
+    pub flow: NameId,
+    /// What the machine wants sent.
+    pub send: Send,
+}
+
+/// A hook record that may be delivered: it is durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// To which hook.
+    pub hook: NameId,
+    /// The record's number.
+    pub seq: u64,
+    /// Whose it is: records of one conversation are delivered in order.
+    pub conversation: ConversationId,
+}
+
+/// What waits for the disk.
+#[derive(Debug, Default)]
+pub struct Group {
+    pub(super) seq: u64,
+    pub(super) released: Released,
+}
+
+/// What a durable group lets out.
+#[derive(Debug, Default)]
+pub struct Released {
+    /// Answers, with the places where they are waited for.
+    pub answers: Vec<(oneshot::Sender<Answers>, Answers)>,
+    /// Calls to make.
+    pub calls: Vec<Call>,
+    /// Lines whose permits come back, one each.
+    pub permits: Vec<NameId>,
+    /// Hook records to deliver.
+    pub told: Vec<Told>,
+}
+
+impl Group {
+    /// Lets everything out, for the proof that its changes are durable; gives the group back where the proof does not reach so far.
+    ///
+    /// # Errors
+    /// The group itself, untouched.
+    pub fn release(self, durable: Durable) -> Result<Released, Group> {
+        if durable.covers(self.seq) { Ok(self.released) } else { Err(self) }
+    }
+
+    /// The store failed: what was to be acknowledged is refused; calls are not made.
+    pub fn refuse(self, why: &str) {
+        for (reply, answers) in self.released.answers {
+            let refused = answers.into_iter().map(|answer| answer.and(Err(Rejected::Unavailable(why.to_owned())))).collect();
+            // Whoever asked may be gone; the refusal is then moot.
+            let _ = reply.send(refused);
+        }
+    }
+}
