@@ -61,6 +61,8 @@ pub const NOTATION_BYTES: usize = 4_096;
 /// Most holidays of one calendar.
 pub const HOLIDAYS: usize = 10_000;
 
+/// Silence after a follow-up before the conversation is over, unless configured.
+pub const EXPIRES_AFTER: i64 = 2 * DAY;
 /// Identities of events are kept this long.
 pub const IDENTITY_DAYS: i64 = 9;
 /// Finished conversations and dead hooks stay on disk this long, unless configured.

@@ -84,6 +84,8 @@ pub enum Event {
         /// How it ended.
         verdict: Verdict,
     },
+    /// The operator wants the send in doubt made again.
+    Resend,
     /// The rules of the flow changed.
     PolicyChanged,
 }

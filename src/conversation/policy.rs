@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::limits;
-use crate::schedule::Rules;
+use crate::schedule::{Daily, Hours, Rules};
 
 /// What arms a follow-up on a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +86,26 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The rules of a conversation whose line or flow is no longer configured: nothing is sent, everything else goes on.
+    #[must_use]
+    pub fn retired() -> Policy {
+        let hours = Hours::Daily(Daily::default());
+        let rules = Rules { enabled: false, wait: limits::WAIT_FLOOR, hours, session: None, spread: 0 };
+        Policy {
+            rules,
+            message: Arc::from(""),
+            steps: Vec::new(),
+            yes: Arc::from(""),
+            no: Arc::from(""),
+            on_yes: OnYes::Hook,
+            expires_after: limits::EXPIRES_AFTER,
+            max_lateness: None,
+            arm_on: ArmOn::Question,
+            in_doubt: InDoubt::Unknown,
+            line: Capabilities { free_text: false, buttons: false, template: false, correlation: false, recipient: false },
+        }
+    }
+
     /// How many follow-ups a silence may have.
     #[must_use]
     pub fn ladder(&self) -> u8 {

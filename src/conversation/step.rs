@@ -30,6 +30,7 @@ pub fn step(policy: &Policy, state: &State, event: &Event, now: Moment) -> Step 
         Event::Sent { silence, step, verdict } => turn.sent(silence, step, verdict),
         Event::Orphaned => turn.orphaned(),
         Event::Found { silence, step, verdict } => turn.found(silence, step, verdict),
+        Event::Resend => turn.resend(),
         Event::PolicyChanged => turn.policy_changed(),
     }
     turn.into_step()
@@ -287,6 +288,26 @@ impl Turn<'_> {
         self.state.earliest = None;
         self.state.hurried = true;
         self.replan();
+    }
+
+    /// Made again on an operator's word: planned from now on, as if the call in doubt had been refused.
+    fn resend(&mut self) {
+        let in_doubt = match self.state.phase {
+            Phase::Sending => self.state.doubt,
+            Phase::Answering => self.state.sent == Some(SendOutcome::Unknown),
+            _ => false,
+        };
+        if !in_doubt {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.because(Reason::SentNow { at: self.now });
+        if self.state.phase == Phase::Answering && self.state.wake.is_some() {
+            self.state.step = self.state.step.saturating_sub(1);
+        }
+        self.state.phase = Phase::Waiting;
+        self.state.doubt = false;
+        self.state.sent = None;
+        self.plan();
     }
 
     fn replan(&mut self) {

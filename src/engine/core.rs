@@ -2,8 +2,8 @@
 //!
 //! Not the verbs: taking events in is `ingest.rs`, sending is `fire.rs`, what operators ask is `reads.rs` and `control.rs`.
 
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use crate::conversation::{Event, Phase, Policy, Report, SendOutcome, State, Step, Verdict, step};
@@ -53,6 +53,8 @@ pub struct Engine {
     /// Where planning again after a change of rules has got to; `None` where it is done.
     pub(super) replan: Option<Slot>,
     pub(super) counters: Counters,
+    /// The rules of conversations whose own are gone.
+    retired: Arc<Policy>,
     changes: Vec<Change>,
     pending: Group,
     applied: u64,
@@ -125,6 +127,7 @@ impl Engine {
             next_hook: 0,
             replan: None,
             counters: Counters::default(),
+            retired: Arc::new(Policy::retired()),
             changes: Vec::new(),
             pending: Group::default(),
             applied: 0,
@@ -212,6 +215,10 @@ impl Engine {
         self.book.policy(&self.names.name(line), &self.names.name(flow)).cloned()
     }
 
+    fn policy_or_retired(&self, line: NameId, flow: NameId) -> Arc<Policy> {
+        self.policy(line, flow).unwrap_or_else(|| Arc::clone(&self.retired))
+    }
+
     pub(super) fn in_hand_hot(&self, id: ConversationId) -> Option<InHand> {
         let hot = self.hot.get(self.hot.find(id)?)?;
         Some(InHand { id, line: hot.line, flow: hot.flow, state: hot.state })
@@ -229,9 +236,7 @@ impl Engine {
     /// Asks the machine and keeps its answer. The only caller of [`step`] that changes anything.
     pub(super) fn step_and_keep(&mut self, in_hand: InHand, event: &Event, now: Moment, context: Context) -> Step {
         let InHand { id, line, flow, state: before } = in_hand;
-        let Some(policy) = self.policy(line, flow) else {
-            return unconfigured(&before);
-        };
+        let policy = self.policy_or_retired(line, flow);
         let step = step(&policy, &before, event, now);
         debug_assert_eq!(step.state.check(), None, "{event:?} at {now} on {before:?}");
         let Context { identity, mut deltas, aliases, ledger } = context;
@@ -354,10 +359,4 @@ impl Engine {
 
 fn ended(standing: &Standing, at: Moment, end: LedgerEnd) -> LedgerEntry {
     LedgerEntry::Ended { send: standing.send, attempt: standing.attempt, at, end }
-}
-
-/// A conversation whose line or flow is gone from the configuration rests as it is until they are back, or dropped.
-fn unconfigured(state: &State) -> Step {
-    let ignored = Some(crate::conversation::Ignored::NothingToDo);
-    Step { state: *state, send: None, reports: [None; 3], ended: None, trail: crate::schedule::Trail::default(), ignored }
 }

@@ -145,7 +145,11 @@ impl Engine {
         self.store.alias(self.keys.alias_on(line, to)).map_err(damaged)
     }
 
-    fn line_names(&self) -> Vec<String> {
+    pub(super) fn flow_names(&self) -> Vec<String> {
+        self.book.flows.iter().map(ToString::to_string).collect()
+    }
+
+    pub(super) fn line_names(&self) -> Vec<String> {
         self.book.lines.keys().map(ToString::to_string).collect()
     }
 
@@ -160,9 +164,7 @@ impl Engine {
         let own = || self.book.lines.get(line).and_then(|l| l.flow.as_ref()).map(ToString::to_string);
         let only = || self.book.flows.first().filter(|_| self.book.flows.len() == 1).map(ToString::to_string);
         match named {
-            Some(flow) if self.book.policy(line, flow).is_none() => {
-                Err(Rejected::UnknownFlow(flow.to_owned(), self.book.flows.iter().map(ToString::to_string).collect()))
-            }
+            Some(flow) if self.book.policy(line, flow).is_none() => Err(Rejected::UnknownFlow(flow.to_owned(), self.flow_names())),
             Some(flow) => Ok(flow.to_owned()),
             None => own().or_else(only).ok_or_else(|| Rejected::FlowMissing(line.to_owned())),
         }

@@ -9,7 +9,7 @@ use crate::conversation::{Event, Report, SendOutcome, State};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
-use crate::schedule::{SkipReason, Trail};
+use crate::schedule::Trail;
 
 /// A name (of a line, a flow, a hook) as a small number; the store keeps the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -138,7 +138,7 @@ fn push_bounded<T>(into: &mut VecDeque<T>, value: T) {
 }
 
 /// A conversation as the store holds it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Stored {
     /// Which.
     pub id: ConversationId,
@@ -274,6 +274,3 @@ pub enum Change {
     /// The daemon was alive at this instant.
     Alive(Moment),
 }
-
-/// Why a skip happened to a conversation that a send never reached; for counting.
-pub type Reason = SkipReason;

@@ -1,0 +1,58 @@
+//! Putting a message together from a call, the conversation's details and the rules. Pure.
+//!
+//! Not a provider's format: each provider writes its own request from the [`Message`].
+
+use std::sync::Arc;
+
+use crate::conversation::{Capabilities, Form, Policy, Purpose, Refusal};
+use crate::engine::group::Call;
+use crate::engine::ports::Message;
+use crate::engine::record::Details;
+use crate::engine::template;
+use crate::moment::Moment;
+
+/// The message of a call; names are those of its line and flow, `episode` that of its conversation.
+///
+/// # Errors
+/// What is missing, as the refusal it amounts to: a variable, or the question that was to be asked again.
+pub fn compose(
+    call: &Call,
+    details: &Details,
+    policy: &Policy,
+    names: (Arc<str>, Arc<str>),
+    episode: u32,
+    now: Moment,
+) -> Result<Message, Refusal> {
+    let Capabilities { buttons, .. } = policy.line;
+    let (text, buttons) = match call.send.purpose {
+        Purpose::Ask => (details.question.as_ref().map(|q| q.text.clone()).filter(|t| !t.is_empty()).ok_or(Refusal::Template)?, None),
+        Purpose::FollowUp => {
+            let text = template::fill(policy.text(call.send.step), &details.vars).map_err(|_| Refusal::Template)?;
+            (text, buttons.then(|| (Arc::clone(&policy.yes), Arc::clone(&policy.no))))
+        }
+    };
+    let template = match call.send.form {
+        Form::Message => None,
+        Form::Template => Some(policy.rules.session.as_ref().and_then(|s| s.template.clone()).ok_or(Refusal::Template)?),
+    };
+    Ok(Message {
+        send: call.id,
+        conversation: call.conversation,
+        caller: details.caller.clone(),
+        to: details.to.clone(),
+        line: names.0,
+        flow: names.1,
+        purpose: call.send.purpose,
+        form: call.send.form,
+        text,
+        buttons,
+        template,
+        vars: details.vars.clone(),
+        question: details.question.clone(),
+        step: call.send.step,
+        episode,
+        attempt: call.send.attempt,
+        silence: call.send.silence,
+        now,
+    })
+}
