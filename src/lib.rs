@@ -1,5 +1,8 @@
 //! reengaged: brings people back to the conversation they left.
 
+#[cfg(test)]
+extern crate self as reengaged; // so that the generators of tests/it serve the tests in here as well
+
 #[cfg(feature = "daemon")]
 pub mod cli;
 #[cfg(feature = "daemon")]

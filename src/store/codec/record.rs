@@ -1,0 +1,231 @@
+//! Details, decisions, deltas and hook records as bytes.
+//!
+//! Not their chunks: a record longer than one value is cut where it is stored.
+
+use crate::engine::record::{Decision, Delta, Details, HookRecord, NameId, Question, SendRecord};
+use crate::id::{ConversationId, SendId};
+use crate::limits;
+use crate::moment::Moment;
+use crate::store::codec::event::{put_event, put_report, put_trail, read_event, read_report, read_trail};
+use crate::store::codec::state::{maybe, put_outcome, put_state, read_outcome, read_state};
+use crate::store::codec::words::{Reader, put_at, put_i, put_id, put_list, put_str, put_u};
+use crate::store::model::HookCell;
+
+/// Appends the details of a conversation.
+pub(crate) fn put_details(out: &mut Vec<u8>, details: &Details) {
+    put_str(out, &details.caller);
+    put_str(out, &details.to);
+    put_pairs(out, &details.vars);
+    put_pairs(out, &details.attributes);
+    out.push(u8::from(details.question.is_some()));
+    if let Some(question) = &details.question {
+        put_question(out, question);
+    }
+    put_list(out, details.sends.iter(), put_send);
+    put_list(out, details.decisions.iter(), put_decision);
+}
+
+/// The details of conversation `id`.
+pub(crate) fn read_details(read: &mut Reader<'_>, id: ConversationId) -> Option<Details> {
+    Some(Details {
+        caller: read.text()?,
+        to: read.text()?,
+        vars: read_pairs(read)?,
+        attributes: read_pairs(read)?,
+        question: maybe(read.u8()? == 1, || read_question(read))?,
+        sends: read.list(read_send)?.into(),
+        decisions: read.list(|read| read_decision(read, id)).filter(|d| d.len() <= limits::DECISIONS)?.into(),
+    })
+}
+
+/// Appends one change of a conversation's details.
+pub(crate) fn put_delta(out: &mut Vec<u8>, delta: &Delta) {
+    match delta {
+        Delta::Caller(name) => {
+            out.push(1);
+            put_str(out, name);
+        }
+        Delta::To(to) => {
+            out.push(2);
+            put_str(out, to);
+        }
+        Delta::Vars(vars) => {
+            out.push(3);
+            put_pairs(out, vars);
+        }
+        Delta::Attributes(attributes) => {
+            out.push(4);
+            put_pairs(out, attributes);
+        }
+        Delta::Asked(question) => {
+            out.push(5);
+            put_question(out, question);
+        }
+        Delta::Decided(decision) => {
+            out.push(6);
+            put_decision(out, decision);
+        }
+        Delta::Ended { send, step, outcome, at } => {
+            out.push(7);
+            put_send(out, &SendRecord { send: *send, step: *step, outcome: *outcome, at: *at });
+        }
+    }
+}
+
+/// The change that [`put_delta`] wrote, of conversation `id`.
+pub(crate) fn read_delta(read: &mut Reader<'_>, id: ConversationId) -> Option<Delta> {
+    Some(match read.u8()? {
+        1 => Delta::Caller(read.text()?),
+        2 => Delta::To(read.text()?),
+        3 => Delta::Vars(read_pairs(read)?),
+        4 => Delta::Attributes(read_pairs(read)?),
+        5 => Delta::Asked(read_question(read)?),
+        6 => Delta::Decided(Box::new(read_decision(read, id)?)),
+        7 => {
+            let SendRecord { send, step, outcome, at } = read_send(read)?;
+            Delta::Ended { send, step, outcome, at }
+        }
+        _ => return None,
+    })
+}
+
+/// Appends a hook record with those who never took it.
+pub(crate) fn put_cell(out: &mut Vec<u8>, cell: &HookCell) {
+    put_hook(out, &cell.record);
+    put_list(out, cell.dead.iter(), |out, (hook, at)| {
+        put_u(out, u64::from(hook.0));
+        put_at(out, *at, cell.record.at);
+    });
+}
+
+/// The hook record that [`put_cell`] wrote.
+pub(crate) fn read_cell(read: &mut Reader<'_>) -> Option<HookCell> {
+    let record = read_hook(read)?;
+    let dead = read.list(|read| Some((NameId(read.u16()?), read.at(record.at)?)))?;
+    Some(HookCell { record, dead })
+}
+
+/// Appends a hook record.
+pub(crate) fn put_hook(out: &mut Vec<u8>, record: &HookRecord) {
+    put_u(out, record.seq);
+    put_id(out, record.conversation.0);
+    put_report(out, record.report);
+    put_i(out, record.at.0);
+    put_u(out, u64::from(record.episode));
+    out.extend_from_slice(&[record.step, u8::from(record.send.is_some()) | u8::from(record.question.is_some()) << 1]);
+    if let Some(send) = record.send {
+        put_id(out, send.0);
+    }
+    if let Some(question) = &record.question {
+        put_question(out, question);
+    }
+    put_list(out, record.hooks.iter(), |out, hook| put_u(out, u64::from(hook.0)));
+}
+
+/// The hook record that [`put_hook`] wrote.
+pub(crate) fn read_hook(read: &mut Reader<'_>) -> Option<HookRecord> {
+    let seq = read.u64()?;
+    let conversation = ConversationId(read.id()?);
+    let report = read_report(read)?;
+    let at = Moment(read.i64()?);
+    let episode = read.u32()?;
+    let step = read.u8()?;
+    let there = read.u8()?;
+    let send = maybe(there & 1 != 0, || read.id().map(SendId))?;
+    let question = maybe(there & 2 != 0, || read_question(read))?;
+    let hooks = read.list(|read| read.u16().map(NameId))?;
+    Some(HookRecord { seq, conversation, report, at, episode, step, send, question, hooks })
+}
+
+fn put_decision(out: &mut Vec<u8>, decision: &Decision) {
+    let now = decision.now;
+    put_i(out, now.0);
+    put_state(out, &decision.before);
+    put_event(out, &decision.event, now);
+    put_trail(out, &decision.trail, now);
+    out.extend_from_slice(&decision.fingerprint.to_le_bytes());
+    out.push(u8::from(decision.due.is_some()));
+    if let Some(due) = decision.due {
+        put_at(out, due, now);
+    }
+}
+
+fn read_decision(read: &mut Reader<'_>, id: ConversationId) -> Option<Decision> {
+    let now = Moment(read.i64()?);
+    let before = read_state(read, id)?;
+    let event = read_event(read, now)?;
+    let trail = read_trail(read, now)?;
+    let fingerprint = read.fixed()?;
+    let due = maybe(read.u8()? == 1, || read.at(now))?;
+    Some(Decision { now, before, event, trail, fingerprint, due })
+}
+
+fn put_send(out: &mut Vec<u8>, record: &SendRecord) {
+    put_id(out, record.send.0);
+    out.push(record.step);
+    put_outcome(out, record.outcome);
+    put_i(out, record.at.0);
+}
+
+fn read_send(read: &mut Reader<'_>) -> Option<SendRecord> {
+    let send = SendId(read.id()?);
+    let step = read.u8()?;
+    let outcome = read_outcome(read)?;
+    Some(SendRecord { send, step, outcome, at: Moment(read.i64()?) })
+}
+
+fn put_question(out: &mut Vec<u8>, question: &Question) {
+    put_str(out, &question.id);
+    put_str(out, &question.text);
+    put_str(out, &question.payload);
+}
+
+fn read_question(read: &mut Reader<'_>) -> Option<Question> {
+    Some(Question { id: read.text()?, text: read.text()?, payload: read.text()? })
+}
+
+fn put_pairs(out: &mut Vec<u8>, pairs: &[(String, String)]) {
+    put_list(out, pairs.iter(), |out, (name, value)| {
+        put_str(out, name);
+        put_str(out, value);
+    });
+}
+
+fn read_pairs(read: &mut Reader<'_>) -> Option<Vec<(String, String)>> {
+    read.list(|read| Some((read.text()?, read.text()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::samples;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn details_and_hook_records_come_back(moves in samples::moves_of_one(), record in samples::hook_record(), dead: u16, at: i64) {
+            let id = moves[0].stored.id;
+            let mut details = Details::default();
+            moves.iter().flat_map(|m| &m.deltas).for_each(|delta| details.apply(delta));
+            let cell = HookCell { record, dead: vec![(NameId(dead), Moment(at))] };
+            let mut out = Vec::new();
+            put_details(&mut out, &details);
+            put_cell(&mut out, &cell);
+            let mut read = Reader::new(&out);
+            prop_assert_eq!(read_details(&mut read, id), Some(details));
+            prop_assert_eq!(read_cell(&mut read), Some(cell));
+            prop_assert!(read.end().is_some());
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let id = ConversationId(1);
+            if let Some(details) = read_details(&mut Reader::new(&bytes), id) {
+                prop_assert!(details.decisions.len() <= limits::DECISIONS);
+            }
+            if let Some(cell) = read_cell(&mut Reader::new(&bytes)) {
+                prop_assert!(cell.dead.len() <= bytes.len());
+            }
+        }
+    }
+}
