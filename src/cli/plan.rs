@@ -107,3 +107,103 @@ fn newline(bytes: &[u8]) -> Option<usize> {
     let through = rest.skip_until(b'\n').ok()?;
     (bytes[..through].last() == Some(&b'\n')).then(|| through - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufReader, Read};
+
+    const REQUEST: &str = r#"{"id":1,"policy":{"enable_follow_up":true},"inactive_since":"2026-03-01T22:30:00.000Z"}"#;
+
+    /// The answers, by how they begin, and whether all was fine; read through buffers of several sizes, which change nothing.
+    fn answers(input: &[u8]) -> (Vec<String>, bool) {
+        let mut all = [1, 7, 64, 1 << 16].map(|room| {
+            let mut output = Vec::new();
+            let fine = stream(BufReader::with_capacity(room, input), &mut output, None).unwrap();
+            let text = String::from_utf8(output).unwrap();
+            assert!(text.is_empty() || text.ends_with('\n'));
+            (text.lines().map(|line| line.chars().take(24).collect()).collect::<Vec<String>>(), fine)
+        });
+        let last = all[3].clone();
+        assert!(all.iter_mut().all(|answers| *answers == last), "{all:?}");
+        last
+    }
+
+    #[test]
+    fn blank_lines_are_passed_over_and_the_last_line_may_lack_its_end() {
+        let good = r#"{"id":1,"action":"message"#[..24].to_owned();
+        assert_eq!(answers(b""), (vec![], true));
+        assert_eq!(answers(b"\n \n\r\n"), (vec![], true));
+        for text in [format!("{REQUEST}\n\n{REQUEST}"), format!("\u{feff}{REQUEST}\r\n{REQUEST}\r\n")] {
+            assert_eq!(answers(text.as_bytes()), (vec![good.clone(), good.clone()], true), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bad_line_does_not_spoil_its_neighbours() {
+        let bad = r#"{"id":null,"error":"not a request"#[..24].to_owned();
+        let good = r#"{"id":1,"action":"message"#[..24].to_owned();
+        for line in [&b"\xff\xfe"[..], b"\0", b"{", b"null", b"{\"id\":\"\xff\"}"] {
+            let text = [REQUEST.as_bytes(), line, REQUEST.as_bytes()].join(&b'\n');
+            assert_eq!(answers(&text), (vec![good.clone(), bad.clone(), good.clone()], false), "{line:?}");
+        }
+    }
+
+    /// So many bytes without a newline, then a request.
+    struct Endless {
+        left: usize,
+    }
+
+    impl Read for Endless {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            let count = room.len().min(self.left);
+            room[..count].fill(b'{');
+            self.left -= count;
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn one_endless_line_is_one_error() {
+        for length in [LINE_BYTES, LINE_BYTES + 1, 64 << 20] {
+            let input = Endless { left: length }.chain(&b"\n"[..]).chain(REQUEST.as_bytes());
+            let mut output = Vec::new();
+            assert!(!stream(BufReader::new(input), &mut output, None).unwrap());
+            let text = String::from_utf8(output).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 2, "{text}");
+            assert_eq!(lines[0].contains("line 1 is longer than"), length > LINE_BYTES, "{text}");
+            assert!(lines[1].starts_with(r#"{"id":1,"action":"message""#));
+        }
+        let mut output = Vec::new();
+        assert!(!stream(BufReader::new(Endless { left: 5 << 20 }), &mut output, None).unwrap());
+        assert_eq!(output.iter().filter(|byte| **byte == b'\n').count(), 1);
+    }
+
+    #[test]
+    fn answers_are_handed_on_before_the_input_is_waited_for() {
+        struct Watched<'a>(&'a std::cell::Cell<usize>);
+        impl Write for Watched<'_> {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.set(self.0.get() + bytes.iter().filter(|byte| **byte == b'\n').count());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        struct LineByLine<'a>(usize, &'a std::cell::Cell<usize>);
+        impl Read for LineByLine<'_> {
+            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+                assert_eq!(self.1.get(), self.0, "each line is answered before the next is asked for");
+                self.0 += 1;
+                let line = format!("{REQUEST}\n");
+                room[..line.len()].copy_from_slice(line.as_bytes());
+                Ok(if self.0 > 3 { 0 } else { line.len() })
+            }
+        }
+        let written = std::cell::Cell::new(0);
+        assert!(stream(BufReader::new(LineByLine(0, &written)), Watched(&written), None).unwrap());
+        assert_eq!(written.get(), 3);
+    }
+}

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 /// Most calendars kept.
 const MOST: usize = 512;
+/// The longest key that is kept, in bytes.
+const KEY_BYTES: usize = 16 << 10;
 /// Most bytes of tables kept, over all calendars.
 const BYTES: usize = 64 << 20;
 
@@ -27,11 +29,18 @@ impl Calendars {
             return Ok(calendar.clone());
         }
         let calendar = Arc::new(make()?);
-        if self.known.len() >= MOST || self.is_heavy() {
-            self.known.clear();
+        if self.is_full() || self.is_heavy() {
+            self.clear();
         }
-        self.known.insert(key.into(), calendar.clone());
+        if key.len() <= KEY_BYTES {
+            self.known.insert(key.into(), calendar.clone());
+        }
         Ok(calendar)
+    }
+
+    /// Whether the next new calendar makes the others forgotten.
+    pub(super) fn is_full(&self) -> bool {
+        self.known.len() >= MOST
     }
 
     /// Whether the tables outweigh the bound. They grow as they are asked, so this is looked at from time to time.

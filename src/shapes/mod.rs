@@ -7,10 +7,13 @@ pub mod event;
 mod loose;
 mod pairs;
 pub mod plan;
+mod policy;
+mod reader;
 pub mod rules;
 
 pub use calendars::Calendars;
 pub use loose::Loose;
+pub use reader::time_of_day;
 
 use std::fmt;
 
@@ -23,6 +26,12 @@ pub struct Mistake {
     pub value: String,
     /// What would be right, as the end of a sentence.
     pub cure: String,
+}
+
+impl Mistake {
+    pub(crate) fn new(key: &str, value: impl ToString, cure: impl ToString) -> Mistake {
+        Mistake { key: key.to_owned(), value: value.to_string(), cure: cure.to_string() }
+    }
 }
 
 impl fmt::Display for Mistake {

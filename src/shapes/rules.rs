@@ -3,9 +3,10 @@
 //! Not the rest of a flow (texts, steps, hooks): those keys belong to the configuration. All mistakes are collected; none
 //! hides another.
 
+use super::reader::{Reader, date, present};
 use super::{Calendars, Loose, Mistake};
 use crate::limits;
-use crate::moment::{DAY, HOUR, MINUTE, Moment, SECOND};
+use crate::moment::{HOUR, MINUTE};
 use crate::schedule::{Calendar, Daily, Hours, Notation, Otherwise, Refusal, Rules, Session, WhenClosed, Zone};
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -42,8 +43,6 @@ pub struct Reading {
     pub clamped: Option<i64>,
 }
 
-const WHOLE_MINUTES: &str = "write a whole number of minutes, 0 or more, without quotes";
-const TIME_OF_DAY: &str = "write an RFC 3339 instant (its date does not matter), or HH:MM, HH:MM:SS or 24:00 in UTC";
 const ZONE: &str = "write an IANA name, as America/Bogota";
 const DATE: &str = "write a date as 2026-12-25";
 const NOT_BUILT: &str = "not built yet";
@@ -53,7 +52,7 @@ impl ScheduleShape {
     /// (lines whose provider has the 24-hour rule). Mistakes hide nothing: every key is looked at.
     #[must_use]
     pub fn read(&self, default_session: bool, calendars: &mut Calendars) -> Reading {
-        let mut reader = Reader { mistakes: Vec::new(), warnings: Vec::new() };
+        let mut reader = Reader::default();
         let enabled = reader.truth("enable_follow_up", self.enable_follow_up.as_ref(), false);
         let asked = reader.minutes("follow_up_delay", self.follow_up_delay.as_ref(), 120);
         let wait = asked.clamp(limits::WAIT_FLOOR, limits::WAIT_CEILING);
@@ -80,113 +79,7 @@ impl ScheduleShape {
     }
 }
 
-/// Reads a time of day, in milliseconds since midnight UTC: RFC 3339 with any offset, `HH:MM`, `HH:MM:SS`, `24:00`.
-#[must_use]
-pub fn time_of_day(text: &str) -> Option<i64> {
-    if text == "24:00" {
-        return Some(DAY);
-    }
-    if text.len() > 8 {
-        return Some(Moment::parse(text)?.0.rem_euclid(DAY));
-    }
-    let mut millis = 0;
-    let mut parts = text.split(':');
-    for (unit, below) in [(HOUR, 24), (MINUTE, 60), (SECOND, 60)] {
-        let Some(part) = parts.next() else { return (unit == SECOND).then_some(millis) };
-        if part.len() != 2 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        millis += part.parse::<i64>().ok().filter(|number| *number < below)? * unit;
-    }
-    parts.next().is_none().then_some(millis)
-}
-
-struct Reader {
-    mistakes: Vec<Mistake>,
-    warnings: Vec<Mistake>,
-}
-
-fn value_of(text: Option<&str>) -> Option<Loose> {
-    text.map(|text| Loose::Text(text.to_owned()))
-}
-
-/// `null` is absent.
-fn present(value: Option<&Loose>) -> Option<&Loose> {
-    value.filter(|value| **value != Loose::Null)
-}
-
 impl Reader {
-    fn mistake(&mut self, key: impl Into<String>, value: impl ToString, cure: impl Into<String>) {
-        self.mistakes.push(Mistake { key: key.into(), value: value.to_string(), cure: cure.into() });
-    }
-
-    fn warn(&mut self, key: &str, value: Option<&Loose>, cure: String) {
-        self.warnings.push(Mistake { key: key.to_owned(), value: value.map(Loose::to_string).unwrap_or_default(), cure });
-    }
-
-    fn truth(&mut self, key: &str, value: Option<&Loose>, absent: bool) -> bool {
-        match present(value) {
-            None => absent,
-            Some(Loose::Bool(value)) => *value,
-            Some(other) => {
-                self.mistake(key, other, "write true or false, without quotes");
-                absent
-            }
-        }
-    }
-
-    /// Whole minutes, as milliseconds; any size.
-    fn minutes(&mut self, key: &str, value: Option<&Loose>, absent: i64) -> i64 {
-        match present(value) {
-            None => absent * MINUTE,
-            Some(Loose::Whole(minutes)) if *minutes >= 0 => i64::try_from(*minutes).unwrap_or(i64::MAX).saturating_mul(MINUTE),
-            Some(other) => {
-                self.mistake(key, other, WHOLE_MINUTES);
-                absent * MINUTE
-            }
-        }
-    }
-
-    fn time_of_day(&mut self, key: &str, value: Option<&Loose>, absent: i64) -> i64 {
-        match present(value) {
-            None => absent,
-            Some(value) => {
-                let read = if let Loose::Text(text) = value { time_of_day(text) } else { None };
-                read.unwrap_or_else(|| {
-                    self.mistake(key, value, TIME_OF_DAY);
-                    absent
-                })
-            }
-        }
-    }
-
-    /// The entries of a table with these keys, in their order; what is unknown, doubled or no table is a mistake.
-    fn table<'a, const N: usize>(&mut self, name: &str, value: &'a Loose, keys: [&str; N]) -> Option<[Option<&'a Loose>; N]> {
-        let Loose::Table(table) = value else {
-            self.mistake(name, value, format!("write a table with {}", keys.join(", ")));
-            return None;
-        };
-        let mut found = [None; N];
-        for (key, value) in table {
-            match keys.iter().position(|known| known == key) {
-                None => self.mistake(format!("{name}.{key}"), value, format!("unknown; the keys are {}", keys.join(", "))),
-                Some(index) if found[index].is_some() => self.mistake(format!("{name}.{key}"), value, "written twice: keep one"),
-                Some(index) => found[index] = Some(value),
-            }
-        }
-        Some(found.map(present))
-    }
-
-    fn text<'a>(&mut self, key: &str, value: Option<&'a Loose>, cure: &str) -> Option<&'a str> {
-        match value? {
-            Loose::Text(text) => Some(text),
-            other => {
-                self.mistake(key, other, cure);
-                None
-            }
-        }
-    }
-
     fn calendar(&mut self, value: Option<&Loose>, calendars: &mut Calendars) -> Option<Arc<Calendar>> {
         let keys = ["timezone", "hours", "holidays", "fallback_timezone"];
         let [timezone, hours, holidays, fallback] = self.table("calendar", present(value)?, keys)?;
@@ -308,6 +201,10 @@ impl Reader {
     }
 }
 
+fn value_of(text: Option<&str>) -> Option<Loose> {
+    text.map(|text| Loose::Text(text.to_owned()))
+}
+
 /// What a calendar is found again by.
 fn key_of(zone: Zone, hours: &str, holidays: &[NaiveDate]) -> String {
     use std::fmt::Write;
@@ -316,15 +213,6 @@ fn key_of(zone: Zone, hours: &str, holidays: &[NaiveDate]) -> String {
         let _ = write!(key, "{date} ");
     }
     key
-}
-
-/// A date as `2026-12-25`, exactly.
-fn date(text: &str) -> Option<NaiveDate> {
-    let shape = text.len() == 10 && text.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
-    if !shape {
-        return None;
-    }
-    NaiveDate::from_ymd_opt(text[..4].parse().ok()?, text[5..7].parse().ok()?, text[8..].parse().ok()?)
 }
 
 /// Why a text is no holiday: what is planned is refused by name.
@@ -336,5 +224,166 @@ fn no_date(text: &str) -> String {
         format!("holidays by country code are {NOT_BUILT}: {DATE}")
     } else {
         DATE.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::DAY;
+    use serde_json::{Value, json};
+
+    fn read(shape: Value) -> Reading {
+        serde_json::from_value::<ScheduleShape>(shape).unwrap().read(false, &mut Calendars::default())
+    }
+
+    fn rules(shape: Value) -> Rules {
+        read(shape.clone()).rules.unwrap_or_else(|mistakes| panic!("{shape}: {mistakes:?}"))
+    }
+
+    fn mistakes(shape: Value) -> Vec<String> {
+        read(shape).rules.expect_err("a mistake").iter().map(Mistake::to_string).collect()
+    }
+
+    #[test]
+    fn absent_keys_have_the_defaults_of_the_guide() {
+        let absent = rules(json!({}));
+        let expected = Rules { enabled: false, wait: 2 * HOUR, hours: Hours::Daily(Daily::default()), session: None, spread: 0 };
+        assert_eq!(absent, expected);
+        let on = ScheduleShape::default().read(true, &mut Calendars::default()).rules.unwrap();
+        assert_eq!(on.session, Some(Session::default()));
+        assert_eq!(rules(json!({"session": true})).session, Some(Session::default()));
+        assert_eq!(rules(json!({"session": {}})).session, Some(Session::default()));
+        let off: ScheduleShape = toml::from_str("session = false").unwrap();
+        assert_eq!(off.read(true, &mut Calendars::default()).rules.unwrap().session, None);
+    }
+
+    #[test]
+    fn toml_reads_as_json_does() {
+        let toml: ScheduleShape = toml::from_str(
+            r#"
+            enable_follow_up = true
+            follow_up_delay = 45
+            start_business_hours = 08:30:00
+            end_business_hours = 2021-01-01T00:30:00.000Z
+            calendar = { timezone = "America/Bogota", hours = "Mo-Fr 07:00-19:00; PH off", holidays = [2026-01-01, "2026-12-25"] }
+            session = { window_minutes = 600, template = "OTB1", when_closed = ["template"] }
+            spread_minutes = 10
+            "#,
+        )
+        .unwrap();
+        let json = rules(json!({"enable_follow_up": true, "follow_up_delay": 45, "start_business_hours": "08:30",
+            "end_business_hours": "00:30:00",
+            "calendar": {"timezone": "America/Bogota", "hours": " Mo-Fr 07:00-19:00; PH off", "holidays": ["2026-12-25", "2026-01-01"]},
+            "session": {"window_minutes": 600, "template": "OTB1", "when_closed": ["template", "template"]}, "spread_minutes": 10}));
+        let toml = toml.read(false, &mut Calendars::default()).rules.unwrap();
+        assert_eq!((&toml, toml.fingerprint()), (&json, json.fingerprint()));
+        assert_eq!(rules(json!({"calendar": {"timezone": "Etc/UTC", "hours": "off", "holidays": "2026-12-25"}})).hours, {
+            rules(json!({"calendar": {"timezone": "Etc/UTC", "hours": "off", "holidays": ["2026-12-25", "2026-12-25"]}})).hours
+        });
+    }
+
+    #[test]
+    fn the_wait_is_clamped_and_said_so() {
+        for (minutes, wait) in [(0, 30), (29, 30), (30, 30), (1380, 1380), (1381, 1380), (i64::MAX, 1380)] {
+            let reading = read(json!({"follow_up_delay": minutes}));
+            assert_eq!(reading.rules.unwrap().wait, wait * MINUTE);
+            assert_eq!((reading.warnings.len(), reading.clamped.is_some()), (usize::from(minutes != wait), minutes != wait));
+            assert!(reading.warnings.iter().all(|warning| warning.to_string().contains(&format!("became {wait} minutes"))));
+        }
+    }
+
+    #[test]
+    fn times_of_day() {
+        for (text, millis) in [
+            ("00:00", Some(0)),
+            ("24:00", Some(DAY)),
+            ("13:05", Some(13 * HOUR + 5 * MINUTE)),
+            ("13:05:09", Some(13 * HOUR + 5 * MINUTE + 9_000)),
+            ("2021-01-01T13:00:00.1239Z", Some(13 * HOUR + 123)),
+            ("1999-06-01T20:00:00-05:00", Some(HOUR)),
+            ("1960-06-01T13:00:00Z", Some(13 * HOUR)),
+            ("24:01", None),
+            ("1:00", None),
+            ("13:60", None),
+            ("13:00:60", None),
+            ("13", None),
+            ("", None),
+            ("13:00:00:00", None),
+            ("+1:00", None),
+            ("2021-01-01", None),
+            ("2021-01-01T13:00:00", None),
+        ] {
+            assert_eq!(super::super::time_of_day(text), millis, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_key_and_its_cure() {
+        let all = mistakes(json!({"enable_follow_up": 1, "follow_up_delay": 1.5, "start_business_hours": "late", "end_business_hours": 7,
+            "calendar": {"timezone": "Bogota", "hours": "Mo-Fr sunrise-12:00", "tz": "x", "holidays": ["2026-02-30", "CO", 5]},
+            "session": {"window_minutes": -1, "margin_minutes": "10", "when_closed": ["send"], "template": 3, "lead": 2},
+            "spread_minutes": true}));
+        let keys: Vec<&str> = all.iter().map(|mistake| mistake.split(' ').next().unwrap()).collect();
+        let expected = [
+            "enable_follow_up",
+            "follow_up_delay",
+            "start_business_hours",
+            "end_business_hours",
+            "calendar.tz",
+            "calendar.timezone",
+            "calendar.holidays",
+            "calendar.holidays",
+            "calendar.holidays",
+            "calendar.hours",
+            "session.lead",
+            "session.window_minutes",
+            "session.margin_minutes",
+            "session.template",
+            "session.when_closed",
+            "spread_minutes",
+        ];
+        assert_eq!(keys, expected);
+        assert!(all[9].contains("sun events") && all[5].contains("IANA"), "{all:?}");
+    }
+
+    #[test]
+    fn what_is_not_built_or_makes_no_sense_is_refused_by_name() {
+        let calendar = |more: Value| {
+            let mut calendar = json!({"timezone": "Etc/UTC", "hours": "Mo 08:00-12:00"});
+            calendar.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({"calendar": calendar})
+        };
+        for (shape, word) in [
+            (calendar(json!({"timezone": "recipient"})), "the recipient's zone is not built yet"),
+            (calendar(json!({"holidays": "CO"})), "country code are not built yet"),
+            (calendar(json!({"holidays": ["ES-CT"]})), "country code are not built yet"),
+            (calendar(json!({"holidays": ["2026-01-01", "feiertage.ics"]})), "(.ics) are not built yet"),
+            (calendar(json!({"holidays": "2026-1-1"})), "write a date as"),
+            (calendar(json!({"timezone": null})), "calendar.timezone is missing"),
+            (calendar(json!({"hours": null})), "calendar.hours is missing"),
+            (calendar(json!({"hours": ""})), "it is empty"),
+            (calendar(json!({"fallback_timezone": "Mars"})), "calendar.fallback_timezone"),
+            (json!({"calendar": {}}), "calendar.hours is missing"),
+            (json!({"calendar": "Mo"}), "write a table with timezone, hours"),
+            (json!({"session": {"margin_minutes": 1440}}), "a margin as long as the window"),
+            (json!({"session": {"window_minutes": 10}}), "a margin as long as the window"),
+            (json!({"session": {"when_closed": "skip"}}), "write a list of"),
+            (json!({"session": "off"}), "write a table with window_minutes"),
+        ] {
+            let told = mistakes(shape);
+            assert!(told.iter().any(|mistake| mistake.contains(word)), "{word}: {told:?}");
+        }
+        let doubled: ScheduleShape = serde_json::from_str(r#"{"session":{"window_minutes":1,"window_minutes":2}}"#).unwrap();
+        assert!(doubled.read(false, &mut Calendars::default()).rules.unwrap_err()[0].cure.contains("written twice"));
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_warned_of() {
+        let warned = |shape: Value| read(shape).warnings.iter().map(Mistake::to_string).collect::<Vec<_>>().join("; ");
+        let calendar = json!({"timezone": "Etc/UTC", "hours": "Mo 08:00-12:00; PH off"});
+        assert!(warned(json!({"calendar": calendar})).contains("PH never applies"));
+        assert!(warned(json!({"calendar": calendar, "end_business_hours": "19:00"})).contains("not read, because calendar.hours"));
+        assert_eq!(warned(json!({"end_business_hours": "19:00", "session": {"template": "", "when_closed": []}})), "");
     }
 }
