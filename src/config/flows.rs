@@ -36,18 +36,17 @@ pub(super) fn flow(table: &Table<'_>, calendars: &mut Calendars) -> Option<FlowC
     let message = table.or("follow_up_message", MESSAGE.to_owned(), message);
     let yes = table.or("yes", "Sí".to_owned(), label);
     let no = table.or("no", "No".to_owned(), label);
-    let flow = FlowConfig {
-        id: table.maybe("id", id),
-        rules: rules?,
-        message: Arc::from(message),
-        steps: steps(table),
-        yes: Arc::from(yes),
-        no: Arc::from(no),
-        on_yes: table.word("on_yes", OnYes::Ask, &[("ask", OnYes::Ask), ("hook", OnYes::Hook)]),
-        expires_after: table.or("expires_after", Span(EXPIRES_AFTER), span(30 * MINUTE, 30 * DAY)).0,
-        max_lateness: table.maybe("max_lateness", span(MINUTE, 30 * DAY)).map(|span| span.0),
-    };
-    check(table, &flow);
+    let id = table.maybe("id", id);
+    let steps = steps(table);
+    let on_yes = table.word("on_yes", OnYes::Ask, &[("ask", OnYes::Ask), ("hook", OnYes::Hook)]);
+    let expires_after = table.or("expires_after", Span(EXPIRES_AFTER), span(30 * MINUTE, 30 * DAY)).0;
+    let max_lateness = table.maybe("max_lateness", span(MINUTE, 30 * DAY)).map(|span| span.0);
+    if yes.to_lowercase() == no.to_lowercase() {
+        table.notes().mistake(&table.path("no"), format!("{no:?}"), "says the same as yes; write two labels that differ");
+    }
+    let (message, yes, no) = (Arc::from(message), Arc::from(yes), Arc::from(no));
+    let flow = FlowConfig { id, rules: rules?, message, steps, yes, no, on_yes, expires_after, max_lateness };
+    warn(table, &flow);
     Some(flow)
 }
 
@@ -176,12 +175,9 @@ fn id(value: &Loose) -> Result<String, String> {
     }
 }
 
-/// How the values of a flow stand to each other.
-fn check(table: &Table<'_>, flow: &FlowConfig) {
+/// What is allowed in a flow and probably not meant.
+fn warn(table: &Table<'_>, flow: &FlowConfig) {
     let notes = table.notes();
-    if flow.yes.to_lowercase() == flow.no.to_lowercase() {
-        notes.mistake(&table.path("no"), format!("{:?}", &*flow.no), "says the same as yes; write two labels that differ");
-    }
     let expires = units::print(flow.expires_after);
     for (i, step) in flow.steps.iter().enumerate() {
         if step.delay >= flow.expires_after {

@@ -35,18 +35,15 @@ enum Kind {
 pub(super) fn line(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<LineConfig> {
     let provider = provider(table, secrets);
     table.unbuilt("forward_to", "let your bot tell of its messages by POST /v1/events");
-    let line = LineConfig {
-        provider: provider?,
-        phone: table.maybe("phone", phone),
-        flow: table.maybe("flow", text(1, 64)),
-        arm_on: table.word("arm_on", ArmOn::Question, &[("question", ArmOn::Question), ("any_message", ArmOn::AnyMessage)]),
-        in_doubt: table.word("in_doubt", InDoubt::Unknown, &[("unknown", InDoubt::Unknown), ("resend", InDoubt::Resend)]),
-        max_in_flight: table.or("max_in_flight", limits::MAX_IN_FLIGHT as i64, whole(1, 4_096)) as usize,
-        rate: table.maybe("rate", whole(1, 10_000)).map(|rate| rate as u32),
-        // Both providers of this release are fed by the events API: nothing queues up elsewhere while the daemon is down.
-        catch_up_wait: table.or("catch_up_wait", Span(0), span(0, 60 * MINUTE)).0,
-    };
-    Some(line)
+    let phone = table.maybe("phone", phone);
+    let flow = table.maybe("flow", text(1, 64));
+    let arm_on = table.word("arm_on", ArmOn::Question, &[("question", ArmOn::Question), ("any_message", ArmOn::AnyMessage)]);
+    let in_doubt = table.word("in_doubt", InDoubt::Unknown, &[("unknown", InDoubt::Unknown), ("resend", InDoubt::Resend)]);
+    let max_in_flight = table.or("max_in_flight", limits::MAX_IN_FLIGHT as i64, whole(1, 4_096)) as usize;
+    let rate = table.maybe("rate", whole(1, 10_000)).map(|rate| rate as u32);
+    // Both providers of this release are fed by the events API: nothing queues up elsewhere while the daemon is down.
+    let catch_up_wait = table.or("catch_up_wait", Span(0), span(0, 60 * MINUTE)).0;
+    Some(LineConfig { provider: provider?, phone, flow, arm_on, in_doubt, max_in_flight, rate, catch_up_wait })
 }
 
 fn provider(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<ProviderConfig> {

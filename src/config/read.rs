@@ -202,10 +202,13 @@ impl<'a> Table<'a> {
     /// absent or cannot be read; `needed` makes its absence a mistake.
     pub(super) fn secret(&self, name: &str, source: &dyn SecretSource, needed: bool) -> Vec<Secret> {
         let key = |suffix: &str| if name.is_empty() { suffix.to_owned() } else { format!("{name}_{suffix}") };
-        if !name.is_empty() && self.ask(name).is_some() {
-            // The value is not repeated: this goes to logs.
-            let cure = format!("secrets never stand in this file; write {}, and renew the secret", key("file"));
-            self.notes.mistake(&self.path(name), "(withheld)", cure);
+        for open in ["secret", "token"] {
+            if self.items.is_some_and(|items| items.contains_key(open)) {
+                self.asked.borrow_mut().insert(open.to_owned());
+                // The value is not repeated: this goes to logs.
+                let cure = format!("secrets never stand in this file; write {}, and renew the secret", key("file"));
+                self.notes.mistake(&self.path(open), "(withheld)", cure);
+            }
         }
         let mut found: Option<(String, Vec<Secret>)> = None;
         for suffix in ["file", "credential", "env"] {
