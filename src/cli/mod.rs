@@ -2,4 +2,5 @@
 //!
 //! Not the work behind a verb: that lives in the layers above.
 
+pub mod check;
 pub mod plan;

@@ -5,7 +5,7 @@
 
 pub mod diff;
 pub mod env;
-//pub mod explain;
+pub mod explain;
 mod flows;
 mod hooks;
 mod lines;

@@ -1,0 +1,144 @@
+//! `reengaged check`: is the configuration right, and what does it come to?
+//!
+//! Not the reading of it ([`crate::config`]), and not a look at the store.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::config::explain::{MINUTES, Shares, shares};
+use crate::config::{self, Config, Mistake, Mistakes, env};
+use crate::moment::Moment;
+
+/// Options of the verb.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Options {
+    /// Print the values in force, and what becomes of a week's follow-ups
+    #[arg(long)]
+    pub explain: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Checks the configuration at `path` (or where it is looked for). Mistakes and warnings go to `err`, everything else to `out`;
+/// with `--json` all of it is one object in `out`. Returns the exit code: 0, or 2 where there is a mistake.
+///
+/// # Errors
+/// What writing met.
+pub fn run(path: Option<PathBuf>, options: &Options, now: Moment, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let path = env::locate(path);
+    let result = config::load(&path);
+    let code = if result.is_ok() { 0 } else { 2 };
+    if options.json {
+        let answer = answer(&path, &result, options.explain, now);
+        writeln!(out, "{}", serde_json::to_string_pretty(&answer)?)?;
+        return Ok(code);
+    }
+    let (mistakes, warnings) = match &result {
+        Ok(config) => (&[][..], &config.warnings),
+        Err(Mistakes { mistakes, warnings }) => (mistakes.as_slice(), warnings),
+    };
+    for mistake in mistakes {
+        writeln!(err, "{mistake}")?;
+    }
+    for warning in warnings {
+        writeln!(err, "warning: {warning}")?;
+    }
+    let counted = format!("{}, {}", number(mistakes.len(), "mistake"), number(warnings.len(), "warning"));
+    match &result {
+        Err(_) => writeln!(err, "{}: {counted}", path.display())?,
+        Ok(config) => {
+            writeln!(out, "{}: {}", path.display(), if warnings.is_empty() { "fine".to_owned() } else { format!("fine; {counted}") })?;
+            if options.explain {
+                explain(config, now, out)?;
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn number(count: usize, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Prints the values in force and the shares of each flow.
+fn explain(config: &Config, now: Moment, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nThe values in force; # marks what the file leaves to its default.\n")?;
+    for setting in &config.settings {
+        match &setting.value {
+            Some(value) if setting.given => writeln!(out, "  {} = {value}", setting.key)?,
+            Some(value) => writeln!(out, "# {} = {value}", setting.key)?,
+            None => writeln!(out, "# {} is not set", setting.key)?,
+        }
+    }
+    for (name, flow) in &config.flows {
+        let shares = shares(flow, now);
+        let off = if shares.enabled { "" } else { " It sends none now (enable_follow_up = false); if it did:" };
+        writeln!(
+            out,
+            "\nflow {name}: the first follow-up, for a silence that begins at each minute of the week from {}.{off}",
+            day(&shares)
+        )?;
+        for (word, count, meaning) in rows(&shares) {
+            let percent = f64::from(count) * 100.0 / f64::from(MINUTES);
+            writeln!(out, "  {word:<9}{percent:>6.1} %  {meaning}")?;
+        }
+    }
+    Ok(())
+}
+
+fn day(shares: &Shares) -> String {
+    let day = shares.from.to_string().chars().take(10).collect::<String>();
+    let kind =
+        if shares.ordinary { "a week without holidays and changes of clocks" } else { "no week of the next year is like its neighbours" };
+    format!("Monday {day} UTC, {kind}")
+}
+
+fn rows(shares: &Shares) -> [(&'static str, u32, &'static str); 5] {
+    [
+        ("at once", shares.at_once, "goes when the wait is over"),
+        ("deferred", shares.deferred, "waits for the next opening"),
+        ("advanced", shares.advanced, "is brought forward into the messaging window"),
+        ("template", shares.template, "needs the approved template"),
+        ("dropped", shares.dropped, "is not sent"),
+    ]
+}
+
+fn answer(path: &Path, result: &Result<Config, Mistakes>, explain: bool, now: Moment) -> Value {
+    let (mistakes, warnings) = match result {
+        Ok(config) => (&[][..], &config.warnings),
+        Err(Mistakes { mistakes, warnings }) => (mistakes.as_slice(), warnings),
+    };
+    let mut answer = json!({
+        "file": path.display().to_string(),
+        "fine": result.is_ok(),
+        "mistakes": mistakes.iter().map(remark).collect::<Vec<_>>(),
+        "warnings": warnings.iter().map(remark).collect::<Vec<_>>(),
+    });
+    if let (Ok(config), true) = (result, explain) {
+        let settings = config.settings.iter().map(|s| json!({ "key": s.key, "value": s.value, "given": s.given }));
+        answer["settings"] = settings.collect();
+        answer["flows"] = config.flows.iter().map(|(name, flow)| (name.clone(), shares_json(&shares(flow, now)))).collect();
+    }
+    answer
+}
+
+fn remark(mistake: &Mistake) -> Value {
+    json!({ "line": mistake.line, "key": mistake.key, "value": mistake.value, "cure": mistake.cure, "message": mistake.to_string() })
+}
+
+fn shares_json(shares: &Shares) -> Value {
+    json!({
+        "enabled": shares.enabled,
+        "week": shares.from.to_string(),
+        "ordinary": shares.ordinary,
+        "minutes": MINUTES,
+        "at_once": shares.at_once,
+        "deferred": shares.deferred,
+        "advanced": shares.advanced,
+        "template": shares.template,
+        "dropped": shares.dropped,
+    })
+}
