@@ -166,7 +166,7 @@ impl Store for MemoryStore {
     }
 
     fn load(&self, id: ConversationId) -> Result<Option<(Stored, Details)>, Fault> {
-        Ok(self.lock().visible.load(id).map(|entry| (entry.stored.clone(), entry.details.clone())))
+        Ok(self.lock().visible.load(id).map(|entry| (entry.stored, entry.details.clone())))
     }
 
     fn alias(&self, key: AliasKey) -> Result<Option<ConversationId>, Fault> {

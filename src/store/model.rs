@@ -25,14 +25,14 @@ pub(crate) struct Entry {
 impl Entry {
     /// The entry that a first change makes.
     pub(crate) fn new(moved: &Moved) -> Entry {
-        let mut entry = Entry { stored: moved.stored.clone(), details: Details::default(), touched: moved.now, aliases: Vec::new() };
+        let mut entry = Entry { stored: moved.stored, details: Details::default(), touched: moved.now, aliases: Vec::new() };
         entry.take(moved);
         entry
     }
 
     /// Takes a change in.
     pub(crate) fn take(&mut self, moved: &Moved) {
-        self.stored = moved.stored.clone();
+        self.stored = moved.stored;
         self.touched = moved.now;
         for delta in &moved.deltas {
             self.details.apply(delta);
@@ -122,6 +122,7 @@ pub(crate) struct Model {
     opted_out: BTreeMap<PersonKey, Moment>,
     pauses: BTreeSet<PauseScope>,
     hooks: BTreeMap<u64, HookCell>,
+    last_hook: Option<u64>,
     buried: Moment,
     alive: Option<Moment>,
 }
@@ -136,6 +137,7 @@ impl Default for Model {
             opted_out: BTreeMap::new(),
             pauses: BTreeSet::new(),
             hooks: BTreeMap::new(),
+            last_hook: None,
             buried: Moment::MIN,
             alive: None,
         }
@@ -175,6 +177,7 @@ impl Model {
         if let Some(key) = moved.identity {
             self.identities.insert(key, day_of(moved.now));
         }
+        self.last_hook = self.last_hook.max(moved.hooks.iter().map(|record| record.seq).max());
         for record in moved.hooks.iter().filter(|r| !r.hooks.is_empty()) {
             self.hooks.insert(record.seq, HookCell::new(record.clone()));
         }
@@ -249,7 +252,7 @@ impl Model {
             take(Restored::Name(*id, name.clone()));
         }
         for entry in self.conversations.values().filter(|e| !matches!(e.stored.state.phase, Phase::Finished(_))) {
-            take(Restored::Conversation(entry.stored.clone()));
+            take(Restored::Conversation(entry.stored));
         }
         for (key, day) in &self.identities {
             take(Restored::Identity(*key, *day));
@@ -262,6 +265,9 @@ impl Model {
         }
         for cell in self.hooks.values().filter(|c| !c.record.hooks.is_empty()) {
             take(Restored::Hook(cell.record.clone()));
+        }
+        if let Some(seq) = self.last_hook {
+            take(Restored::LastHook(seq));
         }
         if let Some(at) = self.alive {
             take(Restored::Alive(at));

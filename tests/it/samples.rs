@@ -60,7 +60,8 @@ pub(crate) fn event() -> BoxedStrategy<Event> {
         moment().prop_map(|at| Event::OptOut { at }),
         moment().prop_map(|at| Event::OptIn { at }),
         moment().prop_map(|until| Event::Postpone { until }),
-        (moment(), step, verdict()).prop_map(|(silence, step, verdict)| Event::Sent { silence, step, verdict }),
+        (moment(), step.clone(), verdict()).prop_map(|(silence, step, verdict)| Event::Sent { silence, step, verdict }),
+        (moment(), step, verdict()).prop_map(|(silence, step, verdict)| Event::Found { silence, step, verdict }),
         prop::sample::select(vec![Event::Hold, Event::Release, Event::SendNow, Event::Woke, Event::Orphaned, Event::PolicyChanged]),
     ]
     .boxed()
@@ -197,7 +198,7 @@ fn phase() -> BoxedStrategy<Phase> {
 }
 
 fn stored_of(id: ConversationId) -> BoxedStrategy<Stored> {
-    let flags = (any::<[bool; 8]>(), phase(), any::<u32>(), any::<[u8; 3]>());
+    let flags = (any::<[bool; 9]>(), phase(), any::<u32>(), any::<[u8; 3]>());
     let reasons = (option::of(outcome()), option::of(skip()), option::of(skip()));
     let times = (moment(), moment(), vec(option::of(moment()), 7), prop_oneof![Just(Moment::MAX), moment()], any::<[bool; 2]>());
     (flags, reasons, times, name(), name())
@@ -208,6 +209,7 @@ fn stored_of(id: ConversationId) -> BoxedStrategy<Stored> {
             let mut state = State::new(id, bits[0]);
             state.phase = phase;
             state.held = bits[1];
+            state.started = bits[8];
             state.doubt = bits[2];
             state.hurried = bits[3];
             state.later = bits[4];

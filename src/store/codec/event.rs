@@ -54,6 +54,12 @@ pub(crate) fn put_event(out: &mut Vec<u8>, event: &Event, now: Moment) {
         }
         Event::Orphaned => out.push(13),
         Event::PolicyChanged => out.push(14),
+        Event::Found { silence, step, verdict } => {
+            out.extend_from_slice(&[15, step]);
+            put_at(out, silence, now);
+            put_verdict(out, verdict, now);
+        }
+        Event::Resend => out.push(16),
     }
 }
 
@@ -92,6 +98,11 @@ pub(crate) fn read_event(read: &mut Reader<'_>, now: Moment) -> Option<Event> {
         }
         13 => Event::Orphaned,
         14 => Event::PolicyChanged,
+        15 => {
+            let step = read.u8()?;
+            Event::Found { step, silence: read.at(now)?, verdict: read_verdict(read, now)? }
+        }
+        16 => Event::Resend,
         _ => return None,
     })
 }

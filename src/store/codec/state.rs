@@ -30,11 +30,12 @@ const DUE: u32 = 1 << 20;
 const DUE_IS_WAKE: u32 = 1 << 21;
 const EXPIRES: u32 = 1 << 22;
 const NO_END: u32 = 1 << 23;
+const STARTED: u32 = 1 << 24;
 
 /// Appends a state.
 pub(crate) fn put_state(out: &mut Vec<u8>, state: &State) {
     let flags = flags(state);
-    out.extend_from_slice(&flags.to_le_bytes()[..3]);
+    out.extend_from_slice(&flags.to_le_bytes());
     if let Phase::Finished(outcome) = state.phase {
         out.push(outcome.code());
     }
@@ -69,6 +70,7 @@ pub(crate) fn read_state(read: &mut Reader<'_>, id: ConversationId) -> Option<St
     let mut state = State::new(id, set(OPTED_OUT));
     state.phase = read_phase(read, flags & 7)?;
     state.held = set(HELD);
+    state.started = set(STARTED);
     state.doubt = set(DOUBT);
     state.hurried = set(HURRIED);
     state.later = set(LATER);
@@ -153,28 +155,36 @@ fn flags(state: &State) -> u32 {
         Phase::Answering => 4,
         Phase::Finished(_) => 5,
     };
+    // Field by field, so that a new one does not compile until it is written.
+    #[rustfmt::skip]
+    let State {
+        phase: _, held, started, opted_out, doubt, hurried, later, episode: _, episodes_sent: _, sent_in_episode, step: _, attempt: _,
+        purpose, form, skip, sent, obstacle, salt: _, begun: _, silence, question, last_inbound, handed_over, earliest, wake, due,
+        not_after, expires,
+    } = *state;
     [
-        (HELD, state.held),
-        (OPTED_OUT, state.opted_out),
-        (DOUBT, state.doubt),
-        (HURRIED, state.hurried),
-        (LATER, state.later),
-        (SENT_IN_EPISODE, state.sent_in_episode),
-        (ASK, state.purpose == Purpose::Ask),
-        (TEMPLATE, state.form == Form::Template),
-        (SENT, state.sent.is_some()),
-        (OBSTACLE, state.obstacle.is_some()),
-        (SKIP, state.skip.is_some()),
-        (QUESTION, state.question.is_some()),
-        (QUESTION_IS_SILENCE, state.question == Some(state.silence)),
-        (LAST_INBOUND, state.last_inbound.is_some()),
-        (HANDED_OVER, state.handed_over.is_some()),
-        (EARLIEST, state.earliest.is_some()),
-        (WAKE, state.wake.is_some()),
-        (DUE, state.due.is_some()),
-        (DUE_IS_WAKE, state.due.is_some() && state.due == state.wake),
-        (EXPIRES, state.expires.is_some()),
-        (NO_END, state.not_after == Moment::MAX),
+        (HELD, held),
+        (STARTED, started),
+        (OPTED_OUT, opted_out),
+        (DOUBT, doubt),
+        (HURRIED, hurried),
+        (LATER, later),
+        (SENT_IN_EPISODE, sent_in_episode),
+        (ASK, purpose == Purpose::Ask),
+        (TEMPLATE, form == Form::Template),
+        (SENT, sent.is_some()),
+        (OBSTACLE, obstacle.is_some()),
+        (SKIP, skip.is_some()),
+        (QUESTION, question.is_some()),
+        (QUESTION_IS_SILENCE, question == Some(silence)),
+        (LAST_INBOUND, last_inbound.is_some()),
+        (HANDED_OVER, handed_over.is_some()),
+        (EARLIEST, earliest.is_some()),
+        (WAKE, wake.is_some()),
+        (DUE, due.is_some()),
+        (DUE_IS_WAKE, due.is_some() && due == wake),
+        (EXPIRES, expires.is_some()),
+        (NO_END, not_after == Moment::MAX),
     ]
     .into_iter()
     .fold(phase, |flags, (bit, set)| if set { flags | bit } else { flags })

@@ -127,9 +127,9 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// Three bytes of flags.
+    /// Four bytes of flags.
     pub(crate) fn flags(&mut self) -> Option<u32> {
-        self.array().map(|[a, b, c]| u32::from_le_bytes([a, b, c, 0]))
+        self.array().map(u32::from_le_bytes)
     }
 
     pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
