@@ -55,6 +55,8 @@ impl Engine {
             self.unpark(scope);
             if scope == PauseScope::All {
                 self.held = None;
+                self.clock_held = None;
+                self.resumed = true;
             }
         }
         self.push(Change::Paused(scope, on));
@@ -81,16 +83,41 @@ impl Engine {
         }
     }
 
-    /// Holds all sending, for a reason that people can read; lifted by resuming everything, or by [`Engine::unhold`].
-    pub fn hold_all(&mut self, why: &str) {
-        self.held = Some(why.to_owned());
+    /// Holds sending because the clock cannot be believed (`Some`), or lifts that (`None`); whether anything changed.
+    pub fn hold_for_clock(&mut self, why: Option<&str>) -> bool {
+        let changed = self.clock_held.is_some() != why.is_some();
+        self.clock_held = why.map(str::to_owned);
+        changed
     }
 
-    /// Lifts a hold of all sending that was made for this reason.
-    pub fn unhold(&mut self, why: &str) {
-        if self.held.as_deref() == Some(why) {
-            self.held = None;
+    /// Whether an operator has resumed everything since this was last asked: then the clock is to be believed as it is.
+    pub fn clock_was_resumed(&mut self) -> bool {
+        std::mem::take(&mut self.resumed)
+    }
+
+    /// Calls whose end has not been told.
+    #[must_use]
+    pub fn calls_under_way(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Nobody will tell how the calls under way ended: they are in doubt.
+    pub fn abandon_calls(&mut self, now: Moment) {
+        let sends: Vec<SendId> = self.in_flight.keys().copied().collect();
+        for send in sends {
+            self.settle(send, Verdict::Unknown, now);
         }
+    }
+
+    /// The name of a number.
+    #[must_use]
+    pub fn name(&self, id: NameId) -> Arc<str> {
+        self.names.name(id)
+    }
+
+    /// Holds all sending, for a reason that people can read; lifted by resuming everything.
+    pub fn hold_all(&mut self, why: &str) {
+        self.held = Some(why.to_owned());
     }
 
     /// All traces of a conversation go; the opt-out, a keyed hash, stays.

@@ -48,6 +48,9 @@ pub struct Engine {
     pub(super) pauses: BTreeSet<PauseScope>,
     pub(super) parked: HashMap<PauseScope, Vec<Slot>>,
     pub(super) held: Option<String>,
+    pub(super) clock_held: Option<String>,
+    /// An operator resumed everything, the clock as it is included.
+    pub(super) resumed: bool,
     pub(super) failed: Option<String>,
     pub(super) next_hook: u64,
     /// Where planning again after a change of rules has got to; `None` where it is done.
@@ -123,6 +126,8 @@ impl Engine {
             pauses: BTreeSet::new(),
             parked: HashMap::new(),
             held: None,
+            clock_held: None,
+            resumed: false,
             failed: None,
             next_hook: 0,
             replan: None,

@@ -68,7 +68,7 @@ impl Engine {
 
     /// Claims from every line that has a permit; answers when the first line that waits for its pace opens.
     fn claim_ready(&mut self, now: Moment) -> Option<Moment> {
-        if self.held.is_some() || self.pauses.contains(&PauseScope::All) {
+        if self.everything_is_held() {
             return None;
         }
         let book = Arc::clone(&self.book);
@@ -93,6 +93,10 @@ impl Engine {
             }
         }
         opens
+    }
+
+    fn everything_is_held(&self) -> bool {
+        self.held.is_some() || self.clock_held.is_some() || self.pauses.contains(&PauseScope::All)
     }
 
     fn claim_slot(&mut self, slot: Slot, now: Moment) {
@@ -154,7 +158,7 @@ impl Engine {
         let Some(hot) = self.hot.find(call.conversation).and_then(|slot| self.hot.get(slot)) else { return false };
         let state = &hot.state;
         let in_hand = state.phase == Phase::Sending && !state.doubt && state.silence == call.silence && state.step == call.step;
-        let stopped = state.held || self.held.is_some() || self.failed.is_some() || self.pauses.contains(&PauseScope::All);
+        let stopped = state.held || self.everything_is_held() || self.failed.is_some();
         let paused = self.pauses.contains(&PauseScope::Line(hot.line)) || self.pauses.contains(&PauseScope::Flow(hot.flow));
         in_hand && !stopped && !paused && now <= state.not_after
     }

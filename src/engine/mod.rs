@@ -14,7 +14,7 @@ pub mod guard;
 mod ingest;
 pub mod pace;
 pub mod ports;
-mod reads;
+pub mod reads;
 pub mod record;
 pub mod request;
 pub mod tables;

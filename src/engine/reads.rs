@@ -143,7 +143,7 @@ impl Engine {
             PauseScope::Line(line) => format!("line {}", self.names.name(*line)),
             PauseScope::Flow(flow) => format!("flow {}", self.names.name(*flow)),
         });
-        Standing { paused: paused.collect(), held: self.held.clone(), failed: self.failed.clone() }
+        Standing { paused: paused.collect(), held: self.held.clone().or_else(|| self.clock_held.clone()), failed: self.failed.clone() }
     }
 
     /// Figures for `/metrics`.

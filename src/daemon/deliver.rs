@@ -1,0 +1,93 @@
+//! Making calls: message put together, the last look, the provider under its budget, the verdict back to the engine.
+//!
+//! Not a retry: a call is made once; whether there is another is the machine's decision.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::conversation::{Refusal, Verdict};
+use crate::daemon::wakeups::Wakeup;
+use crate::engine::book::Book;
+use crate::engine::compose::compose;
+use crate::engine::group::Call;
+use crate::engine::ports::{CallEnd, Called, Message, Provider, Store};
+use crate::limits;
+
+/// The providers in force, by line.
+pub(super) type Providers = HashMap<Arc<str>, Arc<dyn Provider>>;
+
+/// What a call needs.
+pub(super) struct Delivery {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
+    pub(super) book: Arc<ArcSwap<Book>>,
+    pub(super) providers: Arc<ArcSwap<Providers>>,
+    pub(super) names: Arc<dyn Fn(crate::engine::record::NameId) -> Arc<str> + Send + Sync>,
+    pub(super) wakeups: UnboundedSender<Wakeup>,
+}
+
+/// Makes calls as they come, side by side; permits bound how many.
+pub(super) async fn run(delivery: Arc<Delivery>, mut calls: UnboundedReceiver<Call>) {
+    while let Some(call) = calls.recv().await {
+        let delivery = Arc::clone(&delivery);
+        tokio::spawn(async move {
+            let verdict = delivery.make(&call).await;
+            // The loop may have stopped; then the claim stands, and is in doubt at the next start.
+            let _ = delivery.wakeups.send(Wakeup::Ended(call.id, verdict));
+        });
+    }
+}
+
+impl Delivery {
+    async fn make(&self, call: &Call) -> Verdict {
+        let (message, provider) = match self.prepare(call) {
+            Ok(ready) => ready,
+            Err(refusal) => return Verdict::Refused(refusal),
+        };
+        if !self.door(call).await {
+            return Verdict::NotBegun;
+        }
+        // The provider keeps its own budget; this one is for a provider that does not.
+        let budget = Duration::from_millis(limits::CALL_BUDGET as u64) + Duration::from_secs(1);
+        let called = tokio::time::timeout(budget, provider.send(&message))
+            .await
+            .unwrap_or_else(|_| Called { end: CallEnd::Unknown, detail: "the call did not end within its budget".to_owned() });
+        let (line, send, detail) = (&message.line, call.id, &called.detail);
+        match called.end {
+            CallEnd::Accepted => tracing::info!(%line, %send, %detail, "handed over"),
+            CallEnd::Busy(_) => tracing::warn!(%line, %send, %detail, "not taken for now"),
+            CallEnd::Refused(_) => tracing::warn!(%line, %send, %detail, "refused"),
+            CallEnd::Unknown => tracing::warn!(%line, %send, %detail, "outcome unknown; it is not sent again"),
+        }
+        match called.end {
+            CallEnd::Accepted => Verdict::Accepted(self.clock.now()),
+            CallEnd::Busy(after) => Verdict::Busy(after),
+            CallEnd::Refused(refusal) => Verdict::Refused(refusal),
+            CallEnd::Unknown => Verdict::Unknown,
+        }
+    }
+
+    fn prepare(&self, call: &Call) -> Result<(Message, Arc<dyn Provider>), Refusal> {
+        let (line, flow) = ((self.names)(call.line), (self.names)(call.flow));
+        let book = self.book.load();
+        let policy = book.policy(&line, &flow).ok_or(Refusal::Line)?;
+        let provider = self.providers.load().get(&line).cloned().ok_or(Refusal::Line)?;
+        let loaded = self.store.load(call.conversation).inspect_err(|fault| {
+            tracing::error!(conversation = %call.conversation, %fault, "the record of a conversation cannot be read; its follow-up is not sent");
+        });
+        let (stored, details) = loaded.ok().flatten().ok_or(Refusal::Line)?;
+        let now = self.clock.now();
+        Ok((compose(call, &details, policy, (line, flow), stored.state.episode, now)?, provider))
+    }
+
+    async fn door(&self, call: &Call) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.wakeups.send(Wakeup::Door(call.id, reply)).is_ok() && answer.await.unwrap_or(false)
+    }
+}

@@ -1,0 +1,255 @@
+//! The loop: the one place where the engine is driven, over a closed list of reasons to wake.
+//!
+//! Not a decision: each arm calls one verb of the engine. It never sleeps longer than [`limits::NAP`], and reads the clock
+//! again after every sleep, so that a suspended machine or a stepped clock strands nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::conversation::Verdict;
+use crate::engine::Engine;
+use crate::engine::book::Book;
+use crate::engine::desk::Request;
+use crate::engine::group::Group;
+use crate::engine::guard::ClockGuard;
+use crate::engine::ports::Fault;
+use crate::engine::reads::Snapshot;
+use crate::engine::record::NameId;
+use crate::id::SendId;
+use crate::limits;
+use crate::moment::{DAY, Moment, SECOND};
+
+/// Requests taken from the desk at a time.
+const REQUESTS: usize = 1_024;
+/// How often the daemon notes that it is alive, and forgets identities whose days are over.
+const TICK: i64 = 10 * SECOND;
+
+/// Why the loop wakes, beside the desk and the clock.
+pub(super) enum Wakeup {
+    /// A group is durable; permits of these lines come back.
+    Durable(Vec<NameId>),
+    /// The last look before a call.
+    Door(SendId, oneshot::Sender<bool>),
+    /// A call ended.
+    Ended(SendId, Verdict),
+    /// A hook took a record, or did not take it in time.
+    HookEnded(NameId, u64, bool),
+    /// New rules; answers what is in use and would be lost, and then nothing has changed.
+    Reload(Arc<Book>, oneshot::Sender<Result<(), String>>),
+    /// What has outlived so many days is forgotten.
+    Forget(i64),
+    /// Somebody wants figures.
+    Figures(oneshot::Sender<Snapshot>),
+    /// The names of numbers: for those who render beside the loop.
+    Name(NameId, oneshot::Sender<Arc<str>>),
+    /// The store failed.
+    Failed(Fault),
+    /// Stop taking in and claiming; end when what is under way has ended.
+    Stop,
+}
+
+/// How the loop ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// As told.
+    Stopped,
+    /// Because the store failed.
+    Failed(Fault),
+}
+
+/// The loop and what it holds.
+pub(super) struct Loop {
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
+    pub(super) guard: Option<ClockGuard>,
+    pub(super) requests: Receiver<Request>,
+    pub(super) wakeups: UnboundedReceiver<Wakeup>,
+    pub(super) groups: std::sync::mpsc::Sender<Group>,
+    /// Fed whenever the engine and the store are both seen to move.
+    pub(super) watchdog: Box<dyn Fn() + Send>,
+    pub(super) stopping: Option<Duration>,
+    pub(super) forget_before: Option<Moment>,
+    pub(super) ticked: i64,
+}
+
+impl Loop {
+    /// Runs until told to stop, or until the store fails.
+    pub(super) async fn run(mut self) -> End {
+        let mut batch = Vec::with_capacity(REQUESTS);
+        loop {
+            let now = self.clock.now();
+            self.look_at_the_clock();
+            self.tick(now);
+            let next = if self.stopping.is_none() { self.engine.fire(now) } else { None };
+            let busy = self.upkeep(now);
+            self.hand_over_group();
+            if self.drained() {
+                return End::Stopped;
+            }
+            let nap = if busy { Duration::ZERO } else { self.nap(next) };
+            tokio::select! {
+                biased;
+                wakeup = self.wakeups.recv() => {
+                    let Some(first) = wakeup else { return End::Stopped };
+                    if let Some(end) = self.wake(first) {
+                        return end;
+                    }
+                    while let Ok(more) = self.wakeups.try_recv() {
+                        if let Some(end) = self.wake(more) {
+                            return end;
+                        }
+                    }
+                }
+                taken = self.requests.recv_many(&mut batch, REQUESTS), if self.stopping.is_none() => {
+                    let now = self.clock.now();
+                    for request in batch.drain(..) {
+                        self.engine.serve(request, now);
+                    }
+                    if taken == 0 {
+                        self.stop();
+                    }
+                }
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+    }
+
+    fn wake(&mut self, wakeup: Wakeup) -> Option<End> {
+        let now = self.clock.now();
+        // Whoever asked may be gone; then nobody misses the answer.
+        match wakeup {
+            Wakeup::Durable(permits) => {
+                self.engine.return_permits(&permits);
+                (self.watchdog)();
+            }
+            Wakeup::Door(send, reply) => {
+                let open = self.engine.door(send, now);
+                let _ = reply.send(open);
+            }
+            Wakeup::Ended(send, verdict) => self.engine.settle(send, verdict, now),
+            Wakeup::HookEnded(hook, seq, taken) => self.engine.hook_ended(hook, seq, taken, now),
+            Wakeup::Reload(book, reply) => {
+                let _ = reply.send(self.reload(book));
+            }
+            Wakeup::Forget(days) => self.forget_before = Some(now.plus(-days.saturating_mul(DAY))),
+            Wakeup::Figures(reply) => {
+                let _ = reply.send(self.engine.snapshot(now));
+            }
+            Wakeup::Name(id, reply) => {
+                let _ = reply.send(self.engine.name(id));
+            }
+            Wakeup::Failed(fault) => {
+                self.engine.fail(&fault.to_string());
+                self.refuse_waiting(now);
+                return Some(End::Failed(fault));
+            }
+            Wakeup::Stop => self.stop(),
+        }
+        None
+    }
+
+    /// Requests that arrived before the failure are answered, not left hanging.
+    fn refuse_waiting(&mut self, now: Moment) {
+        while let Ok(request) = self.requests.try_recv() {
+            self.engine.serve(request, now);
+        }
+        self.hand_over_group();
+    }
+
+    fn reload(&mut self, book: Arc<Book>) -> Result<(), String> {
+        let in_use = self.engine.orphaned_by(&book);
+        if in_use.is_empty() {
+            self.engine.reload(book);
+            return Ok(());
+        }
+        let lost: Vec<String> = in_use.iter().map(|(what, count)| format!("{what} ({count} conversations)")).collect();
+        Err(format!("still in use: {}; keep it, or restart with --drop to call these conversations off", lost.join(", ")))
+    }
+
+    /// Upkeep in pieces, so that nobody waits for it; whether there is more.
+    fn upkeep(&mut self, now: Moment) -> bool {
+        let mut more = self.engine.replan_some(now);
+        if let Some(before) = self.forget_before {
+            match self.engine.forget(before) {
+                Ok(true) => more = true,
+                Ok(false) => self.forget_before = None,
+                Err(why) => {
+                    tracing::error!(%why, "retention cannot go on; it tries again at its next time");
+                    self.forget_before = None;
+                }
+            }
+        }
+        more
+    }
+
+    /// Notes being alive by the machine's own time, whatever the scale.
+    fn tick(&mut self, now: Moment) {
+        let elapsed = self.clock.elapsed_ms();
+        if elapsed - self.ticked >= TICK {
+            self.ticked = elapsed;
+            self.engine.tick(now);
+        }
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let Some(guard) = &mut self.guard else { return };
+        if self.engine.clock_was_resumed() {
+            guard.release(self.clock.wall(), self.clock.elapsed_ms());
+        }
+        let why = guard.observe(self.clock.wall(), self.clock.elapsed_ms()).why();
+        if self.engine.hold_for_clock(why.as_deref()) {
+            match why {
+                Some(why) => tracing::error!(%why, "sending is held"),
+                None => tracing::info!("the clock is believed again; sending goes on"),
+            }
+        }
+    }
+
+    fn hand_over_group(&mut self) {
+        if let Some(group) = self.engine.cut()
+            && let Err(refused) = self.groups.send(group)
+        {
+            refused.0.refuse("the store has stopped");
+        }
+    }
+
+    fn stop(&mut self) {
+        if self.stopping.is_none() {
+            self.stopping = Some(self.clock.elapsed() + Duration::from_millis(limits::DRAIN as u64));
+            self.requests.close();
+        }
+    }
+
+    /// Whether everything under way has ended. Calls that do not end in time are in doubt, durably: their claims stand.
+    fn drained(&mut self) -> bool {
+        let Some(until) = self.stopping else { return false };
+        let now = self.clock.now();
+        while let Ok(request) = self.requests.try_recv() {
+            self.engine.serve(request, now);
+        }
+        let left = self.engine.calls_under_way();
+        if left > 0 && self.clock.elapsed() < until {
+            return false;
+        }
+        if left > 0 {
+            tracing::warn!(calls = left, "calls did not end in time; their sends are in doubt");
+            self.engine.abandon_calls(now);
+        }
+        self.engine.tick(now);
+        self.hand_over_group();
+        true
+    }
+
+    fn nap(&self, next: Option<Moment>) -> Duration {
+        let longest = Duration::from_millis(limits::NAP as u64);
+        match (self.stopping, next) {
+            (Some(until), _) => until.saturating_sub(self.clock.elapsed()).min(longest),
+            (None, Some(next)) => self.clock.until(next).min(longest),
+            (None, None) => longest,
+        }
+    }
+}
