@@ -11,6 +11,8 @@ pub mod clock;
 pub mod config;
 pub mod conversation;
 #[cfg(feature = "daemon")]
+pub mod daemon;
+#[cfg(feature = "daemon")]
 pub mod engine;
 pub mod id;
 pub mod limits;

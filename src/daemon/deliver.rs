@@ -17,6 +17,7 @@ use crate::engine::book::Book;
 use crate::engine::compose::compose;
 use crate::engine::group::Call;
 use crate::engine::ports::{CallEnd, Called, Message, Provider, Store};
+use crate::engine::tables::Names;
 use crate::limits;
 
 /// The providers in force, by line.
@@ -28,7 +29,7 @@ pub(super) struct Delivery {
     pub(super) clock: Clock,
     pub(super) book: Arc<ArcSwap<Book>>,
     pub(super) providers: Arc<ArcSwap<Providers>>,
-    pub(super) names: Arc<dyn Fn(crate::engine::record::NameId) -> Arc<str> + Send + Sync>,
+    pub(super) names: Arc<Names>,
     pub(super) wakeups: UnboundedSender<Wakeup>,
 }
 
@@ -74,7 +75,7 @@ impl Delivery {
     }
 
     fn prepare(&self, call: &Call) -> Result<(Message, Arc<dyn Provider>), Refusal> {
-        let (line, flow) = ((self.names)(call.line), (self.names)(call.flow));
+        let (line, flow) = (self.names.name(call.line), self.names.name(call.flow));
         let book = self.book.load();
         let policy = book.policy(&line, &flow).ok_or(Refusal::Line)?;
         let provider = self.providers.load().get(&line).cloned().ok_or(Refusal::Line)?;

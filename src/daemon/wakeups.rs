@@ -44,8 +44,6 @@ pub(super) enum Wakeup {
     Forget(i64),
     /// Somebody wants figures.
     Figures(oneshot::Sender<Snapshot>),
-    /// The names of numbers: for those who render beside the loop.
-    Name(NameId, oneshot::Sender<Arc<str>>),
     /// The store failed.
     Failed(Fault),
     /// Stop taking in and claiming; end when what is under way has ended.
@@ -138,9 +136,6 @@ impl Loop {
             Wakeup::Forget(days) => self.forget_before = Some(now.plus(-days.saturating_mul(DAY))),
             Wakeup::Figures(reply) => {
                 let _ = reply.send(self.engine.snapshot(now));
-            }
-            Wakeup::Name(id, reply) => {
-                let _ = reply.send(self.engine.name(id));
             }
             Wakeup::Failed(fault) => {
                 self.engine.fail(&fault.to_string());

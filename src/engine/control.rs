@@ -15,6 +15,7 @@ use crate::engine::desk::Request;
 use crate::engine::ingest::damaged;
 use crate::engine::record::{Change, LedgerEnd, LedgerEntry, NameId, PauseScope};
 use crate::engine::request::{Answer, Rejected, Standing, Target, Who};
+use crate::engine::tables::Names;
 use crate::id::{ConversationId, SendId};
 use crate::limits;
 use crate::moment::Moment;
@@ -109,10 +110,10 @@ impl Engine {
         }
     }
 
-    /// The name of a number.
+    /// The names of lines, flows and hooks, for those who render beside the engine.
     #[must_use]
-    pub fn name(&self, id: NameId) -> Arc<str> {
-        self.names.name(id)
+    pub fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
     }
 
     /// Holds all sending, for a reason that people can read; lifted by resuming everything.

@@ -3,7 +3,7 @@
 //! Not durable: all of it is derived from the store at start.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::conversation::State;
 use crate::engine::record::NameId;
@@ -13,41 +13,49 @@ use crate::id::{ConversationId, EventKey};
 use crate::limits;
 use crate::moment::{DAY, Moment};
 
-/// Names of lines, flows and hooks, each with its number for ever.
+/// Names of lines, flows and hooks, each with its number for ever. Shared with those who render beside the engine.
 #[derive(Debug, Default)]
 pub struct Names {
+    table: RwLock<NameTable>,
+}
+
+#[derive(Debug, Default)]
+struct NameTable {
     by_name: HashMap<Arc<str>, NameId>,
     by_id: HashMap<NameId, Arc<str>>,
 }
 
 impl Names {
     /// A name and number found in the store.
-    pub fn restore(&mut self, id: NameId, name: Arc<str>) {
-        self.by_name.insert(Arc::clone(&name), id);
-        self.by_id.insert(id, name);
+    pub fn restore(&self, id: NameId, name: Arc<str>) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        table.by_name.insert(Arc::clone(&name), id);
+        table.by_id.insert(id, name);
     }
 
     /// The number of `name`; `None` where it has none yet.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<NameId> {
-        self.by_name.get(name).copied()
+        self.table.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).copied()
     }
 
     /// The number of `name`, a new one where it has none; `true` where it is new and must be kept.
-    pub fn number(&mut self, name: &str) -> (NameId, bool) {
+    pub fn number(&self, name: &str) -> (NameId, bool) {
         if let Some(id) = self.find(name) {
             return (id, false);
         }
         // 65 536 names of lines, flows and hooks over a store's life; beyond, the last number is shared and shown as such.
-        let next = self.by_id.keys().map(|id| id.0).max().map_or(0, |last| last.saturating_add(1));
-        self.restore(NameId(next), Arc::from(name));
-        (NameId(next), true)
+        let last = self.table.read().unwrap_or_else(PoisonError::into_inner).by_id.keys().map(|id| id.0).max();
+        let next = NameId(last.map_or(0, |last| last.saturating_add(1)));
+        self.restore(next, Arc::from(name));
+        (next, true)
     }
 
     /// The name of a number.
     #[must_use]
     pub fn name(&self, id: NameId) -> Arc<str> {
-        self.by_id.get(&id).map_or_else(|| unnamed(id), Arc::clone)
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.by_id.get(&id).map_or_else(|| unnamed(id), Arc::clone)
     }
 }
 
