@@ -1,5 +1,8 @@
 //! The tests of the whole: one binary, one module per concern. Not the laws of single modules: those stand beside their code.
 
+mod check;
+mod config;
+mod config_example;
 mod dependencies;
 mod support;
 mod systemd;
