@@ -202,8 +202,8 @@ fn warn(table: &Table<'_>, flow: &FlowConfig) {
         let meaning = "the messaging window closes before the follow-up is due, so none goes out when it is due as a free message";
         notes.warn(&table.path("follow_up_delay"), flow.rules.wait / MINUTE, meaning);
     }
-    if !flow.rules.enabled {
-        let value = table.find("enable_follow_up").map_or_else(|| "false".to_owned(), |value| value.to_string());
-        notes.warn(&table.path("enable_follow_up"), value, "no follow-up of this flow goes out; write enable_follow_up = true");
+    let switch = table.path("enable_follow_up");
+    if !notes.is_given(&switch) {
+        notes.warn(&switch, "", "no follow-up of this flow goes out; write true or false");
     }
 }

@@ -100,10 +100,10 @@ fn tokens(table: &Table<'_>, secrets: &dyn SecretSource) -> Vec<Token> {
         let secrets = table.secret("", secrets, true);
         if let Some(same) = tokens.iter().find(|token| token.secrets.iter().any(|secret| secrets.contains(secret))) {
             let cure = format!("has the same secret as server.tokens.{}; give each its own, so that one can be withdrawn", same.name);
-            table.notes().mistake(&table.path("scopes"), format!("{name:?}"), cure);
+            table.notes().mistake(&format!("server.tokens.{name}"), "(withheld)", cure);
         }
         if secrets.iter().any(|secret| secret.expose().len() < 16) {
-            table.notes().warn(&table.path("scopes"), format!("{name:?}"), "its secret is shorter than 16 bytes and could be guessed");
+            table.notes().warn(&format!("server.tokens.{name}"), "(withheld)", "is shorter than 16 bytes and could be guessed");
         }
         tokens.push(Token { name, scopes, secrets });
     }

@@ -24,7 +24,7 @@ fn a_right_configuration_is_fine() {
     assert_eq!(check(RIGHT, false, false), (0, "FILE: fine\n".into(), String::new()));
     let (code, out, err) = check("lines.a.provider = \"console\"\nflows.f.follow_up_delay = 45\n", false, false);
     assert_eq!((code, out.as_str()), (0, "FILE: fine; 0 mistakes, 1 warning\n"));
-    assert!(err.starts_with("warning: FILE:2: flows.f.enable_follow_up = false: "), "{err}");
+    assert!(err.starts_with("warning: FILE:2: flows.f.enable_follow_up is missing: "), "{err}");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn every_mistake_is_printed_and_the_exit_code_is_2() {
     let lines: Vec<&str> = err.lines().collect();
     assert_eq!(lines[0], "FILE:1: lines.a.provider = 5: write \"webhook\" or \"console\"");
     assert_eq!(lines[1], "FILE:2: flows.f.yes = \"\": write 1 to 20 characters; these are 0");
-    assert_eq!(lines.last(), Some(&"FILE: 2 mistakes, 0 warnings"));
+    assert_eq!(lines.last(), Some(&"FILE: 2 mistakes, 1 warning"));
 }
 
 #[test]
@@ -54,7 +54,8 @@ fn explain_tells_the_values_in_force_and_the_shares() {
         "# server.listen = \"127.0.0.1:8787\"",
         "# server.webhooks is not set",
         "  flows.f.follow_up_delay = 45",
-        "flow f: the first follow-up, for a silence that begins at each minute of the week from Monday 2026-03-09 UTC, a week without holidays and changes of clocks.",
+        "flow f: the first follow-up, for a silence that begins at each minute of the week from Monday 2026-03-09 UTC, \
+         a week without holidays and changes of clocks.",
         "  at once    45.8 %  goes when the wait is over",
         "  deferred   54.2 %  waits for the next opening",
         "  advanced    0.0 %  is brought forward into the messaging window",
