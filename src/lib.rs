@@ -14,6 +14,8 @@ pub mod conversation;
 pub mod daemon;
 #[cfg(feature = "daemon")]
 pub mod engine;
+#[cfg(feature = "daemon")]
+pub mod http;
 pub mod id;
 pub mod limits;
 pub mod moment;

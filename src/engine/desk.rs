@@ -62,6 +62,17 @@ impl Desk {
         (0..n).map(|_| Err(refused.clone())).collect()
     }
 
+    /// Takes events in as [`Desk::events`] does, but waits for a place where too many wait: for streams, whose source is slowed
+    /// down by it. When this returns the events have their place in the order; their answers come later.
+    ///
+    /// # Errors
+    /// [`Rejected::Unavailable`] where the daemon is stopping.
+    pub async fn place(&self, events: Vec<Inbound>) -> Result<oneshot::Receiver<Vec<Result<Answer, Rejected>>>, Rejected> {
+        let (reply, answers) = oneshot::channel();
+        let placed = self.requests.send(Request::Events(events, reply)).await;
+        placed.map(|()| answers).map_err(|_| Rejected::Unavailable("the daemon is stopping".to_owned()))
+    }
+
     /// Takes one event in.
     ///
     /// # Errors

@@ -41,8 +41,8 @@ const KEYS: &str = "type, id, conversation, at, text, question, choice, until, f
 /// How deep a payload may nest.
 const PAYLOAD_DEPTH: usize = 32;
 
-/// Instants lie in the years 1970 to 2200, as in plans.
-const LAST: Moment = Moment(7_258_118_400_000);
+/// Instants lie in the years 1970 to 2200, as in plans; this is the first that does not.
+const AFTER_LAST: Moment = Moment(7_289_654_400_000);
 
 /// Why an event was not understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -233,7 +233,7 @@ fn name(field: &'static str, value: Cow<'_, str>, most: usize) -> Result<String,
 /// [`BadEvent`] naming `field`.
 pub fn instant(field: &'static str, text: &str) -> Result<Moment, BadEvent> {
     match Moment::parse(text) {
-        Some(at) if at >= Moment(0) && at < LAST => Ok(at),
+        Some(at) if at >= Moment(0) && at < AFTER_LAST => Ok(at),
         Some(_) => Err(invalid(field, format_args!("{} is outside the years 1970 to 2200", shortened(text)))),
         None => Err(invalid(field, format_args!("{} is no instant; RFC 3339, as 2026-03-02T12:00:00Z", shortened(text)))),
     }

@@ -2,14 +2,18 @@
 //!
 //! Not the core and not the edges: the core knows no serde, and the edges bring the bytes.
 
+pub mod answer;
 mod calendars;
 pub mod event;
+pub mod explain;
 mod loose;
 mod pairs;
 pub mod plan;
 mod policy;
+pub mod problem;
 mod reader;
 pub mod rules;
+pub mod view;
 
 pub use calendars::Calendars;
 pub use loose::Loose;

@@ -1,0 +1,26 @@
+//! The HTTP edge: listeners, who may come in, and routes that turn requests into questions to the engine's desk.
+//!
+//! Not the engine, and not TLS: that is the proxy's job. Nothing here reads the wall clock or touches the store.
+
+mod auth;
+mod body;
+mod control;
+mod conversations;
+mod counts;
+mod crowd;
+mod events;
+mod health;
+mod listen;
+mod ndjson;
+mod reply;
+mod router;
+mod schedule;
+mod serve;
+mod site;
+mod stalling;
+
+pub use auth::{Need, Scopes, Tokens};
+pub use listen::{Address, Face, Listener};
+pub use router::{OPENAPI, routes};
+pub use serve::serve;
+pub use site::{Figure, FigureKind, Figures, Inside, Settings, Site};

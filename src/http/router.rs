@@ -1,0 +1,167 @@
+//! The routes, in one table: method, path, what a token must allow, and who answers.
+//!
+//! Not the answers. Around every route: counting, a log line without numbers, names or tokens, and the check of who comes in.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Response, Version, header};
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, delete, get, post};
+use tokio::time::Instant;
+
+use super::auth::{Need, admit};
+use super::counts::RequestLabels;
+use super::listen::Face;
+use super::reply::{self, Reply};
+use super::site::Site;
+use super::{control, conversations, events, health, schedule};
+use crate::shapes::problem::{Kind, Problem};
+
+/// The description of every route, served as it stands.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// A route.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    need: Need,
+    answers: MethodRouter<Arc<Site>>,
+}
+
+fn route(method: &'static str, path: &'static str, need: Need, answers: MethodRouter<Arc<Site>>) -> Route {
+    Route { method, path, need, answers }
+}
+
+fn table() -> Vec<Route> {
+    use Need::{Any, Ingest, Nothing, Operate, Read};
+    vec![
+        route("get", "/healthz", Nothing, get(health::alive)),
+        route("get", "/readyz", Nothing, get(health::ready)),
+        route("get", "/metrics", Read, get(health::metrics)),
+        route("get", "/openapi.json", Any, get(openapi)),
+        route("post", "/v1/events", Ingest, post(events::post)),
+        route("get", "/v1/conversations", Read, get(conversations::list)),
+        route("get", "/v1/conversations/{id}", Read, get(conversations::show)),
+        route("delete", "/v1/conversations/{id}", Operate, delete(conversations::erase)),
+        route("get", "/v1/conversations/{id}/explain", Read, get(conversations::explain)),
+        route("post", "/v1/conversations/{id}/cancel", Operate, post(conversations::cancel)),
+        route("post", "/v1/conversations/{id}/postpone", Operate, post(conversations::postpone)),
+        route("post", "/v1/conversations/{id}/send-now", Operate, post(conversations::send_now)),
+        route("post", "/v1/conversations/{id}/hold", Operate, post(conversations::hold)),
+        route("post", "/v1/conversations/{id}/release", Operate, post(conversations::release)),
+        route("get", "/v1/schedule/upcoming", Read, get(schedule::upcoming)),
+        route("post", "/v1/schedule/plan", Read, post(schedule::plan)),
+        route("post", "/v1/pause", Operate, post(control::pause)),
+        route("post", "/v1/resume", Operate, post(control::resume)),
+        route("get", "/v1/doubts", Read, get(control::doubts)),
+        route("post", "/v1/doubts/{id}/resend", Operate, post(control::resend)),
+        route("get", "/v1/hooks/dead", Read, get(control::dead)),
+        route("post", "/v1/hooks/{name}/replay", Operate, post(control::replay)),
+        route("get", "/hooks/{line}", Nothing, get(no_webhooks)),
+        route("post", "/hooks/{line}", Nothing, post(no_webhooks)),
+    ]
+}
+
+/// Method (lower case), path and need of every route.
+#[must_use]
+pub fn routes() -> Vec<(&'static str, &'static str, Need)> {
+    table().into_iter().map(|route| (route.method, route.path, route.need)).collect()
+}
+
+/// What a listener of this face serves.
+pub(super) fn router(site: &Arc<Site>, face: Face) -> Router {
+    let shown = |path: &str| match face {
+        Face::Everything { .. } => true,
+        Face::Webhooks => path == "/healthz" || path.starts_with("/hooks/"),
+    };
+    let mut router = Router::new();
+    for route in table().into_iter().filter(|route| shown(route.path)) {
+        let door = Door { site: Arc::clone(site), face, need: route.need, alive: route.path == "/healthz" };
+        router = router.route(route.path, route.answers.route_layer(middleware::from_fn_with_state(door, enter)));
+    }
+    router
+        .fallback(|| async {
+            reply::problem(&Problem::new(Kind::NotFound, "there is no such path; GET /openapi.json lists all there are"))
+        })
+        .method_not_allowed_fallback(|| async {
+            reply::problem(&Problem::new(
+                Kind::MethodNotAllowed,
+                "this path does not take this method; the header Allow says which it takes",
+            ))
+        })
+        .layer(middleware::from_fn_with_state(Arc::clone(site), observe))
+        .with_state(Arc::clone(site))
+}
+
+/// What stands before a route.
+#[derive(Clone)]
+struct Door {
+    site: Arc<Site>,
+    face: Face,
+    need: Need,
+    /// The route answers even before the engine does.
+    alive: bool,
+}
+
+/// Lets a request in: the right token, one way of telling a body's length, and an engine that runs.
+async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Reply {
+    admit(&door.site, door.face, door.need, request.headers())?;
+    if !door.alive {
+        let inside =
+            door.site.inside().ok_or_else(|| Problem::new(Kind::Starting, "starting: the store is being read; try again in a second"))?;
+        request.extensions_mut().insert(inside.clone());
+    }
+    Ok(next.run(request).await)
+}
+
+/// Counts and logs; and refuses what a proxy before us might have understood in another way.
+async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response<Body> {
+    let start = Instant::now();
+    let method = request.method().clone();
+    let pattern = request.extensions().get::<MatchedPath>().cloned();
+    let response = match ambiguous(request.version(), request.headers()) {
+        Some(problem) => reply::problem(&problem),
+        None => next.run(request).await,
+    };
+    let status = response.status();
+    let route = known_pattern(pattern.as_ref().map(MatchedPath::as_str));
+    site.counts.requests.get_or_create(&RequestLabels { route, status: u32::from(status.as_u16()) }).inc();
+    let taken = start.elapsed();
+    site.counts.duration.observe(taken.as_secs_f64());
+    tracing::debug!(%method, route, status = status.as_u16(), micros = taken.as_micros() as u64, "request");
+    response
+}
+
+/// hyper drops a `content-length` that follows `transfer-encoding`, or comes before it; what is left to see is a connection header
+/// or an encoding that no honest client sends.
+fn ambiguous(version: Version, headers: &HeaderMap) -> Option<Problem> {
+    let encodings = headers.get_all(header::TRANSFER_ENCODING);
+    let plain = encodings.iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked")) && encodings.iter().count() <= 1;
+    let twice = headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH);
+    if version >= Version::HTTP_10 && plain && !twice {
+        return None;
+    }
+    Some(Problem::new(Kind::AmbiguousLength, "send either content-length or transfer-encoding: chunked, once"))
+}
+
+/// A pattern of the table; bounded, so that nobody can fill the metrics with paths.
+fn known_pattern(pattern: Option<&str>) -> &'static str {
+    const NONE: &str = "(none)";
+    let Some(pattern) = pattern else { return NONE };
+    PATTERNS.get_or_init(|| routes().into_iter().map(|(_, path, _)| path).collect()).iter().copied().find(|p| *p == pattern).unwrap_or(NONE)
+}
+
+static PATTERNS: std::sync::OnceLock<Vec<&'static str>> = std::sync::OnceLock::new();
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], OPENAPI)
+}
+
+/// No provider of this release sends webhooks; the path exists so that a proxy can be set up, and says so.
+async fn no_webhooks() -> Reply {
+    Err(Problem::new(Kind::NoWebhooks, "no line of this name takes webhooks of a provider; events go to POST /v1/events").into())
+}

@@ -1,0 +1,143 @@
+//! What all requests share: settings, tokens, counters, and, once it runs, the way to the engine.
+//!
+//! Not the daemon: the daemon makes it, opens it when the engine is ready, and replaces its tokens on reload.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::auth::{Throttle, Tokens};
+use super::counts::Counts;
+use crate::engine::desk::Desk;
+
+/// The bounds of the listeners.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// How long a connection may be silent before a request, and how long a request's head may take.
+    pub head: Duration,
+    /// How long a body may make no progress; a body that is no stream takes at most twice this.
+    pub body: Duration,
+    /// How long a connection may take nothing of an answer.
+    pub stall: Duration,
+    /// How long a request waits for the engine's answer.
+    pub answer: Duration,
+    /// How long requests under way may go on after the listeners have closed.
+    pub drain: Duration,
+    /// Connections at once, on each listener.
+    pub connections: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let thirty = Duration::from_secs(30);
+        let ten = Duration::from_secs(10);
+        Settings { head: ten, body: thirty, stall: thirty, answer: thirty, drain: ten, connections: 1_024 }
+    }
+}
+
+/// What a figure is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FigureKind {
+    /// It only grows while the daemon runs. Its name has no `_total`: that is added when it is told.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
+
+/// One figure of `/metrics`; figures of one name follow each other and share help and kind.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Figure {
+    /// Its name, without the prefix `reengaged_`.
+    pub name: &'static str,
+    /// What it says.
+    pub help: &'static str,
+    /// What it is.
+    pub kind: FigureKind,
+    /// Names and values that tell figures of one name apart.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: f64,
+}
+
+/// Where the daemon's figures come from; asked at each scrape, in the order in which they shall be read
+/// (`oldest_due_lateness_seconds` first).
+pub trait Figures: Send + Sync {
+    /// The figures at this moment.
+    fn read(&self) -> Vec<Figure>;
+}
+
+impl<F: Fn() -> Vec<Figure> + Send + Sync> Figures for F {
+    fn read(&self) -> Vec<Figure> {
+        self()
+    }
+}
+
+/// The way to the engine.
+#[derive(Clone)]
+pub struct Inside {
+    /// Where requests are put.
+    pub desk: Desk,
+    /// What `/metrics` tells beside the counters of this edge.
+    pub figures: Arc<dyn Figures>,
+}
+
+/// What all requests share.
+pub struct Site {
+    pub(super) settings: Settings,
+    pub(super) counts: Counts,
+    pub(super) throttle: Throttle,
+    tokens: ArcSwap<Tokens>,
+    inside: OnceLock<Inside>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Site {
+    /// A site that answers 503 to everything but health until [`Site::open`].
+    #[must_use]
+    pub fn new(settings: Settings, tokens: Tokens) -> Arc<Site> {
+        Arc::new(Site {
+            settings,
+            counts: Counts::default(),
+            throttle: Throttle::default(),
+            tokens: ArcSwap::from_pointee(tokens),
+            inside: OnceLock::new(),
+            stopping: watch::Sender::new(false),
+        })
+    }
+
+    /// The engine is ready: requests are let through from now on. Only the first call counts.
+    pub fn open(&self, inside: Inside) {
+        // A second engine in one process does not exist, so there is nothing to lose.
+        let _ = self.inside.set(inside);
+    }
+
+    /// Other tokens from now on.
+    pub fn replace_tokens(&self, tokens: Tokens) {
+        self.tokens.store(Arc::new(tokens));
+    }
+
+    pub(super) fn tokens(&self) -> Arc<Tokens> {
+        self.tokens.load_full()
+    }
+
+    pub(super) fn inside(&self) -> Option<&Inside> {
+        self.inside.get()
+    }
+
+    /// Tells every connection and stream to come to an end.
+    pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+}
+
+/// Resolves when everything shall come to an end.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The sender is the site, which outlives every connection; without it there is nothing to serve either.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,273 @@
+//! Problems as `application/problem+json`: a closed list of kinds, each with its slug, title, status and code.
+//!
+//! Not the finding of problems; and no internals: a message says what was asked for, what was wrong with it and what would be right.
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::engine::request::Rejected;
+use crate::shapes::event::{BadEvent, BadKind};
+
+/// What kind of problem it is. The slugs and codes are for programs and never change meaning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The body is not JSON.
+    NotJson,
+    /// The query or the path cannot be read.
+    BadRequest,
+    /// The body's length is told in two ways.
+    AmbiguousLength,
+    /// The token is missing or unknown.
+    Unauthorized,
+    /// The token does not allow this.
+    Forbidden,
+    /// A web page of another origin asks where no token is needed.
+    ForeignOrigin,
+    /// No such path.
+    NotFound,
+    /// No such conversation.
+    UnknownConversation,
+    /// The line takes no provider webhooks.
+    NoWebhooks,
+    /// No such method on this path.
+    MethodNotAllowed,
+    /// The body did not come in time.
+    BodyTimeout,
+    /// The number belongs to another conversation.
+    AliasTaken,
+    /// The conversation is on another line.
+    OtherLine,
+    /// What was asked cannot be done in this state.
+    Impossible,
+    /// The body is too large.
+    TooLarge,
+    /// The body is of a type that is not read here.
+    UnsupportedType,
+    /// The JSON is not what is taken here.
+    Invalid,
+    /// No such line.
+    UnknownLine,
+    /// No such flow.
+    UnknownFlow,
+    /// The first event of a conversation names no line.
+    LineMissing,
+    /// Neither the event nor the line names a flow.
+    FlowMissing,
+    /// Too many tries with wrong tokens.
+    TooManyTries,
+    /// A stored record cannot be read.
+    Damaged,
+    /// The daemon is starting.
+    Starting,
+    /// Too much at once.
+    Overloaded,
+    /// The store cannot keep anything, or the daemon is stopping.
+    Unavailable,
+    /// The engine did not answer in time: it may or may not have been kept.
+    NoAnswer,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 27] = [
+        Kind::NotJson,
+        Kind::BadRequest,
+        Kind::AmbiguousLength,
+        Kind::Unauthorized,
+        Kind::Forbidden,
+        Kind::ForeignOrigin,
+        Kind::NotFound,
+        Kind::UnknownConversation,
+        Kind::NoWebhooks,
+        Kind::MethodNotAllowed,
+        Kind::BodyTimeout,
+        Kind::AliasTaken,
+        Kind::OtherLine,
+        Kind::Impossible,
+        Kind::TooLarge,
+        Kind::UnsupportedType,
+        Kind::Invalid,
+        Kind::UnknownLine,
+        Kind::UnknownFlow,
+        Kind::LineMissing,
+        Kind::FlowMissing,
+        Kind::TooManyTries,
+        Kind::Damaged,
+        Kind::Starting,
+        Kind::Overloaded,
+        Kind::Unavailable,
+        Kind::NoAnswer,
+    ];
+
+    /// Code, slug and title. The HTTP status is the code without its last two digits.
+    const fn row(self) -> (u32, &'static str, &'static str) {
+        match self {
+            Kind::NotJson => (400_01, "not-json", "The body is not JSON"),
+            Kind::BadRequest => (400_02, "bad-request", "The request cannot be read"),
+            Kind::AmbiguousLength => (400_03, "ambiguous-length", "The length of the body is told in two ways"),
+            Kind::Unauthorized => (401_01, "unauthorized", "The token is missing or unknown"),
+            Kind::Forbidden => (403_01, "forbidden", "The token does not allow this"),
+            Kind::ForeignOrigin => (403_02, "foreign-origin", "A web page of another origin may not ask this"),
+            Kind::NotFound => (404_01, "not-found", "No such path"),
+            Kind::UnknownConversation => (404_02, "unknown-conversation", "No such conversation"),
+            Kind::NoWebhooks => (404_03, "no-webhooks", "The line takes no provider webhooks"),
+            Kind::MethodNotAllowed => (405_01, "method-not-allowed", "No such method on this path"),
+            Kind::BodyTimeout => (408_01, "body-timeout", "The body did not come in time"),
+            Kind::AliasTaken => (409_01, "alias-taken", "The number belongs to another conversation"),
+            Kind::OtherLine => (409_02, "other-line", "The conversation is on another line"),
+            Kind::Impossible => (409_03, "impossible", "It cannot be done in this state"),
+            Kind::TooLarge => (413_01, "too-large", "The body is too large"),
+            Kind::UnsupportedType => (415_01, "unsupported-type", "The body is of a type that is not read here"),
+            Kind::Invalid => (422_01, "invalid", "The JSON is not what is taken here"),
+            Kind::UnknownLine => (422_02, "unknown-line", "No such line"),
+            Kind::UnknownFlow => (422_03, "unknown-flow", "No such flow"),
+            Kind::LineMissing => (422_04, "line-missing", "The line is not named"),
+            Kind::FlowMissing => (422_05, "flow-missing", "The flow is not named"),
+            Kind::TooManyTries => (429_01, "too-many-tries", "Too many tries with wrong tokens"),
+            Kind::Damaged => (500_01, "damaged", "A stored record cannot be read"),
+            Kind::Starting => (503_01, "starting", "The daemon is starting"),
+            Kind::Overloaded => (503_02, "overloaded", "Too much at once"),
+            Kind::Unavailable => (503_03, "unavailable", "Nothing can be kept now"),
+            Kind::NoAnswer => (503_04, "no-answer", "The engine did not answer in time"),
+        }
+    }
+
+    /// The number that programs tell problems apart by.
+    #[must_use]
+    pub const fn code(self) -> u32 {
+        self.row().0
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        (self.row().0 / 100) as u16
+    }
+
+    /// The word in `type`, after `urn:reengaged:`.
+    #[must_use]
+    pub const fn slug(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The same sentence for every problem of the kind.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.row().2
+    }
+
+    /// Seconds after which the same request may succeed, where waiting is what helps.
+    #[must_use]
+    pub const fn retry_after(self) -> Option<u32> {
+        match self {
+            Kind::Starting | Kind::Overloaded | Kind::TooManyTries | Kind::NoAnswer => Some(1),
+            Kind::Unavailable => Some(5),
+            _ => None,
+        }
+    }
+}
+
+/// A problem, as the body tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// What kind.
+    pub kind: Kind,
+    /// One line: what was being done, to what, the value, and what would be right.
+    pub message: Cow<'static, str>,
+    /// The key of the request that it lies in; empty where it lies in none.
+    pub field: &'static str,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Problem {
+        Problem { kind, message: message.into(), field: "" }
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("status", &self.kind.status())?;
+        map.serialize_entry("type", &format_args!("urn:reengaged:{}", self.kind.slug()))?;
+        map.serialize_entry("title", self.kind.title())?;
+        map.serialize_entry("code", &self.kind.code())?;
+        map.serialize_entry("message", &*self.message)?;
+        if !self.field.is_empty() {
+            map.serialize_entry("field", self.field)?;
+        }
+        map.end()
+    }
+}
+
+impl From<BadEvent> for Problem {
+    fn from(bad: BadEvent) -> Problem {
+        let kind = match bad.kind {
+            BadKind::NotJson => Kind::NotJson,
+            BadKind::Invalid => Kind::Invalid,
+            BadKind::TooLarge => Kind::TooLarge,
+        };
+        Problem { kind, message: Cow::Owned(bad.message), field: bad.field }
+    }
+}
+
+impl From<Rejected> for Problem {
+    fn from(rejected: Rejected) -> Problem {
+        let (kind, field) = match &rejected {
+            Rejected::UnknownConversation(_) => (Kind::UnknownConversation, "conversation"),
+            Rejected::LineMissing(_) => (Kind::LineMissing, "line"),
+            Rejected::UnknownLine(..) => (Kind::UnknownLine, "line"),
+            Rejected::UnknownFlow(..) => (Kind::UnknownFlow, "flow"),
+            Rejected::FlowMissing(_) => (Kind::FlowMissing, "flow"),
+            Rejected::OtherLine(..) => (Kind::OtherLine, "line"),
+            Rejected::AliasTaken(_) => (Kind::AliasTaken, "to"),
+            Rejected::Impossible(_) => (Kind::Impossible, ""),
+            Rejected::Overloaded => (Kind::Overloaded, ""),
+            Rejected::Unavailable(_) => (Kind::Unavailable, ""),
+            Rejected::Damaged(_) => (Kind::Damaged, ""),
+        };
+        // What broke in the store is for the log and the operator, not for whoever asks.
+        let message = match &rejected {
+            Rejected::Unavailable(_) => Cow::Borrowed("nothing can be kept now, and nothing of this was; send it again later"),
+            Rejected::Damaged(_) => Cow::Borrowed("a stored record of this conversation cannot be read; the daemon's log says which"),
+            other => Cow::Owned(other.to_string()),
+        };
+        Problem { kind, message, field }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_kind_has_its_own_code_and_slug() {
+        let codes: HashSet<u32> = Kind::ALL.iter().map(|k| k.code()).collect();
+        let slugs: HashSet<&str> = Kind::ALL.iter().map(|k| k.slug()).collect();
+        assert_eq!((codes.len(), slugs.len()), (Kind::ALL.len(), Kind::ALL.len()));
+        for kind in Kind::ALL {
+            assert!((400..=503).contains(&kind.status()), "{kind:?}");
+            assert!(kind.status() == 503 || kind.status() == 429 || kind.retry_after().is_none(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_problem_prints_in_this_order() {
+        let problem = Problem::from(Rejected::UnknownLine("x".into(), vec!["support".into()]));
+        assert_eq!(
+            serde_json::to_string(&problem).unwrap(),
+            r#"{"status":422,"type":"urn:reengaged:unknown-line","title":"No such line","code":42202,"message":"line: no line \"x\"; there are support","field":"line"}"#
+        );
+    }
+
+    #[test]
+    fn what_broke_inside_is_not_told_outside() {
+        for rejected in [Rejected::Unavailable("/var/lib/x: ENOSPC".into()), Rejected::Damaged("tree 7, key 00ff".into())] {
+            let message = Problem::from(rejected).message;
+            assert!(!message.contains("/var") && !message.contains("00ff"), "{message}");
+        }
+    }
+}
