@@ -64,7 +64,7 @@ const YES_EN: &[&str] = &[
 ];
 #[rustfmt::skip]
 const YES_FR: &[&str] = &[
-    "oui", "oiu", "ui", "wi", "ouais", "ouai", "ouaip", "ouep", "mais oui", "oui oui", "oui bien sur", "bien sur", "bien sur que oui",
+    "oui", "oiu", "ui", "ouais", "ouai", "ouaip", "ouep", "mais oui", "oui oui", "oui bien sur", "bien sur", "bien sur que oui",
     "evidemment", "certainement", "volontiers", "avec plaisir", "absolument", "tout a fait", "daccord", "dac", "dacc", "je veux bien",
     "oui je veux bien", "je veux", "oui je veux", "je veux continuer", "oui je veux continuer", "je souhaite continuer",
     "oui je souhaite continuer", "continuer", "continuons", "oui continuons", "on continue", "oui on continue", "allons y", "on y va",
@@ -87,7 +87,7 @@ const NOD: &[&str] = &[
 // Left out: "negativo" (a test result), "nunca", "never", "nada", "ninguno" (answers to the bot), "no puedo", "no mas" (of what?).
 #[rustfmt::skip]
 const NO_ES: &[&str] = &[
-    "no", "n", "nop", "nope", "nopi", "nones", "nono", "nonono", "nel", "nel pastel", "nanay", "claro que no", "que no",
+    "no", "n", "nop", "nope", "nopi", "nono", "nonono", "nel", "nel pastel", "nanay", "claro que no", "que no",
     "por supuesto que no", "desde luego que no", "obvio no", "obvio que no", "pues no", "ya no", "ya no quiero", "ya no me interesa",
     "ya no deseo", "ya no deseo continuar", "ya no quiero continuar", "no quiero", "no lo quiero", "no quiero continuar",
     "no quiero seguir", "no quiero nada", "no deseo", "no deseo continuar", "no deseo seguir", "no me interesa", "no me interesa nada",
@@ -96,14 +96,14 @@ const NO_ES: &[&str] = &[
 ];
 #[rustfmt::skip]
 const NO_PT: &[&str] = &[
-    "nao", "naum", "nn", "noa", "nao nao", "num quero", "nao quero", "nao quero mais", "nao quero nao", "nao quero continuar",
+    "nao", "naum", "nn", "nao nao", "num quero", "nao quero", "nao quero mais", "nao quero nao", "nao quero continuar",
     "nao desejo continuar", "quero nao", "agora nao quero", "nao tenho interesse", "sem interesse", "nao estou interessado",
     "nao estou interessada", "nao me interessa", "nao me interessa mais", "claro que nao", "com certeza nao", "melhor nao",
     "acho que nao", "deixa pra la", "deixa para la", "nao continuar", "nao senhor", "nao senhora", "ja nao quero", "desisto", "desisti",
 ];
 #[rustfmt::skip]
 const NO_EN: &[&str] = &[
-    "nah", "naw", "nay", "no no", "no way", "of course not", "definitely not", "absolutely not", "certainly not", "no i dont",
+    "nah", "naw", "no no", "no way", "of course not", "definitely not", "absolutely not", "certainly not", "no i dont",
     "no i do not", "i dont want to", "no i dont want to", "i do not want to", "i dont want it", "dont want it", "dont want to",
     "no i wont", "i dont want to continue", "no i dont want to continue", "i do not want to continue", "do not continue", "dont continue",
     "i would not", "id rather not", "rather not", "not interested", "im not interested", "no im not interested", "no longer interested",
@@ -129,7 +129,8 @@ const LATER_ES: &[&str] = &[
     "dps", "luego", "lueguito", "mas adelante", "al rato", "al ratico", "al ratito", "en un rato", "en un ratico", "en un ratito",
     "dentro de un rato", "en otro momento", "otro momento", "otro dia", "en otra ocasion", "otra ocasion", "ahora no", "no ahora",
     "ahora no puedo", "no puedo ahora", "ahora mismo no", "ahora mismo no puedo", "en este momento no", "en este momento no puedo",
-    "no puedo en este momento", "no en este momento", "por ahora no", "por ahora no puedo", "por el momento no", "de momento no",
+    "no puedo en este momento", "no en este momento", "por ahora no",
+    "no por ahora", "no por el momento", "por ahora no puedo", "por el momento no", "de momento no",
     "por el momento no puedo", "ahorita no", "ahorita no puedo", "no puedo ahorita", "hoy no", "hoy no puedo", "estoy ocupado",
     "estoy ocupada", "ando ocupado", "ando ocupada", "estoy ocupado ahora", "estoy ocupada ahora", "estoy en una reunion",
     "estoy en reunion", "estoy manejando", "voy manejando", "estoy conduciendo", "luego te escribo", "luego le escribo",
@@ -150,7 +151,8 @@ const LATER_ES: &[&str] = &[
 const LATER_PT: &[&str] = &[
     "mais tarde", "depois", "depois eu vejo", "logo mais", "mais logo", "daqui a pouco", "daqui pouco", "daqui a pouquinho", "outra hora",
     "em outro momento", "outro momento", "outro dia", "noutro momento", "agora nao", "nao agora", "agora nao posso", "agora nao da",
-    "nao posso agora", "no momento nao", "nao posso no momento", "no momento nao posso", "por enquanto nao", "por agora nao", "hoje nao",
+    "nao posso agora", "no momento nao", "nao posso no momento", "no momento nao posso", "por enquanto nao",
+    "nao por enquanto", "nao por agora", "por agora nao", "hoje nao",
     "agora eu nao posso", "estou ocupado", "to ocupado", "to ocupada", "estou ocupado agora", "estou ocupada agora", "estou ocupada",
     "estou em reuniao", "to em reuniao", "estou dirigindo", "to dirigindo", "estou no transito", "depois te chamo", "depois eu chamo",
     "te chamo depois", "chamo depois", "te chamo mais tarde", "mais tarde te chamo", "mais tarde eu chamo", "depois falo", "falo depois",
@@ -159,7 +161,7 @@ const LATER_PT: &[&str] = &[
     "me lembre mais tarde", "lembrar depois", "lembrar mais tarde", "lembre me mais tarde", "lembra me mais tarde", "talvez depois",
     "talvez mais tarde", "talvez outra hora", "pode ser depois", "pode ser mais tarde", "mas depois", "mas mais tarde", "mas agora nao",
     "mas agora nao posso", "mas nao agora", "so mais tarde", "so depois", "um momento", "um momentinho", "um instante", "so um momento",
-    "so um instante", "so um pouco", "espera ai", "espera um pouco", "perai", "pera ai", "pera", "pere ai", "aguarde", "aguarda",
+    "so um instante", "so um pouco", "espera ai", "espera um pouco", "perai", "pera ai", "pere ai", "aguarde", "aguarda",
     "aguarde um momento", "calma ai", "ja volto", "volto ja", "volto depois", "volto mais tarde",
 ];
 #[rustfmt::skip]
@@ -225,10 +227,10 @@ const STOP_EN: &[&str] = &[
     "revoke my consent", "withdraw consent", "i withdraw my consent",
 ];
 // Left out: "alto" (tall, high: an answer), "para" (for; "pará": wait), "basta" alone (that is enough of them), "fin", "terminar",
-// "finalizar" (to end, or to complete), "de baja" (on sick leave).
+// "finalizar" (to end, or to complete), "de baja" (on sick leave), "vaja" (a slip for "baja", and "well!" in Catalan).
 #[rustfmt::skip]
 const STOP_ES: &[&str] = &[
-    "baja", "vaja", "baja baja", "solicito la baja", "solicito baja", "quiero la baja", "quiero baja", "pido la baja", "dar de baja",
+    "baja", "baja baja", "solicito la baja", "solicito baja", "quiero la baja", "quiero baja", "pido la baja", "dar de baja",
     "darme de baja", "darse de baja", "dame de baja", "deme de baja", "denme de baja", "dame baja", "quiero darme de baja",
     "me quiero dar de baja", "quiero dar de baja", "deseo darme de baja", "me doy de baja", "como me doy de baja", "favor darme de baja",
     "cancelar suscripcion", "cancelar la suscripcion", "cancelar mi suscripcion", "cancelar suscripciones", "cancelar subscripcion",
@@ -290,7 +292,7 @@ const STOP_PT: &[&str] = &[
 ];
 #[rustfmt::skip]
 const STOP_FR: &[&str] = &[
-    "arret", "aret", "arrets", "arreter", "areter", "arrete", "arretes", "arretez", "aretez", "arretez ca", "arrete ca", "arretez svp",
+    "arret", "aret", "arreter", "areter", "arrete", "arretez", "aretez", "arretez ca", "arrete ca", "arretez svp",
     "arretez maintenant", "arretez tout", "stopper", "stoppez", "stop pub", "stop pubs", "stop publicite", "stop sms", "stop message",
     "stop aux messages", "stop les messages", "desabonner", "desabonne", "desabonement", "desaboner", "desabonnement", "desabonnez",
     "desabonnez moi", "desabonne moi", "me desabonner", "se desabonner", "je veux me desabonner", "je souhaite me desabonner",
