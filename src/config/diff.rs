@@ -3,6 +3,7 @@
 //! Not the change itself: the daemon puts the new configuration in force.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::settings::{Config, Setting};
 
@@ -13,6 +14,13 @@ pub struct Changed {
     pub what: String,
     /// It is not in force before the daemon is started anew.
     pub restart: bool,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        f.write_str(if self.restart { " (in force after a restart)" } else { "" })
+    }
 }
 
 /// Sections that are read at the start alone; `server.tokens` is read again.
@@ -33,7 +41,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Changed> {
                 format!("{key}: {} is now {}", shown(before), shown(after))
             }
             (Some(before), Some(after)) if before.mark != after.mark => format!("{key}: the secret there is another one now"),
-            // A key with its section: only what says something is worth a line.
+            // Of what comes or goes with its whole table, only what says something is worth a line.
             (Some(before), None) if before.value.is_some() => format!("{key}: {} is gone", shown(before)),
             (None, Some(after)) if after.value.is_some() => format!("{key}: {} is new", shown(after)),
             _ => continue,

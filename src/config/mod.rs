@@ -16,7 +16,7 @@ mod read;
 mod relations;
 mod secret;
 mod sections;
-mod settings;
+pub mod settings;
 pub mod units;
 
 pub use flows::MESSAGE;

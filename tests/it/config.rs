@@ -276,6 +276,7 @@ fn a_reload_says_what_changed() {
         assert!(changed.contains(&(what.to_owned(), restart)), "{what} is not in {changed:#?}");
     }
     assert!(changed.iter().all(|(what, _)| !what.contains("long enough")), "{changed:?}");
+    assert_eq!(diff::Changed { what: "a: 1 is now 2".into(), restart: true }.to_string(), "a: 1 is now 2 (in force after a restart)");
     // The same place, another secret: known by its mark alone.
     let renewed = config::parse(FULL, "c.toml", &Withheld).unwrap();
     assert!(diff::diff(&old, &renewed).iter().any(|c| c.what == "hooks.crm.secret_file: the secret there is another one now"));
