@@ -15,10 +15,14 @@ pub mod daemon;
 #[cfg(feature = "daemon")]
 pub mod engine;
 #[cfg(feature = "daemon")]
+pub mod hooks;
+#[cfg(feature = "daemon")]
 pub mod http;
 pub mod id;
 pub mod limits;
 pub mod moment;
+#[cfg(feature = "daemon")]
+pub mod provider;
 pub mod schedule;
 #[cfg(feature = "daemon")]
 pub mod shapes;

@@ -96,6 +96,28 @@ pub const CLOCK_AHEAD: i64 = 400 * DAY;
 /// Being down longer than this makes a line wait for the webhooks queued at its provider.
 pub const DOWN: i64 = 60 * SECOND;
 
+/// The time a connection to a provider or a hook may take, name and TLS included.
+pub const CONNECT: i64 = 5 * SECOND;
+/// An idle connection is kept this long: shorter than what servers keep, so that it rarely dies under a call.
+pub const POOL_IDLE: i64 = 4 * SECOND;
+/// As much of a response is read, in bytes.
+pub const RESPONSE_BYTES: usize = 64 * 1024;
+
+/// Deliveries to one hook under way at once.
+pub const HOOK_IN_FLIGHT: usize = 16;
+/// The time a delivery to a hook may take, all of it.
+pub const HOOK_BUDGET: i64 = 15 * SECOND;
+/// The wait before a hook record is delivered again; doubles with each further time.
+pub const HOOK_BACKOFF: i64 = 5 * SECOND;
+/// The longest wait between deliveries of a hook record.
+pub const HOOK_BACKOFF_CEILING: i64 = HOUR;
+/// The longest wait between two tries at a hook that takes nothing at all.
+pub const HOOK_PROBE_CEILING: i64 = MINUTE;
+/// A hook record that was not taken for so long becomes a dead letter.
+pub const HOOK_AGE: i64 = 3 * DAY;
+/// Records of one hook that are remembered by number; the others are found on disk when these are done.
+pub const HOOK_BACKLOG: usize = 65_536;
+
 /// Changes in one group commit.
 pub const GROUP: usize = 4_096;
 /// Events waiting for the engine; more are refused with 503 before anything is kept.
@@ -103,6 +125,8 @@ pub const INBOX: usize = 8_192;
 
 const _: () = assert!(CALL_BUDGET < DRAIN, "a call ends before the drain does");
 const _: () = assert!(DRAIN < 60 * SECOND, "the drain ends before systemd's TimeoutStopSec");
+const _: () = assert!(CONNECT < CALL_BUDGET, "a connection that cannot be made is known as such");
+const _: () = assert!(HOOK_BUDGET < DRAIN && HOOK_AGE < RETENTION);
 const _: () = assert!(WAIT_FLOOR < WAIT_CEILING && WAIT_CEILING < STEP_CEILING);
 const _: () = assert!(LEDGER > RETENTION + STEP_CEILING, "nothing that could be sent again has left the ledger");
 const _: () = assert!(STEPS < ASK_STEP as usize);

@@ -7,6 +7,7 @@ pub mod compose;
 mod control;
 mod core;
 pub mod counters;
+pub mod courier;
 pub mod desk;
 mod fire;
 pub mod group;

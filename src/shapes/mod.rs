@@ -2,17 +2,21 @@
 //!
 //! Not the core and not the edges: the core knows no serde, and the edges bring the bytes.
 
+pub mod address;
 pub mod answer;
 mod calendars;
 pub mod event;
 pub mod explain;
 mod loose;
+pub mod pacing;
 mod pairs;
 pub mod plan;
 mod policy;
 pub mod problem;
+pub mod question;
 mod reader;
 pub mod rules;
+pub mod signature;
 pub mod view;
 
 pub use calendars::Calendars;

@@ -1,0 +1,231 @@
+//! One delivery of one record to one hook: its body, its signature, and what the answer means.
+//!
+//! Not its repetition, and not its order: `engine/courier.rs` decides those.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::conversation::Report;
+use crate::engine::courier::Outcome;
+use crate::engine::record::{HookRecord, NameId};
+use crate::id::HookId;
+use crate::limits;
+use crate::moment::Moment;
+use crate::shapes::question;
+use crate::shapes::signature::{self, SigningKey};
+
+/// A hook to deliver to.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// Its number in the store.
+    pub id: NameId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where.
+    pub url: Url,
+    /// The keys that sign; all of them do.
+    pub keys: Vec<SigningKey>,
+    /// What calls it: a client with the guard of `guard.rs`, unless private addresses are allowed.
+    pub client: reqwest::Client,
+}
+
+/// A record with the names that it speaks of.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Letter {
+    /// Its `webhook-id`: the same at every delivery of this record to this hook.
+    pub id: HookId,
+    /// What happened.
+    pub record: HookRecord,
+    /// The caller's name of the conversation; may be empty.
+    pub caller: String,
+    /// The line's name.
+    pub line: Arc<str>,
+    /// The flow's name.
+    pub flow: Arc<str>,
+    /// Whatever the caller wanted to see again.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// The body: `{"type","timestamp","data"}`.
+#[must_use]
+pub fn body(letter: &Letter) -> Value {
+    let record = &letter.record;
+    let conversation = if letter.caller.is_empty() { record.conversation.to_string() } else { letter.caller.clone() };
+    let attributes: Map<String, Value> =
+        letter.attributes.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    let mut data = json!({
+        "conversation": conversation,
+        "conversation_id": record.conversation.to_string(),
+        "line": &*letter.line,
+        "flow": &*letter.flow,
+        "episode": record.episode,
+        "step": record.step,
+        "send": record.send.map(|send| send.to_string()),
+        "attributes": attributes,
+    });
+    match record.report {
+        Report::FollowUpSent { unknown } => data["outcome"] = Value::from(if unknown { "unknown" } else { "accepted" }),
+        Report::Resumed { revived } => {
+            data["revived"] = Value::from(revived);
+            data["question"] = record.question.as_ref().map_or(Value::Null, question::to_json);
+        }
+        Report::Skipped(reason) => data["reason"] = Value::from(reason.as_str()),
+        Report::Declined | Report::Succeeded | Report::Failed | Report::Expired | Report::OptedOut => {
+            let kind = record.report.kind();
+            data["outcome"] = Value::from(kind.strip_prefix("conversation.").unwrap_or(kind));
+        }
+        Report::Started => {}
+    }
+    json!({"type": record.report.kind(), "timestamp": record.at.to_string(), "data": data})
+}
+
+/// Posts a letter to a hook, signed at `wall`, and says what its answer means, with one line for the log.
+pub async fn post(hook: &Hook, letter: &Letter, wall: Moment) -> (Outcome, String) {
+    let body = body(letter).to_string();
+    let signed = signature::sign(&hook.keys, &letter.id.to_string(), wall, body.as_bytes());
+    let mut request = hook.client.post(hook.url.clone()).header(CONTENT_TYPE, "application/json");
+    for (name, value) in signed.headers() {
+        request = request.header(name, value);
+    }
+    let exchange = async {
+        let response = request.body(body).send().await?;
+        let answer = (response.status(), response.headers().clone());
+        drain(response).await;
+        Ok::<_, reqwest::Error>(answer)
+    };
+    let budget = Duration::from_millis(limits::HOOK_BUDGET.unsigned_abs());
+    match tokio::time::timeout(budget, exchange).await {
+        Ok(Ok((status, headers))) => (meaning(status, &headers, wall), format!("HTTP {}", status.as_u16())),
+        Ok(Err(error)) => (Outcome::Failed { after: 0 }, told(error)),
+        Err(_) => (Outcome::Failed { after: 0 }, format!("no answer within {} ms", budget.as_millis())),
+    }
+}
+
+/// What an answer means: any 2xx takes the record, 410 wants it no more, everything else is tried again.
+fn meaning(status: StatusCode, headers: &HeaderMap, wall: Moment) -> Outcome {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    match status.as_u16() {
+        200..=299 => Outcome::Taken,
+        410 => Outcome::Gone,
+        429 | 503 => {
+            let asked = text(RETRY_AFTER).and_then(|value| crate::shapes::pacing::retry_after(value, text(DATE), wall));
+            Outcome::Failed { after: asked.unwrap_or(0).min(limits::HOOK_BACKOFF_CEILING) }
+        }
+        _ => Outcome::Failed { after: 0 },
+    }
+}
+
+/// Reads what there is of an answer, within bounds, so that the connection can be used again. It does not matter what it says.
+async fn drain(mut response: reqwest::Response) {
+    let mut read = 0;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        read += chunk.len();
+        if read > limits::RESPONSE_BYTES {
+            break;
+        }
+    }
+}
+
+/// An error in one line with its causes, without the URL: that may carry a secret.
+fn told(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut causes = vec![error.to_string()];
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        causes.push(inner.to_string());
+        cause = inner.source();
+    }
+    causes.dedup();
+    causes.join(": ").replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::record::Question;
+    use crate::id::{ConversationId, SendId};
+    use crate::moment::{HOUR, MINUTE};
+    use crate::schedule::SkipReason;
+
+    fn letter(report: Report) -> Letter {
+        let question = Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into() };
+        let record = HookRecord {
+            seq: 9,
+            conversation: ConversationId(42),
+            report,
+            at: Moment::parse("2026-03-02T12:00:00Z").unwrap(),
+            episode: 2,
+            step: 1,
+            send: Some(SendId(7)),
+            question: Some(question),
+            hooks: vec![NameId(1)],
+        };
+        let attributes = vec![("team".to_owned(), "sales".to_owned())];
+        Letter { id: HookId(1), record, caller: "lead-42".into(), line: "support".into(), flow: "onboarding".into(), attributes }
+    }
+
+    #[test]
+    fn resumed_carries_the_question() {
+        assert_eq!(
+            body(&letter(Report::Resumed { revived: true })),
+            json!({
+                "type": "conversation.resumed",
+                "timestamp": "2026-03-02T12:00:00.000Z",
+                "data": {
+                    "conversation": "lead-42", "conversation_id": ConversationId(42).to_string(),
+                    "line": "support", "flow": "onboarding", "episode": 2, "step": 1, "send": SendId(7).to_string(),
+                    "attributes": {"team": "sales"}, "revived": true,
+                    "question": {"id": "q7", "text": "¿Tu correo?", "payload": {"field": "email"}},
+                },
+            })
+        );
+        let mut bare = letter(Report::Resumed { revived: false });
+        bare.record.question = None;
+        bare.caller.clear();
+        let value = body(&bare);
+        assert_eq!((&value["data"]["question"], &value["data"]["revived"]), (&Value::Null, &Value::from(false)));
+        assert_eq!(value["data"]["conversation"], value["data"]["conversation_id"]);
+    }
+
+    #[test]
+    fn each_type_says_its_own() {
+        for (report, kind, key, value) in [
+            (Report::FollowUpSent { unknown: false }, "follow_up_sent", "outcome", Some("accepted")),
+            (Report::FollowUpSent { unknown: true }, "follow_up_sent", "outcome", Some("unknown")),
+            (Report::Skipped(SkipReason::TooLate), "skipped", "reason", Some("too_late")),
+            (Report::Declined, "declined", "outcome", Some("declined")),
+            (Report::Succeeded, "succeeded", "outcome", Some("succeeded")),
+            (Report::Failed, "failed", "outcome", Some("failed")),
+            (Report::Expired, "expired", "outcome", Some("expired")),
+            (Report::OptedOut, "opted_out", "outcome", Some("opted_out")),
+            (Report::Started, "started", "outcome", None),
+        ] {
+            let body = body(&letter(report));
+            assert_eq!(body["type"], format!("conversation.{kind}"));
+            assert_eq!(body["data"].get(key).and_then(Value::as_str), value, "{kind}");
+            assert_eq!(body["data"].get("question"), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_statuses() {
+        let headers: HeaderMap = [(RETRY_AFTER, "60".parse().unwrap())].into_iter().collect();
+        for status in 200..=599 {
+            let expected = match status {
+                200..=299 => Outcome::Taken,
+                410 => Outcome::Gone,
+                429 | 503 => Outcome::Failed { after: MINUTE },
+                _ => Outcome::Failed { after: 0 },
+            };
+            assert_eq!(meaning(StatusCode::from_u16(status).unwrap(), &headers, Moment(0)), expected, "HTTP {status}");
+        }
+        let absurd: HeaderMap = [(RETRY_AFTER, "999999999".parse().unwrap())].into_iter().collect();
+        assert_eq!(meaning(StatusCode::SERVICE_UNAVAILABLE, &absurd, Moment(0)), Outcome::Failed { after: HOUR });
+        assert_eq!(meaning(StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new(), Moment(0)), Outcome::Failed { after: 0 });
+    }
+}

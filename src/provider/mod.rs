@@ -1,0 +1,68 @@
+//! Providers: what hands a message over. One file each, all behind [`Provider`].
+//!
+//! Not the decision when, whether and to whom: that is the engine's. Nothing here repeats a call.
+
+pub mod client;
+pub mod console;
+mod render;
+#[cfg(test)]
+mod testing;
+pub mod webhook;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::dns::Resolve;
+use url::Url;
+
+use crate::conversation::Capabilities;
+use crate::engine::ports::Provider;
+use crate::shapes::signature::SigningKey;
+
+/// Where the console provider prints; shared by all lines that print there.
+pub type Printer = Arc<Mutex<dyn Write + Send>>;
+
+/// What a line's provider needs to know, as plain values.
+#[derive(Clone)]
+pub enum Settings {
+    /// Prints.
+    Console {
+        /// Where.
+        printer: Printer,
+        /// One JSON object a line, in place of one line for people.
+        json: bool,
+        /// The person's number in full, in place of its last four digits.
+        reveal: bool,
+    },
+    /// Calls the operator's own program.
+    Webhook {
+        /// Where.
+        url: Url,
+        /// The keys that sign; all of them do.
+        keys: Vec<SigningKey>,
+        /// The time a call may take, all of it; at most [`crate::limits::CALL_BUDGET`] counts.
+        budget: Duration,
+        /// Looks the name up instead of the system, where private addresses are not allowed.
+        resolver: Option<Arc<dyn Resolve>>,
+    },
+}
+
+/// What providers of these kinds can do. The console and the operator's own program take whatever form is planned and know
+/// their people by the conversation; neither tells later what became of a message.
+pub const CAPABILITIES: Capabilities =
+    Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: false };
+
+/// Makes the provider of a line.
+///
+/// # Errors
+/// Why it cannot be: for a webhook line, what [`client::build`] says.
+pub fn build(settings: Settings) -> Result<Arc<dyn Provider>, String> {
+    Ok(match settings {
+        Settings::Console { printer, json, reveal } => Arc::new(console::Console::new(printer, json, reveal)),
+        Settings::Webhook { url, keys, budget, resolver } => {
+            let client = client::build(&client::Settings { resolver, roots: Vec::new() })?;
+            Arc::new(webhook::Webhook::new(client, url, keys, budget))
+        }
+    })
+}

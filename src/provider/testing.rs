@@ -1,0 +1,34 @@
+//! What the tests of providers share: one message, and a way to wait for it. Not a stub of a server: `tests/it` has that.
+
+use crate::conversation::{Form, Purpose};
+use crate::engine::ports::Message;
+use crate::engine::record::Question;
+use crate::id::{ConversationId, SendId};
+use crate::moment::Moment;
+
+pub(super) fn message() -> Message {
+    Message {
+        send: SendId(7),
+        conversation: ConversationId(42),
+        caller: "lead-42".into(),
+        to: "573001234567".into(),
+        line: "support".into(),
+        flow: "onboarding".into(),
+        purpose: Purpose::FollowUp,
+        form: Form::Message,
+        text: "¿Seguimos, Ana?".into(),
+        buttons: Some(("Sí".into(), "No".into())),
+        template: None,
+        vars: vec![("name".into(), "Ana".into())],
+        question: Some(Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into() }),
+        step: 0,
+        episode: 1,
+        attempt: 1,
+        silence: Moment::parse("2026-03-02T11:00:00Z").expect("an instant"),
+        now: Moment::parse("2026-03-02T12:00:00Z").expect("an instant"),
+    }
+}
+
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
