@@ -166,6 +166,10 @@ fn expression(value: &Loose) -> Result<Cron, String> {
         return Err(cure.to_owned());
     }
     let schedule = cron::Schedule::from_str(text).map_err(|_| cure.to_owned())?;
+    // Any date will do: what comes at all comes after it, until the year 2100, where the expressions end.
+    if schedule.after(&chrono::DateTime::UNIX_EPOCH).next().is_none() {
+        return Err(format!("this moment never comes; {cure}"));
+    }
     Ok(Cron(text.clone(), schedule))
 }
 

@@ -128,7 +128,7 @@ fn mistakes_and_warnings_are_told_as_they_were() {
     let text = std::fs::read_to_string(&golden).unwrap();
     let is_told = |line: &&str| line.starts_with("> ") || line.starts_with("~ ");
     let mut now = Vec::new();
-    for case in text.trim_end().split("\n\n") {
+    for case in text.trim_end().split("\n\n").map(str::trim) {
         let case: Vec<&str> = case.lines().filter(|line| !is_told(line)).collect();
         let case = case.join("\n");
         let answers = told(&case);
