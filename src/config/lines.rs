@@ -12,6 +12,7 @@ use crate::conversation::{ArmOn, InDoubt};
 use crate::limits;
 use crate::moment::{MINUTE, SECOND};
 use crate::shapes::Loose;
+use crate::shapes::signature::SigningKey;
 
 /// The keys of the webhook provider, beside its secret.
 const WEBHOOK_KEYS: [&str; 6] = ["url", "secret_file", "secret_credential", "secret_env", "timeout", "allow_private"];
@@ -23,6 +24,9 @@ impl Show for Url {
         format!("{:?}", self.as_str())
     }
 }
+
+/// A secret shorter than this, in bytes, could be guessed: Standard Webhooks asks for 24 bytes of chance.
+pub(super) const GUESSABLE: usize = 24;
 
 /// Which provider, before its keys are read.
 #[derive(Clone, Copy, PartialEq)]
@@ -97,17 +101,12 @@ fn foreign(table: &Table<'_>, key: &str, provider: &str) -> ConsoleFormat {
 pub(super) fn signing(table: &Table<'_>, secrets: &dyn SecretSource) -> Vec<Secret> {
     let secrets = table.secret("secret", secrets, true);
     let key = ["secret_file", "secret_credential", "secret_env"].into_iter().find(|key| table.notes().is_given(&table.path(key)));
+    let key = table.path(key.unwrap_or("secret_file"));
     for secret in &secrets {
-        use base64::Engine;
-        let key = table.path(key.unwrap_or("secret_file"));
-        let place = "(withheld)";
-        match secret.expose().strip_prefix("whsec_").map(|rest| base64::engine::general_purpose::STANDARD.decode(rest)) {
-            Some(Err(_)) => table.notes().mistake(&key, place, "begins with whsec_ and is no base64 after that; copy it whole"),
-            Some(Ok(bytes)) if bytes.len() < 24 => {
-                table.notes().warn(&key, place, "is shorter than the 24 bytes that Standard Webhooks asks for")
-            }
-            None if secret.expose().len() < 16 => table.notes().warn(&key, place, "is shorter than 16 bytes and could be guessed"),
-            _ => {}
+        if let Err(why) = SigningKey::read(secret.expose()) {
+            table.notes().mistake(&key, "(withheld)", why);
+        } else if secret.expose().len() < GUESSABLE {
+            table.notes().warn(&key, "(withheld)", "is so short that it could be guessed; make one with: head -c 32 /dev/urandom | base64");
         }
     }
     secrets

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::lines::GUESSABLE;
 use super::read::{Show, Table, text, texts, truth, whole};
 use super::secret::SecretSource;
 use super::settings::{Listen, LogConfig, LogFormat, LogLevel, Maintenance, Scopes, Server, StoreConfig, Token};
@@ -102,8 +103,8 @@ fn tokens(table: &Table<'_>, secrets: &dyn SecretSource) -> Vec<Token> {
             let cure = format!("has the same secret as server.tokens.{}; give each its own, so that one can be withdrawn", same.name);
             table.notes().mistake(&format!("server.tokens.{name}"), "(withheld)", cure);
         }
-        if secrets.iter().any(|secret| secret.expose().len() < 16) {
-            table.notes().warn(&format!("server.tokens.{name}"), "(withheld)", "is shorter than 16 bytes and could be guessed");
+        if secrets.iter().any(|secret| secret.expose().len() < GUESSABLE) {
+            table.notes().warn(&format!("server.tokens.{name}"), "(withheld)", "its secret is so short that it could be guessed");
         }
         tokens.push(Token { name, scopes, secrets });
     }
