@@ -225,7 +225,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn where_the_frames_are_cut_does_not_matter(text in "[a\n]{0,60}", cuts in prop::collection::vec(0usize..60, 0..6), limit in 1usize..8) {
+        fn where_the_frames_are_cut_does_not_matter(
+            text in "[a\n]{0,60}", cuts in prop::collection::vec(0usize..60, 0..6), limit in 1usize..8
+        ) {
             let bytes = text.as_bytes();
             let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(bytes.len())).chain([0, bytes.len()]).collect();
             cuts.sort_unstable();

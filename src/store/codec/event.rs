@@ -218,7 +218,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn events_trails_and_reports_come_back(event in samples::event(), trail in samples::trail(), report in samples::report(), now: i64) {
+        fn events_trails_and_reports_come_back(
+            event in samples::event(), trail in samples::trail(), report in samples::report(), now: i64
+        ) {
             let now = Moment(now);
             let mut out = Vec::new();
             put_event(&mut out, &event, now);

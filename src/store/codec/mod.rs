@@ -42,7 +42,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sealed_opens_and_no_flipped_bit_does(payload in proptest::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index) {
+        fn what_is_sealed_opens_and_no_flipped_bit_does(
+            payload in proptest::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index
+        ) {
             let mut value = seal(&payload);
             prop_assert_eq!(unseal(&value), Some(&payload[..]));
             let bit = at.index(value.len() * 8);

@@ -91,7 +91,7 @@ const SHAPES: &[&str] = &[
     "std::process",
     "std::thread",
     "SystemTime",
-    "Instant",
+    "Instant::now",
     "Utc::now",
     "Local::now",
     "println",

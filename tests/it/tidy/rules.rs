@@ -8,6 +8,8 @@ const FILE_LINES: usize = 450;
 const FUNCTION_LINES: usize = 70;
 /// Characters of a line, at most; the same number stands in rustfmt.toml.
 const LINE_COLUMNS: usize = 140;
+/// Characters of a line that is long for a text in it, at most.
+const LITERAL_COLUMNS: usize = 320;
 
 /// A broken rule: where, what, and what to do.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub(super) fn line_of(text: &str, at: usize) -> usize {
 /// Everything that holds for any Rust file.
 pub(super) fn check_source(path: &str, source: &str) -> Vec<Complaint> {
     let code = code_of(source);
-    let mut complaints = check_sizes(path, source);
+    let mut complaints = check_sizes(path, source, &code);
     complaints.extend(check_functions(path, &code));
     complaints.extend(check_leftovers(path, source, &code));
     if !source.starts_with("//! ") {
@@ -47,17 +49,14 @@ pub(super) fn check_source(path: &str, source: &str) -> Vec<Complaint> {
     complaints
 }
 
-fn check_sizes(path: &str, source: &str) -> Vec<Complaint> {
+fn check_sizes(path: &str, source: &str, code: &str) -> Vec<Complaint> {
     let lines = source.lines().count();
-    let long = source.lines().enumerate().filter(|(_, line)| line.chars().count() > LINE_COLUMNS);
+    let long = source.lines().zip(code.lines()).enumerate().map(|(at, (line, code))| (at + 1, width(line, code), line));
     let mut complaints: Vec<_> = long
-        .map(|(at, line)| {
-            Complaint::new(
-                path,
-                at + 1,
-                format!("{} columns, at most {LINE_COLUMNS}", line.chars().count()),
-                "run `cargo fmt`; break the comment; go on with a long text after a `\\`",
-            )
+        .filter(|(_, width, line)| *width > LINE_COLUMNS || line.chars().count() > LITERAL_COLUMNS)
+        .map(|(at, _, line)| {
+            let cure = "run `cargo fmt`; break the comment; go on with a long text after a `\\`";
+            Complaint::new(path, at, format!("{} columns, at most {LINE_COLUMNS}", line.chars().count()), cure)
         })
         .collect();
     if lines > FILE_LINES {
@@ -65,6 +64,16 @@ fn check_sizes(path: &str, source: &str) -> Vec<Complaint> {
         complaints.push(Complaint::new(path, lines, format!("{lines} lines, at most {FILE_LINES}"), cure));
     }
     complaints
+}
+
+/// The columns of a line; one text in it counts as nothing, because cutting a text to fit helps no reader.
+fn width(line: &str, code: &str) -> usize {
+    let columns = line.chars().count();
+    if code.trim().is_empty() && !line.trim_start().starts_with("//") {
+        return 0; // inside a text of many lines
+    }
+    let longest_blank = code.trim_start().split(|c| c != ' ').map(str::len).max().unwrap_or(0);
+    if line.contains('"') { columns - longest_blank } else { columns }
 }
 
 /// Functions longer than allowed, by matching braces. `code` has its comments and literals blanked.
@@ -178,6 +187,9 @@ fn planted_faults_of_form_are_found() {
     assert_eq!(count("fn f() {}\n"), 1, "no //!");
     assert_eq!(count(&format!("//! x\n// {}", "é".repeat(LINE_COLUMNS - 3))), 0, "columns, not bytes");
     assert_eq!(count(&format!("//! x\n// {}", "é".repeat(LINE_COLUMNS - 2))), 1, "a long line");
+    assert_eq!(count(&format!("//! x\nconst A: &str = \"{}\";", "x".repeat(LINE_COLUMNS))), 0, "a long text");
+    assert_eq!(count(&format!("//! x\nconst A: &str = \"{}\";", "x".repeat(LITERAL_COLUMNS))), 1, "a text beyond reason");
+    assert_eq!(count(&format!("//! x\nfn f() {{ g(\"x\", {}) }}", "a, ".repeat(LINE_COLUMNS / 3))), 1, "a long line with a short text");
     assert_eq!(count(&format!("//! x\n{}", "\n".repeat(FILE_LINES - 1))), 0);
     assert_eq!(count(&format!("//! x\n{}", "\n".repeat(FILE_LINES))), 1, "a long file");
     assert_eq!(count(&format!("//! x\nfn f(a: [u8; 2]) -> u8 {{\n{}}}\n", "    g('{');\n".repeat(FUNCTION_LINES - 2))), 0);
