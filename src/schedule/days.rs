@@ -76,8 +76,7 @@ pub(super) fn compose(rules: &[DayRule], date: i32, holiday: bool, day: &mut Day
     day.open.clear();
     day.off.clear();
     day.holiday = holiday;
-    let Some(civil) = NaiveDate::from_num_days_from_ce_opt(date.saturating_add(719_163)) else { return };
-    for rule in rules.iter().filter(|rule| rule.names(civil, holiday)) {
+    for rule in rules.iter().filter(|rule| rule.names(date, holiday)) {
         if rule.off && rule.whole_day {
             day.open.clear();
             day.off.clear();
@@ -145,16 +144,26 @@ fn subtract(list: &mut Vec<Minutes>, cut: Minutes) {
 }
 
 impl DayRule {
-    fn names(&self, date: NaiveDate, holiday: bool) -> bool {
+    fn names(&self, date: i32, holiday: bool) -> bool {
         let day_named = if holiday {
             self.holidays
         } else {
             (self.weekdays.is_empty() && !self.holidays) || self.weekdays.iter().any(|days| days.hold(date))
         };
-        day_named
-            && (self.years.is_empty() || self.years.iter().any(|years| year_in(*years, date.year())))
+        // Most rules name weekdays alone, and need no month and no year.
+        let every_date = self.years.is_empty() && self.dates.is_empty();
+        day_named && (every_date || civil(date).is_some_and(|civil| self.names_date(civil)))
+    }
+
+    fn names_date(&self, date: NaiveDate) -> bool {
+        (self.years.is_empty() || self.years.iter().any(|years| year_in(*years, date.year())))
             && (self.dates.is_empty() || self.dates.iter().any(|dates| dates.hold(date)))
     }
+}
+
+/// The date of a count of days since the epoch; `None` beyond the years a date can have.
+fn civil(date: i32) -> Option<NaiveDate> {
+    NaiveDate::from_num_days_from_ce_opt(date.checked_add(719_163)?)
 }
 
 fn year_in((first, last, step): (i32, i32, i32), year: i32) -> bool {
@@ -174,13 +183,16 @@ impl DateRange {
 }
 
 impl NthWeekdays {
-    fn hold(&self, date: NaiveDate) -> bool {
-        if self.days >> date.weekday().num_days_from_monday() & 1 == 0 {
+    fn hold(&self, date: i32) -> bool {
+        // The epoch was a Thursday.
+        let weekday = (i64::from(date) + 3).rem_euclid(7);
+        if self.days >> weekday & 1 == 0 {
             return false;
         }
         if self.from_start & self.from_end == 0b1_1111 {
             return true;
         }
+        let Some(date) = civil(date) else { return false };
         let nth = date.day0() / 7;
         let nth_last = (u32::from(date.num_days_in_month()) - date.day()) / 7;
         self.from_start >> nth & 1 == 1 || self.from_end >> nth_last & 1 == 1

@@ -17,9 +17,9 @@ pub(super) struct Stretch {
     pub(super) offset: i64,
 }
 
-/// No zone has kept an offset for less than a day since 1970 (the shortest is Casey's, one day), so two equal offsets half a
-/// day apart have none between them that differs. `laws.rs` looks at zones and years at random.
-const PROBE: i64 = 12 * 3600;
+/// No zone has kept an offset for less than a day since 1970 (the shortest stretch is Casey's, exactly one), so a probe a day
+/// meets every stretch. `laws.rs` looks at zones and years at random.
+const PROBE: i64 = 24 * 3600;
 
 impl Zone {
     /// Finds a zone by its IANA name, as `America/Bogota`; `None` where the database has none of that name.

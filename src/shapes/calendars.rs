@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Most calendars kept.
-const MOST: usize = 512;
+const MOST: usize = 2_048;
 /// The longest key that is kept, in bytes.
-const KEY_BYTES: usize = 16 << 10;
+const KEY_BYTES: usize = 4 << 10;
 /// Most bytes of tables kept, over all calendars.
 const BYTES: usize = 64 << 20;
 
@@ -29,7 +29,7 @@ impl Calendars {
             return Ok(calendar.clone());
         }
         let calendar = Arc::new(make()?);
-        if self.is_full() || self.is_heavy() {
+        if self.is_full() {
             self.clear();
         }
         if key.len() <= KEY_BYTES {

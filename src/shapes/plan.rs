@@ -16,8 +16,8 @@ const FIRST: Moment = Moment(0);
 /// The first that is not any more: 2201-01-01T00:00:00Z.
 const AFTER_LAST: Moment = Moment(7_289_654_400_000);
 /// Most policies remembered, and the longest that is, in bytes.
-const POLICIES: usize = 512;
-const POLICY_BYTES: usize = 16 << 10;
+const POLICIES: usize = 4_096;
+const POLICY_BYTES: usize = 4 << 10;
 /// How often the weight of compiled calendars is looked at, in requests.
 const WEIGH_EVERY: u32 = 256;
 
@@ -401,7 +401,7 @@ mod tests {
     #[test]
     fn what_is_remembered_stays_bounded() {
         let mut planner = Planner::new(None);
-        for n in 0..3_000 {
+        for n in 0..5_000 {
             let hours = format!("Mo {:02}:{:02}-20:00", n / 60 % 20, n % 60);
             let policy = json!({"enable_follow_up": true, "follow_up_delay": n, "calendar": {"timezone": "Etc/UTC", "hours": hours}});
             let request = json!({"id": n, "policy": policy, "inactive_since": "2026-03-01T22:30:00Z"}).to_string();
