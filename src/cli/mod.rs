@@ -2,5 +2,89 @@
 //!
 //! Not the work behind a verb: that lives in the layers above.
 
+pub mod args;
 pub mod check;
+pub mod client;
+pub mod explain;
 pub mod plan;
+pub mod print;
+pub mod verbs;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::CommandFactory;
+
+use crate::clock::Clock;
+use crate::config::{self, Withheld, env};
+use crate::schedule;
+use args::{Arguments, ServeOptions, SimulateOptions, Verb};
+use print::{Failure, Paint, code};
+
+/// The verbs that run the engine in this process.
+#[derive(Debug)]
+pub enum Own {
+    /// `serve`.
+    Serve(Option<PathBuf>, ServeOptions),
+    /// `demo`.
+    Demo,
+    /// `simulate`.
+    Simulate(Option<PathBuf>, SimulateOptions),
+}
+
+/// Runs what the command line asks for and returns the exit code; `own` runs the verbs that need the engine in this process.
+/// A failure is one line on the standard error.
+pub fn run(arguments: Arguments, own: impl FnOnce(Own) -> u8) -> u8 {
+    let Arguments { config, verb } = arguments;
+    let done = match verb {
+        Verb::Serve(options) => return own(Own::Serve(config, options)),
+        Verb::Demo => return own(Own::Demo),
+        Verb::Simulate(options) => return own(Own::Simulate(config, options)),
+        Verb::Check(options) => {
+            check::run(config, &options, Clock::system().now(), &mut io::stdout(), &mut io::stderr()).map_err(Failure::from)
+        }
+        Verb::Plan(options) => plan_stream(config, options.flow.as_deref()),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "reengaged", &mut io::stdout());
+            Ok(code::FINE)
+        }
+        Verb::Version => version(&mut io::stdout()).map_err(Failure::from),
+        Verb::Client(verb) => {
+            let mut desk = verbs::Desk { config, now: Clock::system().now(), out: &mut io::stdout(), paint: Paint::of_stdout() };
+            verbs::run(verb, &mut desk).map(|()| code::FINE)
+        }
+    };
+    done.unwrap_or_else(|failure| {
+        // Without a standard error there is nobody to tell.
+        let _ = writeln!(io::stderr(), "reengaged: {}", failure.message);
+        failure.code
+    })
+}
+
+fn version(out: &mut dyn Write) -> io::Result<u8> {
+    writeln!(out, "reengaged {} (time zones {})", env!("CARGO_PKG_VERSION"), schedule::TZDATA)?;
+    Ok(code::FINE)
+}
+
+/// `plan`: the policy of requests that bring none is the flow's, where one is named.
+fn plan_stream(path: Option<PathBuf>, flow: Option<&str>) -> Result<u8, Failure> {
+    let rules = match flow {
+        None => None,
+        Some(name) => {
+            let path = env::locate(path);
+            let config = config::load_with(&path, &Withheld)
+                .map_err(|mistakes| Failure::new(code::CONFIG, format!("taking the policy of flow {name}: {mistakes}")))?;
+            let (_, flow) = config.flow(name).ok_or_else(|| {
+                let there: Vec<&str> = config.flows.keys().map(String::as_str).collect();
+                Failure::new(
+                    code::USAGE,
+                    format!("taking the policy of flow {name}: there is none of that name; there are {}", there.join(", ")),
+                )
+            })?;
+            Some(flow.rules.clone())
+        }
+    };
+    let fine = plan::stream(io::stdin().lock(), io::stdout().lock(), rules)
+        .map_err(|error| Failure::new(code::FAILED, format!("planning: {error}")))?;
+    Ok(if fine { code::FINE } else { code::FAILED })
+}

@@ -4,13 +4,15 @@
 
 use std::future::Future;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use super::site::Settings;
 use crate::shapes::problem::{Kind, Problem};
@@ -43,34 +45,44 @@ pub(super) async fn whole(headers: &HeaderMap, mut body: Body, limit: usize, set
         linger(headers, body, settings).await;
         return Err(too_large());
     }
-    let late = || Problem::new(Kind::BodyTimeout, "the body did not come in time; send it again");
-    let end = Instant::now() + settings.body * 2;
+    let late = |_| Problem::new(Kind::BodyTimeout, "the body did not come in time; send it again");
+    let reading = collect(&mut body, limit, settings.body);
+    let collected = timeout(settings.body * 2, reading).await.map_err(late)?.map_err(late)?;
+    match collected {
+        Collected::All(bytes) => Ok(bytes),
+        Collected::TooLarge => {
+            linger(headers, body, settings).await;
+            Err(too_large())
+        }
+        Collected::Broken => Err(Problem::new(Kind::BadRequest, "the body ended before its length was reached")),
+    }
+}
+
+enum Collected {
+    All(Bytes),
+    TooLarge,
+    Broken,
+}
+
+/// Reads to the end, or to the limit; no frame may take longer than `pause`.
+async fn collect(body: &mut Body, limit: usize, pause: Duration) -> Result<Collected, Elapsed> {
     let mut first = Bytes::new();
     let mut all: Vec<u8> = Vec::new();
-    loop {
-        let pause = (Instant::now() + settings.body).min(end);
-        let frame = match timeout_at(pause, body.frame()).await {
-            Err(_) => return Err(late()),
-            Ok(None) => break,
-            Ok(Some(Err(_))) => return Err(Problem::new(Kind::BadRequest, "the body ended before its length was reached")),
-            Ok(Some(Ok(frame))) => frame,
-        };
+    while let Some(frame) = timeout(pause, body.frame()).await? {
+        let Ok(frame) = frame else { return Ok(Collected::Broken) };
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + all.len() + data.len() > limit {
-            linger(headers, body, settings).await;
-            return Err(too_large());
+            return Ok(Collected::TooLarge);
         }
         // Nearly every body comes in one piece, and then it is not copied.
         if first.is_empty() && all.is_empty() {
             first = data;
         } else {
-            if all.is_empty() {
-                all.extend_from_slice(&std::mem::take(&mut first));
-            }
+            all.extend_from_slice(&std::mem::take(&mut first));
             all.extend_from_slice(&data);
         }
     }
-    Ok(if all.is_empty() { first } else { all.into() })
+    Ok(Collected::All(if all.is_empty() { first } else { all.into() }))
 }
 
 /// Reads some of what is refused, and forgets it: a connection closed on unread bytes would take the refusal with it.

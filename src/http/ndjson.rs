@@ -5,6 +5,7 @@
 //! Whoever does not read the answers is not read any further: nothing piles up here.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -13,7 +14,7 @@ use axum::http::{Response, StatusCode};
 use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Sleep, sleep};
 
 use super::body::{Lines, NDJSON, Piece};
 use super::reply;
@@ -35,7 +36,7 @@ pub(super) fn answer(site: Arc<Site>, desk: Desk, body: Body) -> Response<Body> 
     let stopping = site.stopping();
     let exchange = Exchange {
         lines: Lines::new(body, limits::EVENT_BYTES),
-        silent_at: Instant::now() + site.settings.body,
+        silence: Box::pin(sleep(site.settings.body)),
         site,
         desk,
         stopping,
@@ -56,8 +57,8 @@ struct Exchange {
     stopping: watch::Receiver<bool>,
     lines: Lines,
     under_way: VecDeque<Group>,
-    /// When the silence of the other side has lasted too long.
-    silent_at: Instant,
+    /// Ends when the silence of the other side has lasted too long.
+    silence: Pin<Box<Sleep>>,
     /// Nothing more is read; the last line to write, if there is one.
     ending: Option<Option<Problem>>,
 }
@@ -103,13 +104,13 @@ impl Exchange {
             match self.turn().await {
                 Turn::Answered(answers) => {
                     // Whoever waits for answers before they write more is not silent while we are slow.
-                    self.silent_at = Instant::now() + self.site.settings.body;
+                    self.silence.set(sleep(self.site.settings.body));
                     if let Some(group) = self.under_way.pop_front() {
                         return Some(self.tell(group.lines, answers.ok()));
                     }
                 }
                 Turn::Came(lines, events) => {
-                    self.silent_at = Instant::now() + self.site.settings.body;
+                    self.silence.set(sleep(self.site.settings.body));
                     self.hand_in(lines, events).await;
                 }
                 Turn::Ends(problem) => self.ending = Some(problem),
@@ -132,7 +133,7 @@ impl Exchange {
             answers = answered => Turn::Answered(answers),
             turn = gather(lines), if reading => turn,
             () = stopped(&mut self.stopping), if reading => Turn::Ends(Some(stopping())),
-            () = sleep_until(self.silent_at), if reading => Turn::Ends(Some(silent())),
+            () = self.silence.as_mut(), if reading => Turn::Ends(Some(silent())),
         }
     }
 

@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, HeaderValue, Response, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post};
-use tokio::time::Instant;
 
 use super::auth::{Need, admit};
 use super::counts::RequestLabels;
@@ -120,7 +119,7 @@ async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Re
 
 /// Counts and logs; and refuses what a proxy before us might have understood in another way.
 async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response<Body> {
-    let start = Instant::now();
+    let start = (site.settings.elapsed)();
     let method = request.method().clone();
     let pattern = request.extensions().get::<MatchedPath>().cloned();
     let response = match ambiguous(request.version(), request.headers()) {
@@ -130,7 +129,7 @@ async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) ->
     let status = response.status();
     let route = known_pattern(pattern.as_ref().map(MatchedPath::as_str));
     site.counts.requests.get_or_create(&RequestLabels { route, status: u32::from(status.as_u16()) }).inc();
-    let taken = start.elapsed();
+    let taken = (site.settings.elapsed)().saturating_sub(start);
     site.counts.duration.observe(taken.as_secs_f64());
     tracing::debug!(%method, route, status = status.as_u16(), micros = taken.as_micros() as u64, "request");
     response

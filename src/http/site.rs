@@ -13,7 +13,7 @@ use super::counts::Counts;
 use crate::engine::desk::Desk;
 
 /// The bounds of the listeners.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// How long a connection may be silent before a request, and how long a request's head may take.
     pub head: Duration,
@@ -27,13 +27,17 @@ pub struct Settings {
     pub drain: Duration,
     /// Connections at once, on each listener.
     pub connections: usize,
+    /// Time since some instant, never stepping: for measuring. The edge reads no clock of its own.
+    pub elapsed: fn() -> Duration,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
+impl Settings {
+    /// The settings of a configuration that changes nothing.
+    #[must_use]
+    pub fn standard(elapsed: fn() -> Duration) -> Settings {
         let thirty = Duration::from_secs(30);
         let ten = Duration::from_secs(10);
-        Settings { head: ten, body: thirty, stall: thirty, answer: thirty, drain: ten, connections: 1_024 }
+        Settings { head: ten, body: thirty, stall: thirty, answer: thirty, drain: ten, connections: 1_024, elapsed }
     }
 }
 
