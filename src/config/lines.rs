@@ -2,7 +2,7 @@
 //!
 //! Not the provider itself: here stands what it needs to know.
 
-use url::{Host, Url};
+use url::Url;
 
 use super::read::{Show, Table, nearest, text, truth, whole};
 use super::secret::{Secret, SecretSource};
@@ -11,8 +11,8 @@ use super::settings::{ConsoleFormat, LineConfig, ProviderConfig};
 use crate::conversation::{ArmOn, InDoubt};
 use crate::limits;
 use crate::moment::{MINUTE, SECOND};
-use crate::shapes::Loose;
 use crate::shapes::signature::SigningKey;
+use crate::shapes::{Loose, address as addresses};
 
 /// The keys of the webhook provider, beside its secret.
 const WEBHOOK_KEYS: [&str; 6] = ["url", "secret_file", "secret_credential", "secret_env", "timeout", "allow_private"];
@@ -142,7 +142,7 @@ pub(super) fn address(value: &Loose) -> Result<Url, String> {
 /// What an address itself tells of its dangers. What its name resolves to is asked at each call.
 pub(super) fn check_address(table: &Table<'_>, url: &Url, allow_private: bool) {
     let key = table.path("url");
-    let here = is_private(url);
+    let here = addresses::private(url).is_some();
     if here && !allow_private {
         let cure = "a loopback or private address; write allow_private = true beside it if this is your own program";
         table.notes().mistake(&key, url.show(), cure);
@@ -152,56 +152,11 @@ pub(super) fn check_address(table: &Table<'_>, url: &Url, allow_private: bool) {
     }
 }
 
-/// Whether the host, as it is written, is this machine or a private network.
-fn is_private(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => private_v4(ip),
-        Some(Host::Ipv6(ip)) => match ip.to_ipv4_mapped() {
-            Some(ip) => private_v4(ip),
-            None => ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local(),
-        },
-        None => false,
-    }
-}
-
-fn private_v4(ip: std::net::Ipv4Addr) -> bool {
-    // 100.64.0.0/10 is shared by carriers.
-    let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
-    ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified() || ip.is_broadcast() || shared
-}
-
 /// The hint for a name that is not among those there are.
 pub(super) fn there_are<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> String {
     match nearest(name, names.clone()) {
         Some(near) => format!("did you mean {near:?}?"),
         None if names.clone().next().is_none() => "there are none".to_owned(),
         None => format!("there are {}", names.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn private_addresses_are_known() {
-        for (address, private) in [
-            ("http://localhost/x", true),
-            ("http://127.8.0.1/", true),
-            ("http://10.1.2.3/", true),
-            ("http://192.168.0.1/", true),
-            ("http://169.254.169.254/", true),
-            ("http://100.64.0.1/", true),
-            ("http://[::1]/", true),
-            ("http://[fe80::1]/", true),
-            ("http://[::ffff:10.0.0.1]/", true),
-            ("http://2130706433/", true),
-            ("https://example.com/", false),
-            ("https://8.8.8.8/", false),
-            ("https://[2001:4860:4860::8888]/", false),
-        ] {
-            assert_eq!(is_private(&Url::parse(address).unwrap()), private, "{address}");
-        }
     }
 }

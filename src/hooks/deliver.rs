@@ -16,8 +16,8 @@ use crate::engine::record::{HookRecord, NameId};
 use crate::id::HookId;
 use crate::limits;
 use crate::moment::Moment;
-use crate::shapes::question;
 use crate::shapes::signature::{self, SigningKey};
+use crate::shapes::{address, pacing, question};
 
 /// A hook to deliver to.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct Hook {
     pub keys: Vec<SigningKey>,
     /// What calls it: a client with the guard of `guard.rs`, unless private addresses are allowed.
     pub client: reqwest::Client,
+    /// Loopback and private addresses may be called. Where not, a URL that names one itself is not called either.
+    pub allow_private: bool,
 }
 
 /// A record with the names that it speaks of.
@@ -86,6 +88,11 @@ pub fn body(letter: &Letter) -> Value {
 
 /// Posts a letter to a hook, signed at `wall`, and says what its answer means, with one line for the log.
 pub async fn post(hook: &Hook, letter: &Letter, wall: Moment) -> (Outcome, String) {
+    if !hook.allow_private
+        && let Err(why) = address::check(&hook.url)
+    {
+        return (Outcome::Failed { after: 0 }, format!("the hook's address {why}"));
+    }
     let body = body(letter).to_string();
     let signed = signature::sign(&hook.keys, &letter.id.to_string(), wall, body.as_bytes());
     let mut request = hook.client.post(hook.url.clone()).header(CONTENT_TYPE, "application/json");
@@ -113,7 +120,7 @@ fn meaning(status: StatusCode, headers: &HeaderMap, wall: Moment) -> Outcome {
         200..=299 => Outcome::Taken,
         410 => Outcome::Gone,
         429 | 503 => {
-            let asked = text(RETRY_AFTER).and_then(|value| crate::shapes::pacing::retry_after(value, text(DATE), wall));
+            let asked = text(RETRY_AFTER).and_then(|value| pacing::retry_after(value, text(DATE), wall));
             Outcome::Failed { after: asked.unwrap_or(0).min(limits::HOOK_BACKOFF_CEILING) }
         }
         _ => Outcome::Failed { after: 0 },

@@ -15,12 +15,22 @@ use crate::moment::Moment;
 use crate::shapes::pacing;
 
 /// How a client is built.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Settings {
+    /// The time a connection may take: name, TCP and TLS. Shorter than a call's budget, so that it is known not to stand.
+    pub connect: Duration,
+    /// How long an idle connection is kept.
+    pub pool_idle: Duration,
     /// Looks names up instead of the system: the guard against private addresses (`hooks/guard.rs`).
     pub resolver: Option<Arc<dyn Resolve>>,
     /// Certificates (PEM) that are trusted beside the system's, for a CA of one's own.
     pub roots: Vec<u8>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { connect: millis(limits::CONNECT), pool_idle: millis(limits::POOL_IDLE), resolver: None, roots: Vec::new() }
+    }
 }
 
 /// Builds the HTTP client: the only place in the program that does. HTTP/1 only, so that a connection that dies puts one
@@ -39,8 +49,8 @@ pub fn build(settings: &Settings) -> Result<reqwest::Client, String> {
         .referer(false)
         .http1_only()
         .tcp_nodelay(true)
-        .connect_timeout(millis(limits::CONNECT))
-        .pool_idle_timeout(millis(limits::POOL_IDLE))
+        .connect_timeout(settings.connect)
+        .pool_idle_timeout(settings.pool_idle)
         .user_agent(concat!("reengaged/", env!("CARGO_PKG_VERSION")));
     if let Some(resolver) = &settings.resolver {
         builder = builder.dns_resolver(Arc::clone(resolver));

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::conversation::Capabilities;
 use crate::engine::ports::Provider;
+use crate::shapes::address;
 use crate::shapes::signature::SigningKey;
 
 /// Where the console provider prints; shared by all lines that print there.
@@ -56,12 +57,15 @@ pub const CAPABILITIES: Capabilities =
 /// Makes the provider of a line.
 ///
 /// # Errors
-/// Why it cannot be: for a webhook line, what [`client::build`] says.
+/// Why it cannot be: for a webhook line, an address that its resolver would refuse, or what [`client::build`] says.
 pub fn build(settings: Settings) -> Result<Arc<dyn Provider>, String> {
     Ok(match settings {
         Settings::Console { printer, json, reveal } => Arc::new(console::Console::new(printer, json, reveal)),
         Settings::Webhook { url, keys, budget, resolver } => {
-            let client = client::build(&client::Settings { resolver, roots: Vec::new() })?;
+            if resolver.is_some() {
+                address::check(&url).map_err(|why| format!("calling {}: it {why}", url.host_str().unwrap_or("a URL without host")))?;
+            }
+            let client = client::build(&client::Settings { resolver, ..client::Settings::default() })?;
             Arc::new(webhook::Webhook::new(client, url, keys, budget))
         }
     })

@@ -17,13 +17,19 @@ pub fn check(url: &Url) -> Result<(), &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("carries a name or password; requests are signed instead");
     }
-    let forbidden = match url.host() {
+    private(url).map_or(Ok(()), Err)
+}
+
+/// What kind of host this is, as it is written, where it is none of the public internet; `None` where it is, or a name of
+/// which only the resolver can tell.
+#[must_use]
+pub fn private(url: &Url) -> Option<&'static str> {
+    match url.host() {
         None => Some("has no host"),
         Some(Host::Domain(name)) => local_name(name),
         Some(Host::Ipv4(ip)) => forbidden(IpAddr::V4(ip)),
         Some(Host::Ipv6(ip)) => forbidden(IpAddr::V6(ip)),
-    };
-    forbidden.map_or(Ok(()), Err)
+    }
 }
 
 /// What kind of address this is, where it is none of the public internet; `None` where it is.

@@ -4,11 +4,14 @@ mod check;
 mod config;
 mod config_example;
 mod dependencies;
+mod hooks;
+mod stub;
 mod support;
 mod systemd;
 mod tidy;
 mod typed;
 mod vectors;
+mod wire;
 
 use std::path::PathBuf;
 
