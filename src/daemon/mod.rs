@@ -1,7 +1,323 @@
 //! The daemon: configuration, clock, store, providers, hooks, engine and servers, put together and taken apart.
 //!
 //! Not a decision: when and whether something is sent is the engine's. This is the only place where the edges meet.
+//!
+//! Order of start: listener (answers 503) → store → engine recovered → commit thread → loop → calls and hooks → ready.
+//! Order of stop: not ready → requests under way finish → calls under way end, or are in doubt → last group durable → out.
 
 mod commit;
 mod deliver;
+mod figures;
+mod hooks;
+pub mod logs;
+mod reload;
+mod start;
+mod systemd;
+mod upkeep;
 mod wakeups;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::config::settings::Config;
+use crate::daemon::commit::Outlets;
+use crate::daemon::deliver::{Delivery, Providers};
+use crate::daemon::wakeups::{End, Loop, Wakeup};
+use crate::engine::Engine;
+use crate::engine::book::Book;
+use crate::engine::desk::{Desk, Request};
+use crate::engine::group::{Call, Told};
+use crate::engine::guard::ClockGuard;
+use crate::engine::ports::{Fault, Store};
+use crate::engine::reads::Snapshot;
+use crate::engine::tables::Names;
+use crate::http::{self, Figure, Inside, Site};
+use crate::limits;
+use crate::provider::Printer;
+use crate::store::sled::{Options, SledStore};
+
+/// How `serve` was asked for.
+#[derive(Debug)]
+pub struct Start {
+    /// The configuration, read and checked.
+    pub config: Config,
+    /// Where it was read, for reading it again.
+    pub file: PathBuf,
+    /// The clock; a scaled one for the demo.
+    pub clock: Clock,
+    /// Conversations whose line or flow is no longer configured are called off.
+    pub drop: bool,
+}
+
+/// Why the daemon could not start, or had to end; with the exit code that tells systemd what to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// One line: what was being done, to what, and what to do.
+    pub why: String,
+    /// 75: try again. 78: it will not help to try again.
+    pub code: u8,
+}
+
+impl Failure {
+    fn setup(why: impl Into<String>) -> Failure {
+        Failure { why: why.into(), code: 78 }
+    }
+
+    fn again(why: impl Into<String>) -> Failure {
+        Failure { why: why.into(), code: 75 }
+    }
+
+    fn of(fault: &Fault) -> Failure {
+        match fault {
+            Fault::Unavailable(why) => Failure::again(why.clone()),
+            Fault::Corrupt(why) => Failure::setup(why.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+/// What the running parts share.
+pub(super) struct Shared {
+    pub(super) config: Arc<ArcSwap<Config>>,
+    pub(super) book: Arc<ArcSwap<Book>>,
+    pub(super) providers: Arc<ArcSwap<Providers>>,
+    pub(super) printer: Printer,
+    pub(super) site: Arc<Site>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) names: Arc<Names>,
+    pub(super) clock: Clock,
+    pub(super) wakeups: UnboundedSender<Wakeup>,
+    pub(super) hooks_changed: watch::Sender<()>,
+}
+
+/// Runs until SIGTERM or SIGINT, or until the store fails.
+///
+/// # Errors
+/// [`Failure`], with the exit code.
+pub async fn run(start: Start) -> Result<(), Failure> {
+    let Start { config, file, clock, drop, .. } = start;
+    let listeners = start::listeners(&config).await?;
+    let addresses: Vec<String> = listeners.iter().map(|l| l.address().to_string()).collect();
+    let site = Site::new(start::bounds(&config), start::tokens(&config));
+    let (close, closed) = oneshot::channel::<()>();
+    let serving = tokio::spawn(http::serve(listeners, Arc::clone(&site), async {
+        // Dropping the other end closes as well.
+        let _ = closed.await;
+    }));
+    let running = Running::begin(config, clock, drop, Arc::clone(&site)).await?;
+    let status = format!("listening at {}", addresses.join(" and "));
+    tracing::info!(conversations = running.conversations, "{status}");
+    systemd::ready(&status);
+    let end = running.attend(&file).await;
+    systemd::stopping();
+    // Whoever is being served gets an answer: the loop still runs, or refuses.
+    if close.send(()).is_err() {
+        tracing::debug!("the listeners had closed already");
+    }
+    let result = running.finish(end).await;
+    if serving.await.is_err() {
+        tracing::error!("the HTTP server ended badly");
+    }
+    result
+}
+
+/// The parts, under way.
+struct Running {
+    shared: Arc<Shared>,
+    conversations: usize,
+    engine: Option<oneshot::Receiver<End>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    async fn begin(config: Config, clock: Clock, drop: bool, site: Arc<Site>) -> Result<Running, Failure> {
+        let printer = start::printer();
+        let providers = start::providers(&config, &printer)?;
+        let book = Arc::new(config.book.clone());
+        let store = open(&config).await?;
+        let mut engine = recover(&store, &book, &clock).await?;
+        check_in_use(&mut engine, &book, &clock, drop)?;
+        let (wakeups, woken) = unbounded_channel();
+        let (calls, called) = unbounded_channel();
+        let (told, telling) = unbounded_channel();
+        let (requests, requested) = mpsc::channel(limits::INBOX);
+        let shared = Arc::new(Shared {
+            config: Arc::new(ArcSwap::from_pointee(config)),
+            book: Arc::new(ArcSwap::new(book)),
+            providers: Arc::new(ArcSwap::from_pointee(providers)),
+            printer,
+            site,
+            store,
+            names: engine.names(),
+            clock,
+            wakeups,
+            hooks_changed: watch::Sender::new(()),
+        });
+        let conversations = engine.waiting();
+        let (ended, end) = oneshot::channel();
+        let mut running = Running { shared, conversations, engine: Some(end), threads: Vec::new() };
+        running.threads(engine, woken, requested, Outlets { wakeups: running.shared.wakeups.clone(), calls, told }, ended)?;
+        running.tasks(called, telling);
+        running.open(requests);
+        Ok(running)
+    }
+
+    /// The two threads: the one that decides, and the one that keeps.
+    fn threads(
+        &mut self,
+        engine: Engine,
+        wakeups: UnboundedReceiver<Wakeup>,
+        requests: mpsc::Receiver<Request>,
+        outlets: Outlets,
+        ended: oneshot::Sender<End>,
+    ) -> Result<(), Failure> {
+        let (groups, to_commit) = std::sync::mpsc::channel();
+        let store = Arc::clone(&self.shared.store);
+        let clock = self.shared.clock.clone();
+        let guard = (!clock.is_scaled()).then(|| ClockGuard::new(engine.last_alive()));
+        let engine_loop = Loop {
+            engine,
+            clock,
+            guard,
+            requests,
+            wakeups,
+            groups,
+            watchdog: Box::new(systemd::alive),
+            stopping: None,
+            forget_before: None,
+            ticked: 0,
+        };
+        let runtime = Handle::current();
+        self.thread("commit", move || commit::run(&store, &to_commit, &outlets))?;
+        self.thread("engine", move || {
+            let end = runtime.block_on(engine_loop.run());
+            // Whoever waited for it has given up, and the process ends anyway.
+            let _ = ended.send(end);
+        })
+    }
+
+    fn thread(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+        self.threads.push(thread.map_err(|e| Failure::again(format!("starting the {name} thread: {e}")))?);
+        Ok(())
+    }
+
+    /// Those who make calls, tell hooks and do upkeep.
+    fn tasks(&self, calls: UnboundedReceiver<Call>, told: UnboundedReceiver<Told>) {
+        let shared = &self.shared;
+        let delivery = Delivery {
+            store: Arc::clone(&shared.store),
+            clock: shared.clock.clone(),
+            book: Arc::clone(&shared.book),
+            providers: Arc::clone(&shared.providers),
+            names: Arc::clone(&shared.names),
+            wakeups: shared.wakeups.clone(),
+        };
+        tokio::spawn(deliver::run(Arc::new(delivery), calls));
+        tokio::spawn(hooks::run(Arc::clone(shared), told));
+        tokio::spawn(upkeep::run(shared.clock.clone(), Arc::clone(&shared.config), shared.wakeups.clone()));
+    }
+
+    fn open(&self, requests: mpsc::Sender<Request>) {
+        let (store, wakeups) = (Arc::clone(&self.shared.store), self.shared.wakeups.clone());
+        let figures = move || -> Vec<Figure> {
+            let snapshot = snapshot(&wakeups);
+            snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default()
+        };
+        self.shared.site.open(Inside { desk: Desk::new(requests), figures: Arc::new(figures) });
+    }
+
+    /// Waits for a signal, or for the loop to end; reads the configuration again on SIGHUP.
+    async fn attend(&mut self, file: &std::path::Path) -> Option<End> {
+        let (Ok(mut term), Ok(mut int), Ok(mut hup)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+        else {
+            tracing::error!("signals cannot be listened for; stopping");
+            return None;
+        };
+        let Some(mut engine) = self.engine.take() else { return None };
+        loop {
+            tokio::select! {
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+                _ = hup.recv() => reload::reload(&self.shared, file).await,
+                end = &mut engine => return end.ok(),
+            }
+        }
+        tracing::info!("stopping: calls under way have {} s to end", limits::DRAIN / 1_000);
+        self.engine = Some(engine);
+        None
+    }
+
+    async fn finish(mut self, ended: Option<End>) -> Result<(), Failure> {
+        // The loop may have ended by itself.
+        let _ = self.shared.wakeups.send(Wakeup::Stop);
+        let end = match (ended, self.engine.take()) {
+            (Some(end), _) => Some(end),
+            (None, Some(engine)) => engine.await.ok(),
+            (None, None) => None,
+        };
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok())).await;
+        match end {
+            Some(End::Failed(fault)) => Err(Failure::of(&fault)),
+            Some(End::Stopped) if matches!(joined, Ok(true)) => Ok(()),
+            _ => Err(Failure::again("a part of the daemon ended badly; the log before this line says which")),
+        }
+    }
+}
+
+async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    let (path, options) = (config.store.path.clone(), Options { any_filesystem: config.store.any_filesystem });
+    let opened = tokio::task::spawn_blocking(move || SledStore::open(&path, &options)).await;
+    match opened {
+        Ok(Ok(store)) => Ok(Arc::new(store)),
+        Ok(Err(fault)) => Err(Failure::of(&fault)),
+        Err(_) => Err(Failure::setup("opening the store ended in a panic; `reengaged fsck` says what is damaged")),
+    }
+}
+
+async fn recover(store: &Arc<dyn Store>, book: &Arc<Book>, clock: &Clock) -> Result<Engine, Failure> {
+    let (store, book, now) = (Arc::clone(store), Arc::clone(book), clock.now());
+    let recovered = tokio::task::spawn_blocking(move || Engine::recover(store, book, now)).await;
+    match recovered {
+        Ok(recovered) => recovered.map_err(|fault| Failure::of(&fault)),
+        Err(_) => Err(Failure::setup("reading the store ended in a panic; the log before this line says where")),
+    }
+}
+
+fn check_in_use(engine: &mut Engine, book: &Book, clock: &Clock, drop: bool) -> Result<(), Failure> {
+    let lost = engine.orphaned_by(book);
+    if lost.is_empty() {
+        return Ok(());
+    }
+    if drop {
+        let dropped = engine.drop_orphans(clock.now());
+        tracing::warn!(conversations = dropped, "called off: their line or flow is no longer configured");
+        return Ok(());
+    }
+    let lost: Vec<String> = lost.iter().map(|(what, count)| format!("{what} ({count} conversations)")).collect();
+    let why = format!("starting: no longer configured but in use: {}; configure them, or start once with --drop", lost.join(", "));
+    Err(Failure::setup(why))
+}
+
+/// Figures of the engine. Called by a server task that may wait: the loop answers between two groups.
+fn snapshot(wakeups: &UnboundedSender<Wakeup>) -> Option<Snapshot> {
+    let (reply, answer) = oneshot::channel();
+    wakeups.send(Wakeup::Figures(reply)).ok()?;
+    tokio::task::block_in_place(|| answer.blocking_recv().ok())
+}

@@ -12,6 +12,7 @@ use crate::conversation::{Event, Finish, Phase, Verdict};
 use crate::engine::book::Book;
 use crate::engine::core::{Context, Engine};
 use crate::engine::desk::Request;
+use crate::engine::group::Told;
 use crate::engine::ingest::damaged;
 use crate::engine::record::{Change, LedgerEnd, LedgerEntry, NameId, PauseScope};
 use crate::engine::request::{Answer, Rejected, Standing, Target, Who};
@@ -38,7 +39,7 @@ impl Engine {
             Request::Resend(send, reply) => tell(reply, self.resend(send, now)),
             Request::Upcoming(reply) => tell(reply, Ok(self.upcoming())),
             Request::Dead(from, limit, reply) => tell(reply, self.dead(from, limit)),
-            Request::Replay(hook, seq, reply) => tell(reply, self.replay(&hook, seq)),
+            Request::Replay(hook, seq, reply) => tell(reply, self.replay(&hook, seq, now)),
             Request::Standing(reply) => tell(reply, Ok(self.standing())),
         }
     }
@@ -94,6 +95,18 @@ impl Engine {
     /// Whether an operator has resumed everything since this was last asked: then the clock is to be believed as it is.
     pub fn clock_was_resumed(&mut self) -> bool {
         std::mem::take(&mut self.resumed)
+    }
+
+    /// How many conversations are in memory: those that are not over.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.hot.len()
+    }
+
+    /// When the daemon was last known to be alive, by the store.
+    #[must_use]
+    pub fn last_alive(&self) -> Option<Moment> {
+        self.last_alive
     }
 
     /// Calls whose end has not been told.
@@ -194,7 +207,7 @@ impl Engine {
         }
     }
 
-    fn replay(&mut self, hook: &str, seq: Option<u64>) -> Result<usize, Rejected> {
+    fn replay(&mut self, hook: &str, seq: Option<u64>, now: Moment) -> Result<usize, Rejected> {
         let Some(id) = self.names.find(hook) else {
             return Err(Rejected::Impossible(format!("replay: no hook {hook:?} has ever been configured")));
         };
@@ -204,7 +217,8 @@ impl Engine {
                 continue;
             }
             self.push(Change::HookReplay(id, letter.record.seq));
-            let told = crate::engine::group::Told { hook: id, seq: letter.record.seq, conversation: letter.record.conversation };
+            // Its three days begin again.
+            let told = Told { hook: id, seq: letter.record.seq, conversation: letter.record.conversation, at: now };
             self.pending().told.push(told);
             replayed += 1;
         }

@@ -52,6 +52,7 @@ pub struct Engine {
     /// An operator resumed everything, the clock as it is included.
     pub(super) resumed: bool,
     pub(super) failed: Option<String>,
+    pub(super) last_alive: Option<Moment>,
     pub(super) next_hook: u64,
     /// Where planning again after a change of rules has got to; `None` where it is done.
     pub(super) replan: Option<Slot>,
@@ -101,6 +102,7 @@ impl Engine {
             Restored::Dangling(standing) => dangling.push(standing),
             other => engine.restore(other),
         })?;
+        engine.last_alive = alive;
         let down = alive.map_or(0, |at| now.since(at));
         engine.adopt_orphans(dangling, now);
         if down > limits::DOWN {
@@ -129,6 +131,7 @@ impl Engine {
             clock_held: None,
             resumed: false,
             failed: None,
+            last_alive: None,
             next_hook: 0,
             replan: None,
             counters: Counters::default(),
@@ -157,7 +160,7 @@ impl Engine {
             Restored::Hook(record) => {
                 self.next_hook = self.next_hook.max(record.seq + 1);
                 for hook in &record.hooks {
-                    self.pending.released.told.push(Told { hook: *hook, seq: record.seq, conversation: record.conversation });
+                    self.pending.released.told.push(Told { hook: *hook, seq: record.seq, conversation: record.conversation, at: record.at });
                 }
             }
             Restored::Held(why) => self.held = Some(why),

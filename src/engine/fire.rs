@@ -228,7 +228,7 @@ impl Engine {
         self.next_hook += 1;
         let (conversation, episode) = (in_hand.id, in_hand.state.episode);
         for hook in &hooks {
-            self.pending().told.push(Told { hook: *hook, seq, conversation });
+            self.pending().told.push(Told { hook: *hook, seq, conversation, at: now });
         }
         Some(HookRecord { seq, conversation, report, at: now, episode, step, send, question, hooks })
     }

@@ -9,6 +9,7 @@ use crate::engine::ports::Durable;
 use crate::engine::record::NameId;
 use crate::engine::request::{Answer, Rejected};
 use crate::id::{ConversationId, SendId};
+use crate::moment::Moment;
 
 /// The answers to one request for events.
 pub type Answers = Vec<Result<Answer, Rejected>>;
@@ -37,6 +38,8 @@ pub struct Told {
     pub seq: u64,
     /// Whose it is: records of one conversation are delivered in order.
     pub conversation: ConversationId,
+    /// When it was made: its age decides when it is given up.
+    pub at: Moment,
 }
 
 /// What waits for the disk.

@@ -1,0 +1,57 @@
+//! What is done at its time, by `cron` expressions: retention.
+//!
+//! Not a follow-up: those are the wheel's. Upkeep that was missed while the daemon was down is done at the next time.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::clock::Clock;
+use crate::config::settings::Config;
+use crate::daemon::wakeups::Wakeup;
+use crate::limits;
+use crate::moment::Moment;
+
+/// Sleeps from one time to the next, for as long as the daemon runs.
+pub(super) async fn run(clock: Clock, config: Arc<ArcSwap<Config>>, wakeups: UnboundedSender<Wakeup>) {
+    let mut looked = clock.now();
+    loop {
+        let nap = std::time::Duration::from_millis(limits::NAP as u64);
+        tokio::time::sleep(nap).await;
+        let now = clock.now();
+        let maintenance = config.load().maintenance.clone();
+        if came_due(&maintenance.retention, looked, now) {
+            tracing::info!(days = maintenance.retention_days, "retention begins");
+            if wakeups.send(Wakeup::Forget(maintenance.retention_days)).is_err() {
+                return;
+            }
+        }
+        looked = now;
+    }
+}
+
+/// Whether a time of the expression lies after `from` and not after `to`.
+fn came_due(schedule: &cron::Schedule, from: Moment, to: Moment) -> bool {
+    let utc = |moment: Moment| chrono::DateTime::from_timestamp_millis(moment.0);
+    match (utc(from), utc(to)) {
+        (Some(from), Some(to)) => schedule.after(&from).next().is_some_and(|next| next <= to),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::str::FromStr;
+
+    #[test]
+    fn retention_runs_once_at_its_time() {
+        let schedule = cron::Schedule::from_str("0 15 3 * * *").expect("a valid expression");
+        let at = |text: &str| Moment::parse(text).expect("an instant");
+        assert!(!came_due(&schedule, at("2026-03-01T03:14:55Z"), at("2026-03-01T03:14:59Z")));
+        assert!(came_due(&schedule, at("2026-03-01T03:14:59Z"), at("2026-03-01T03:15:00Z")));
+        assert!(!came_due(&schedule, at("2026-03-01T03:15:00Z"), at("2026-03-01T03:15:05Z")));
+        assert!(!came_due(&schedule, at("2026-03-01T03:15:05Z"), at("2026-03-01T03:14:00Z")), "a clock set back is no reason");
+    }
+}
