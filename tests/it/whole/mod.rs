@@ -1,0 +1,9 @@
+//! The whole program: the real binary, real sockets, real kills. Not a simulation: time is the machine's.
+
+mod kill;
+mod life;
+mod process;
+mod receiver;
+
+pub use process::Daemon;
+pub use receiver::Receiver;

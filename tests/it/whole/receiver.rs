@@ -1,0 +1,68 @@
+//! A receiver of messages that writes down every request it fully read before it answers.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// What was received: bodies by the value of the idempotency key, in order of arrival.
+pub type Received = BTreeMap<String, Vec<Value>>;
+
+#[derive(Clone)]
+pub struct Receiver {
+    pub url: String,
+    received: Arc<Mutex<Received>>,
+    count: Arc<watch::Sender<usize>>,
+    delay_ms: Arc<AtomicU64>,
+}
+
+impl Receiver {
+    /// Listens on a free port of the loopback; takes `delay` to answer each request.
+    pub async fn start(delay: Duration) -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/message", listener.local_addr().expect("an address"));
+        let delay_ms = Arc::new(AtomicU64::new(delay.as_millis() as u64));
+        let receiver = Receiver { url, received: Arc::default(), count: Arc::new(watch::Sender::new(0)), delay_ms };
+        let app = Router::new().route("/message", post(take)).with_state(receiver.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        receiver
+    }
+
+    pub fn set_delay(&self, delay: Duration) {
+        self.delay_ms.store(delay.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    pub fn received(&self) -> Received {
+        self.received.lock().expect("no test panics while it holds this").clone()
+    }
+
+    pub fn count(&self) -> usize {
+        *self.count.borrow()
+    }
+
+    /// Returns when at least `count` requests were received.
+    pub async fn reached(&self, count: usize) {
+        let mut seen = self.count.subscribe();
+        let waited = tokio::time::timeout(Duration::from_secs(60), seen.wait_for(|n| *n >= count)).await;
+        assert!(waited.is_ok(), "{} of {count} messages arrived in a minute", self.count());
+    }
+}
+
+async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let key = headers.get("idempotency-key").and_then(|v| v.to_str().ok()).unwrap_or("none").to_owned();
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    receiver.received.lock().expect("no test panics while it holds this").entry(key).or_default().push(body);
+    receiver.count.send_modify(|n| *n += 1);
+    // The delay stands for a slow provider: it keeps calls under way, nothing waits for it.
+    tokio::time::sleep(Duration::from_millis(receiver.delay_ms.load(Ordering::SeqCst))).await;
+    StatusCode::OK
+}
