@@ -44,6 +44,12 @@ impl Clock {
         }
     }
 
+    /// Whether schedule time differs from the world's.
+    #[must_use]
+    pub fn is_scaled(&self) -> bool {
+        self.scale.is_some()
+    }
+
     /// The instant by the wall clock, whatever the scale: for signatures, logs, and the guard of the clock.
     #[must_use]
     pub fn wall(&self) -> Moment {

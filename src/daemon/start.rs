@@ -10,7 +10,7 @@ use crate::config::settings::{Config, ConsoleFormat, Listen, ProviderConfig, Sco
 use crate::config::Secret;
 use crate::daemon::Failure;
 use crate::daemon::deliver::Providers;
-use crate::hooks::guard::Resolver;
+use crate::hooks::guard::PublicOnly;
 use crate::http::{self, Address, Listener};
 use crate::provider::{self, Printer};
 use crate::shapes::signature::SigningKey;
@@ -61,7 +61,7 @@ pub(super) fn providers(config: &Config, printer: &Printer) -> Result<Providers,
                 url: url.clone(),
                 keys: keys(&format!("lines.{name}.secret"), secrets)?,
                 budget: millis(*timeout),
-                resolver: (!allow_private).then(|| Arc::new(Resolver::default()) as _),
+                resolver: (!allow_private).then(|| Arc::new(PublicOnly::system()) as _),
             },
         };
         let provider = provider::build(settings).map_err(|why| Failure::setup(format!("lines.{name}: {why}")))?;

@@ -18,7 +18,7 @@ use crate::engine::group::Group;
 use crate::engine::guard::ClockGuard;
 use crate::engine::ports::Fault;
 use crate::engine::reads::Snapshot;
-use crate::engine::record::NameId;
+use crate::engine::record::{Change, NameId};
 use crate::id::SendId;
 use crate::limits;
 use crate::moment::{DAY, Moment, SECOND};
@@ -36,8 +36,8 @@ pub(super) enum Wakeup {
     Door(SendId, oneshot::Sender<bool>),
     /// A call ended.
     Ended(SendId, Verdict),
-    /// A hook took a record, or did not take it in time.
-    HookEnded(NameId, u64, bool),
+    /// What the courier of hooks wants kept.
+    Keep(Change),
     /// New rules; answers what is in use and would be lost, and then nothing has changed.
     Reload(Arc<Book>, oneshot::Sender<Result<(), String>>),
     /// What has outlived so many days is forgotten.
@@ -129,7 +129,7 @@ impl Loop {
                 let _ = reply.send(open);
             }
             Wakeup::Ended(send, verdict) => self.engine.settle(send, verdict, now),
-            Wakeup::HookEnded(hook, seq, taken) => self.engine.hook_ended(hook, seq, taken, now),
+            Wakeup::Keep(change) => self.engine.keep(change),
             Wakeup::Reload(book, reply) => {
                 let _ = reply.send(self.reload(book));
             }

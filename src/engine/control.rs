@@ -225,9 +225,9 @@ impl Engine {
         Ok(replayed)
     }
 
-    /// A hook took a record, or did not take it in time.
-    pub fn hook_ended(&mut self, hook: NameId, seq: u64, taken: bool, now: Moment) {
-        self.push(if taken { Change::HookDone(hook, seq) } else { Change::HookDead(hook, seq, now) });
+    /// Keeps what the courier of hooks learnt.
+    pub fn keep(&mut self, change: Change) {
+        self.push(change);
     }
 
     /// How many conversations are in use of each line and flow that `book` no longer has.
@@ -252,6 +252,7 @@ impl Engine {
     /// New rules. Conversations that wait are planned again, a piece at a time, by [`Engine::replan_some`].
     pub fn reload(&mut self, book: Arc<Book>) {
         self.book = book;
+        self.number_names();
         self.replan = Some(0);
     }
 

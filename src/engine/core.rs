@@ -103,6 +103,7 @@ impl Engine {
             other => engine.restore(other),
         })?;
         engine.last_alive = alive;
+        engine.number_names();
         let down = alive.map_or(0, |at| now.since(at));
         engine.adopt_orphans(dangling, now);
         if down > limits::DOWN {
@@ -206,6 +207,14 @@ impl Engine {
                 let id = self.number(name);
                 self.paces.entry(id).or_default().close_until(now.plus(line.catch_up_wait));
             }
+        }
+    }
+
+    /// Numbers for all hooks of the rules in force, so that records and couriers speak of the same.
+    pub(super) fn number_names(&mut self) {
+        let book = Arc::clone(&self.book);
+        for hook in &book.hooks {
+            self.number(&hook.name);
         }
     }
 
