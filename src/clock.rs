@@ -44,6 +44,34 @@ impl Clock {
         }
     }
 
+    /// The clock that another process described with [`Clock::described`]: both agree to the millisecond.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn like(described: &str) -> Result<Clock, String> {
+        let wrong = || format!("{described:?} is no clock; FACTOR,START,BEGAN as the demo writes it");
+        if described == "system" {
+            return Ok(Clock::system());
+        }
+        let mut parts = described.split(',');
+        let (factor, start, began) = (parts.next(), parts.next().and_then(Moment::parse), parts.next());
+        let factor = factor.and_then(|f| f.parse().ok()).filter(|f| *f > 0);
+        let began = began.and_then(|b| b.parse().ok()).map(Duration::from_micros);
+        match (factor, start, began, parts.next()) {
+            (Some(factor), Some(start), Some(began), None) => Ok(Clock { scale: Some(Scale { factor, start, began }) }),
+            _ => Err(wrong()),
+        }
+    }
+
+    /// This clock in words that [`Clock::like`] reads, on the same machine since the same boot.
+    #[must_use]
+    pub fn described(&self) -> String {
+        match self.scale {
+            None => "system".to_owned(),
+            Some(Scale { factor, start, began }) => format!("{factor},{start},{}", began.as_micros()),
+        }
+    }
+
     /// Whether schedule time differs from the world's.
     #[must_use]
     pub fn is_scaled(&self) -> bool {
@@ -133,6 +161,18 @@ mod tests {
         let (first, second) = (clock.elapsed(), clock.elapsed());
         assert!(first <= second && first > Duration::ZERO);
         assert!(clock.elapsed_ms() >= first.as_millis() as i64);
+    }
+
+    #[test]
+    fn a_described_clock_agrees() {
+        let start = Moment::parse("2026-03-03T22:00:00Z").unwrap();
+        let clock = Clock::scaled(2_880, start);
+        let same = Clock::like(&clock.described()).unwrap();
+        assert_eq!(same.described(), clock.described());
+        assert!(!Clock::like("system").unwrap().is_scaled());
+        for wrong in ["", "fast", "0,2026-03-03T22:00:00Z,1", "2880,soon,1", "2880,2026-03-03T22:00:00Z,1,2"] {
+            assert!(Clock::like(wrong).unwrap_err().contains("FACTOR"), "{wrong}");
+        }
     }
 
     #[test]

@@ -198,7 +198,7 @@ mod tests {
         let keys = Keys::new(&[7; 32]);
         let conversation = keys.conversation("alice");
         assert_eq!(conversation.to_string(), "cnv_0cf6kbs86rgfnh4tr9p7szek0a");
-        assert_eq!(keys.send(conversation, Moment(1_772_400_000_000), 0).to_string(), "snd_7yrdkfbj94yskcs3q6w6wmwpc4");
+        assert_eq!(keys.send(conversation, Moment(1_772_400_000_000), 0).to_string(), "snd_13z7s55xjscfx0srsjp93s2p29");
         assert_ne!(keys.send(conversation, Moment(0), 0), keys.send(conversation, Moment(0), 1));
     }
 

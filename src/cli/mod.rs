@@ -8,6 +8,7 @@ pub mod client;
 pub mod explain;
 pub mod plan;
 pub mod print;
+pub mod serve;
 pub mod verbs;
 
 use std::io::{self, Write};

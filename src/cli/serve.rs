@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use crate::clock::Clock;
 use crate::config::{self, env};
 use crate::daemon::{self, Start, logs};
-use crate::moment::Moment;
 
 /// What `serve` was asked for.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +15,8 @@ pub struct Asked {
     pub config: Option<PathBuf>,
     /// Conversations whose line or flow is no longer configured are called off.
     pub drop: bool,
-    /// Schedule time that begins at an instant and runs so many times faster: the demo's.
-    pub scaled: Option<(Moment, u32)>,
+    /// The clock in the words of [`Clock::described`]: the demo's; the machine's where absent.
+    pub clock: Option<String>,
 }
 
 /// Runs the daemon; answers the exit code.
@@ -35,9 +34,12 @@ pub fn serve(asked: Asked) -> u8 {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let clock = match asked.scaled {
-        Some((start, factor)) => Clock::scaled(factor, start),
-        None => Clock::system(),
+    let clock = match asked.clock.as_deref().map_or_else(|| Ok(Clock::system()), Clock::like) {
+        Ok(clock) => clock,
+        Err(why) => {
+            eprintln!("reengaged serve: --clock: {why}");
+            return 2;
+        }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

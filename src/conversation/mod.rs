@@ -14,7 +14,9 @@
 
 pub mod answer;
 mod event;
+mod operator;
 mod policy;
+mod sending;
 mod state;
 mod step;
 mod turn;

@@ -3,8 +3,8 @@
 //! Total and pure: every event has an answer in every state, and where nothing changes the answer says why.
 
 use crate::conversation::answer::Choice;
-use crate::conversation::event::{Event, Finish, Ignored, Report, SendOutcome, Step, Verdict};
-use crate::conversation::policy::{ArmOn, InDoubt, Policy};
+use crate::conversation::event::{Event, Finish, Ignored, Report, SendOutcome, Step};
+use crate::conversation::policy::{ArmOn, Policy};
 use crate::conversation::state::{Outcome, Phase, Purpose, State};
 use crate::conversation::turn::Turn;
 use crate::limits;
@@ -243,95 +243,6 @@ impl Turn<'_> {
         self.state.opted_out = false;
     }
 
-    fn hold(&mut self) {
-        if self.state.held || self.state.outcome().is_some() {
-            return self.ignore(Ignored::NothingToDo);
-        }
-        self.because(Reason::Held { at: self.now });
-        self.state.held = true;
-    }
-
-    fn release(&mut self) {
-        if !self.state.held {
-            return self.ignore(Ignored::NothingToDo);
-        }
-        self.because(Reason::Released { at: self.now });
-        self.state.held = false;
-        if self.state.phase == Phase::Waiting && self.state.purpose == Purpose::FollowUp {
-            self.plan();
-        }
-    }
-
-    /// Whether a follow-up is planned that an operator can still move.
-    fn movable(&self) -> bool {
-        match self.state.phase {
-            Phase::Waiting | Phase::Retrying => self.state.purpose == Purpose::FollowUp,
-            Phase::Answering => self.state.wake.is_some(),
-            _ => false,
-        }
-    }
-
-    fn postpone(&mut self, until: Moment) {
-        if !self.movable() {
-            return self.ignore(Ignored::NothingToDo);
-        }
-        self.because(Reason::Postponed { at: until });
-        self.state.earliest = Some(until);
-        self.replan();
-    }
-
-    fn send_now(&mut self) {
-        if !self.movable() {
-            return self.ignore(Ignored::NothingToDo);
-        }
-        self.because(Reason::SentNow { at: self.now });
-        self.state.earliest = None;
-        self.state.hurried = true;
-        self.replan();
-    }
-
-    /// Made again on an operator's word: planned from now on, as if the call in doubt had been refused.
-    fn resend(&mut self) {
-        let in_doubt = match self.state.phase {
-            Phase::Sending => self.state.doubt,
-            Phase::Answering => self.state.sent == Some(SendOutcome::Unknown),
-            _ => false,
-        };
-        if !in_doubt {
-            return self.ignore(Ignored::NothingToDo);
-        }
-        self.because(Reason::SentNow { at: self.now });
-        if self.state.phase == Phase::Answering && self.state.wake.is_some() {
-            self.state.step = self.state.step.saturating_sub(1);
-        }
-        self.state.phase = Phase::Waiting;
-        self.state.doubt = false;
-        self.state.sent = None;
-        self.plan();
-    }
-
-    fn replan(&mut self) {
-        if self.state.phase == Phase::Retrying {
-            self.state.phase = Phase::Waiting;
-        }
-        self.plan();
-    }
-
-    fn policy_changed(&mut self) {
-        if !self.movable() || self.state.phase == Phase::Retrying {
-            return self.ignore(Ignored::NothingToDo);
-        }
-        self.because(Reason::PolicyChanged { at: self.now });
-        if !self.policy.rules.enabled {
-            return self.skip(SkipReason::FlowDisabled);
-        }
-        if self.state.phase == Phase::Answering && self.state.step >= self.policy.ladder() {
-            self.end_send(SendOutcome::Cancelled);
-            return self.rest(None);
-        }
-        self.plan();
-    }
-
     fn woke(&mut self) {
         if self.state.wake_at().is_none_or(|wake| self.now < wake) {
             return self.ignore(Ignored::NothingToDo);
@@ -372,105 +283,5 @@ impl Turn<'_> {
         } else {
             self.claim();
         }
-    }
-
-    fn sent(&mut self, silence: Moment, step: u8, verdict: Verdict) {
-        let state = &self.state;
-        if state.phase != Phase::Sending || state.silence != silence || state.step != step {
-            return self.ignore(Ignored::NotInHand);
-        }
-        match verdict {
-            Verdict::Accepted(at) => self.handed_over(at, SendOutcome::Accepted),
-            Verdict::Refused(refusal) => self.refused(refusal.reason()),
-            Verdict::Busy(after) => self.retry(after),
-            Verdict::NotBegun if state.attempt >= limits::ATTEMPTS => self.skip(SkipReason::TooLate),
-            Verdict::NotBegun => {
-                self.state.phase = Phase::Waiting;
-                self.attempt_again(self.now);
-            }
-            Verdict::Unknown if self.policy.in_doubt == InDoubt::Resend => self.retry(0),
-            Verdict::Unknown if self.policy.line.correlation => {
-                self.count_as_sent();
-                self.state.doubt = true;
-            }
-            Verdict::Unknown => self.unknown(),
-        }
-    }
-
-    fn unknown(&mut self) {
-        self.handed_over(self.now, SendOutcome::Unknown);
-    }
-
-    /// Handed over, or so it must be assumed.
-    fn handed_over(&mut self, at: Moment, outcome: SendOutcome) {
-        let purpose = self.state.purpose;
-        self.state.handed_over = Some(at);
-        self.end_send(outcome);
-        if purpose == Purpose::Ask {
-            // We have just spoken for the bot: a new silence begins.
-            self.state.question = Some(at);
-            self.state.phase = Phase::Quiet;
-            self.state.later = false;
-            return self.arm(at);
-        }
-        self.report(Report::FollowUpSent { unknown: outcome == SendOutcome::Unknown });
-        self.state.expires = Some(at.plus(self.policy.expires_after));
-        self.rest(None);
-        if self.state.step + 1 < self.policy.ladder() {
-            self.state.step += 1;
-            self.state.attempt = 0;
-            self.state.hurried = false;
-            self.state.earliest = None;
-            self.plan();
-        }
-    }
-
-    fn refused(&mut self, reason: SkipReason) {
-        self.end_send(SendOutcome::Rejected(reason));
-        self.report(Report::Skipped(reason));
-        self.rest(None);
-    }
-
-    fn retry(&mut self, after: i64) {
-        let attempt = self.state.attempt;
-        if attempt >= limits::ATTEMPTS {
-            return self.refused(SkipReason::LineCannot);
-        }
-        let doubled = limits::BACKOFF.saturating_mul(1 << attempt.saturating_sub(1).min(20));
-        let backoff = doubled.min(limits::BACKOFF_CEILING).max(after.min(limits::RETRY_AFTER_CEILING));
-        self.because(Reason::Retry { at: self.now.plus(backoff), attempt: attempt + 1 });
-        self.state.phase = Phase::Retrying;
-        self.attempt_again(self.now.plus(backoff));
-    }
-
-    fn attempt_again(&mut self, wake: Moment) {
-        self.state.wake = Some(wake);
-        self.state.doubt = false;
-        if self.state.expires.is_none() {
-            self.state.expires = Some(self.now.plus(self.policy.expires_after));
-        }
-    }
-
-    fn found(&mut self, silence: Moment, step: u8, verdict: Verdict) {
-        let planned = match self.state.phase {
-            Phase::Waiting | Phase::Retrying => true,
-            Phase::Answering => self.state.wake.is_some(),
-            _ => false,
-        };
-        if !planned || self.state.silence != silence || self.state.step != step {
-            return self.ignore(Ignored::NotInHand);
-        }
-        self.state.phase = Phase::Sending;
-        self.state.attempt = self.state.attempt.max(1);
-        self.state.wake = Some(self.now.plus(limits::DOUBT));
-        self.sent(silence, step, verdict);
-    }
-
-    /// The process that made the call is gone: nobody will tell how it ended.
-    fn orphaned(&mut self) {
-        if self.state.phase != Phase::Sending || self.state.doubt {
-            return self.ignore(Ignored::NothingToDo);
-        }
-        self.sent(self.state.silence, self.state.step, Verdict::Unknown);
     }
 }

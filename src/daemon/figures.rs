@@ -10,8 +10,16 @@ use crate::moment::SECOND;
 /// All figures, in the order in which they are read: the first is the first graph to look at.
 pub(super) fn render(snapshot: &Snapshot, store: &dyn Store) -> Vec<Figure> {
     let mut figures = vec![
-        gauge("oldest_due_lateness_seconds", "By how much the oldest follow-up that is due is late.", seconds(snapshot.oldest_due_lateness)),
-        gauge("sending_held", "1 while all sending is held: a copied or restored store, a clock that jumped.", flag(snapshot.standing.held.is_some())),
+        gauge(
+            "oldest_due_lateness_seconds",
+            "By how much the oldest follow-up that is due is late.",
+            seconds(snapshot.oldest_due_lateness),
+        ),
+        gauge(
+            "sending_held",
+            "1 while all sending is held: a copied or restored store, a clock that jumped.",
+            flag(snapshot.standing.held.is_some()),
+        ),
         gauge("pauses", "Pauses in force.", snapshot.standing.paused.len() as f64),
         gauge("store_failed", "1 when the store can keep nothing any more.", flag(snapshot.standing.failed.is_some())),
         gauge("doubts", "Sends whose outcome is unknown.", snapshot.doubts as f64),
@@ -36,7 +44,8 @@ pub(super) fn render(snapshot: &Snapshot, store: &dyn Store) -> Vec<Figure> {
         figures.push(counter("events_ignored", "Events that changed nothing, by reason.", *count).labelled("reason", why));
     }
     for ((outcome, reason), count) in &counters.sends {
-        figures.push(counter("sends", "Sends ended, by outcome and reason.", *count).labelled("outcome", outcome).labelled("reason", reason));
+        figures
+            .push(counter("sends", "Sends ended, by outcome and reason.", *count).labelled("outcome", outcome).labelled("reason", reason));
     }
     for (kind, count) in &counters.reports {
         figures.push(counter("reports", "Reports made, by type.", *count).labelled("type", kind));

@@ -10,7 +10,7 @@ use crate::config::settings::Config;
 use crate::daemon::wakeups::Wakeup;
 use crate::daemon::{Failure, Shared, start};
 use crate::engine::group::Told;
-use crate::engine::ports::{Fault, Store};
+use crate::engine::ports::Fault;
 use crate::engine::record::{Change, HookRecord};
 use crate::hooks::courier::{Courier, Office};
 use crate::hooks::deliver::{Hook, Letter};
@@ -57,7 +57,8 @@ fn configured(shared: &Shared) -> Vec<Hook> {
 fn hook(shared: &Shared, config: &Config, name: &str) -> Result<Option<Hook>, Failure> {
     let (Some(settings), Some(id)) = (config.hooks.get(name), shared.names.find(name)) else { return Ok(None) };
     let resolver = (!settings.allow_private).then(|| Arc::new(PublicOnly::system()) as _);
-    let client = client::build(&client::Settings { resolver, roots: Vec::new() }).map_err(|why| Failure::setup(format!("hooks.{name}: {why}")))?;
+    let client =
+        client::build(&client::Settings { resolver, roots: Vec::new() }).map_err(|why| Failure::setup(format!("hooks.{name}: {why}")))?;
     let keys = start::keys(&format!("hooks.{name}.secret"), &settings.secrets)?;
     Ok(Some(Hook { id, name: Arc::from(name), url: settings.url.clone(), keys, client }))
 }

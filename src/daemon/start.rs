@@ -6,8 +6,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::config::settings::{Config, ConsoleFormat, Listen, ProviderConfig, Scopes};
 use crate::config::Secret;
+use crate::config::settings::{Config, ConsoleFormat, Listen, ProviderConfig, Scopes};
 use crate::daemon::Failure;
 use crate::daemon::deliver::Providers;
 use crate::hooks::guard::PublicOnly;

@@ -32,8 +32,7 @@ pub(super) struct Person {
 }
 
 /// The questions of the flow.
-pub(super) const QUESTIONS: [&str; 3] =
-    ["What is your full name?", "Which city do you live in?", "Please send a photo of your document."];
+pub(super) const QUESTIONS: [&str; 3] = ["What is your full name?", "Which city do you live in?", "Please send a photo of your document."];
 
 /// The curtain rises at 17:00 in Bogotá; offices close at 19:00 and open at 8:00, fifteen hours later.
 pub(super) fn cast() -> Vec<Person> {
@@ -53,7 +52,8 @@ pub(super) fn cast() -> Vec<Person> {
         "Karen", "Luis", "Marta", "Nico", "Olga", "Pablo", "Quique", "Rosa", "Sara", "Tomás", "Úrsula", "Víctor", "Wendy", "Ximena",
         "Yago", "Zoe", "Andrés", "Beatriz", "César", "Daniela", "Emilio", "Fabiola", "Gabriel", "Helena", "Iván", "Julia",
     ];
-    let roles = [Role::Resumes(12), Role::Silent, Role::ComesBack(15), Role::Resumes(25), Role::Replies(10, "no gracias"), Role::ComesBack(30)];
+    let roles =
+        [Role::Resumes(12), Role::Silent, Role::ComesBack(15), Role::Resumes(25), Role::Replies(10, "no gracias"), Role::ComesBack(30)];
     for (i, name) in others.into_iter().enumerate() {
         // Spread over the evening, the night and the next morning.
         let asked = 30 + (i as Minutes * 43) % 1_050;

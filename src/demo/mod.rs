@@ -147,8 +147,6 @@ impl Play {
                 self.screen.wrote(now, name, text, &answer);
                 if answer["state"] == "quiet" {
                     self.later(1, name, Act::Succeeds);
-                } else if person.explained {
-                    self.explain(name).await?;
                 }
             }
             Act::Succeeds => {
@@ -172,8 +170,7 @@ impl Play {
             return Err(format!("the console provider printed something unknown: {line}"));
         };
         let again = data["purpose"] == "question";
-        let late = data["silence"].as_str().and_then(Moment::parse).is_some_and(|silence| at.since(silence) > HOUR);
-        self.screen.received(at, name, text, again, late);
+        self.screen.received(at, name, text, again);
         let role = self.people.get(name).map(|person| person.role);
         match role {
             Some(Role::Resumes(after)) if !again => self.later(after, name, Act::Writes("Yes".to_owned())),

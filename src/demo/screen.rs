@@ -7,15 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono_tz::America::Bogota;
 use serde_json::Value;
 
-use crate::moment::Moment;
+use crate::moment::{HOUR, Moment};
+
+const HELD: &str = "  (held until business hours)";
+const LATER: &str = "  (put off, as they asked)";
 
 /// The screen, and what it counts while it shows.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
     nudged: BTreeSet<String>,
+    /// Whose follow-up was put off to the opening, or to when they asked for, with the words that say so.
+    put_off: BTreeMap<String, &'static str>,
     replied: BTreeSet<String>,
     at_once: usize,
     held: usize,
+    later: usize,
     asked_again: usize,
     unprompted: usize,
 }
@@ -30,11 +36,17 @@ impl Screen {
         println!("embedded store; only its schedule time runs fast (x{factor}). Times are Bogotá's.");
         println!();
         println!("The flow: after 45 minutes of silence, \"You have an active process in progress, would you like to continue?\"");
-        println!("with [Yes] and [No]; from 8:00 to 19:00, otherwise at the next opening; over 6 hours after it. Curtain: {}.", local(curtain));
+        println!(
+            "with [Yes] and [No]; from 8:00 to 19:00, otherwise at the next opening; over 6 hours after it. Curtain: {}.",
+            local(curtain)
+        );
         println!();
     }
 
-    pub(super) fn asked(&self, at: Moment, name: &str, question: &str, due: Option<Moment>) {
+    pub(super) fn asked(&mut self, at: Moment, name: &str, question: &str, due: Option<Moment>) {
+        if due.is_some_and(|due| due.since(at) > HOUR) {
+            self.put_off.insert(name.to_owned(), HELD);
+        }
         let due = due.map_or_else(|| "no follow-up is planned".to_owned(), |due| format!("follow-up planned for {}", local(due)));
         line(at, name, &format!("is asked \"{question}\" and goes quiet; {due}"));
     }
@@ -45,18 +57,19 @@ impl Screen {
         }
     }
 
-    pub(super) fn received(&mut self, at: Moment, name: &str, text: &str, again: bool, late: bool) {
+    pub(super) fn received(&mut self, at: Moment, name: &str, text: &str, again: bool) {
         if again {
             self.asked_again += 1;
             return line(at, name, &format!("<- \"{text}\" (the last unanswered question, again)"));
         }
         self.nudged.insert(name.to_owned());
-        if late {
-            self.held += 1;
-        } else {
-            self.at_once += 1;
-        }
-        line(at, name, &format!("<- \"{text}\" [Yes] [No]{}", if late { "  (held until business hours)" } else { "" }));
+        let put_off = self.put_off.remove(name).unwrap_or_default();
+        *match put_off {
+            HELD => &mut self.held,
+            LATER => &mut self.later,
+            _ => &mut self.at_once,
+        } += 1;
+        line(at, name, &format!("<- \"{text}\" [Yes] [No]{put_off}"));
     }
 
     /// Whether this person has already said something to a follow-up.
@@ -73,7 +86,10 @@ impl Screen {
             }
             "quiet" => "the bot has the next word".to_owned(),
             "waiting" | "sending" => match answer["due_at"].as_str().and_then(Moment::parse) {
-                Some(due) if due > at.plus(crate::moment::HOUR) => format!("asked again later, at {}", local(due)),
+                Some(due) if due.since(at) > HOUR => {
+                    self.put_off.insert(name.to_owned(), LATER);
+                    format!("later: planned again for {}", local(due))
+                }
                 _ => "resumed: the last unanswered question goes out again".to_owned(),
             },
             other => format!("{other}: over"),
@@ -97,7 +113,11 @@ impl Screen {
     pub(super) fn table(&self, ends: &BTreeMap<String, usize>) {
         println!();
         println!("How the day ended");
-        println!("  follow-ups sent         {:>3}   {} after 45 minutes, {} held until business hours", self.at_once + self.held, self.at_once, self.held);
+        let (sent, held, later) = (self.at_once + self.held + self.later, self.held, self.later);
+        println!(
+            "  follow-ups sent         {sent:>3}   {} after 45 minutes, {held} held until business hours, {later} put off as asked",
+            self.at_once
+        );
         println!("  questions asked again   {:>3}   after \"Yes\"", self.asked_again);
         println!("  answered unprompted     {:>3}   and so never bothered", self.unprompted);
         println!();
@@ -115,6 +135,6 @@ fn line(at: Moment, name: &str, what: &str) {
 }
 
 fn local(at: Moment) -> String {
-    chrono::DateTime::from_timestamp_millis(at.0).map_or_else(|| at.to_string(), |utc| utc.with_timezone(&Bogota).format("%a %H:%M").to_string())
+    chrono::DateTime::from_timestamp_millis(at.0)
+        .map_or_else(|| at.to_string(), |utc| utc.with_timezone(&Bogota).format("%a %H:%M").to_string())
 }
-

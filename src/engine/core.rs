@@ -161,7 +161,12 @@ impl Engine {
             Restored::Hook(record) => {
                 self.next_hook = self.next_hook.max(record.seq + 1);
                 for hook in &record.hooks {
-                    self.pending.released.told.push(Told { hook: *hook, seq: record.seq, conversation: record.conversation, at: record.at });
+                    self.pending.released.told.push(Told {
+                        hook: *hook,
+                        seq: record.seq,
+                        conversation: record.conversation,
+                        at: record.at,
+                    });
                 }
             }
             Restored::Held(why) => self.held = Some(why),

@@ -1,0 +1,113 @@
+//! Rows of the table for calls: how one ended, that nobody will ever know, that the ledger knows of one.
+//!
+//! Not the call: providers make those, and say what it meant.
+
+use crate::conversation::event::{Ignored, Report, SendOutcome, Verdict};
+use crate::conversation::policy::InDoubt;
+use crate::conversation::state::{Phase, Purpose};
+use crate::conversation::turn::Turn;
+use crate::limits;
+use crate::moment::Moment;
+use crate::schedule::{Reason, SkipReason};
+
+impl Turn<'_> {
+    pub(super) fn sent(&mut self, silence: Moment, step: u8, verdict: Verdict) {
+        let state = &self.state;
+        if state.phase != Phase::Sending || state.silence != silence || state.step != step {
+            return self.ignore(Ignored::NotInHand);
+        }
+        match verdict {
+            Verdict::Accepted(at) => self.handed_over(at, SendOutcome::Accepted),
+            Verdict::Refused(refusal) => self.refused(refusal.reason()),
+            Verdict::Busy(after) => self.retry(after),
+            Verdict::NotBegun if state.attempt >= limits::ATTEMPTS => self.skip(SkipReason::TooLate),
+            Verdict::NotBegun => {
+                self.state.phase = Phase::Waiting;
+                self.attempt_again(self.now);
+            }
+            Verdict::Unknown if self.policy.in_doubt == InDoubt::Resend => self.retry(0),
+            Verdict::Unknown if self.policy.line.correlation => {
+                self.count_as_sent();
+                self.state.doubt = true;
+            }
+            Verdict::Unknown => self.unknown(),
+        }
+    }
+
+    pub(super) fn unknown(&mut self) {
+        self.handed_over(self.now, SendOutcome::Unknown);
+    }
+
+    /// Handed over, or so it must be assumed.
+    fn handed_over(&mut self, at: Moment, outcome: SendOutcome) {
+        let purpose = self.state.purpose;
+        self.state.handed_over = Some(at);
+        self.end_send(outcome);
+        if purpose == Purpose::Ask {
+            // We have just spoken for the bot: a new silence begins.
+            self.state.question = Some(at);
+            self.state.phase = Phase::Quiet;
+            self.state.later = false;
+            return self.arm(at);
+        }
+        self.report(Report::FollowUpSent { unknown: outcome == SendOutcome::Unknown });
+        self.state.expires = Some(at.plus(self.policy.expires_after));
+        self.rest(None);
+        if self.state.step + 1 < self.policy.ladder() {
+            self.state.step += 1;
+            self.state.attempt = 0;
+            self.state.hurried = false;
+            self.state.earliest = None;
+            self.plan();
+        }
+    }
+
+    fn refused(&mut self, reason: SkipReason) {
+        self.end_send(SendOutcome::Rejected(reason));
+        self.report(Report::Skipped(reason));
+        self.rest(None);
+    }
+
+    fn retry(&mut self, after: i64) {
+        let attempt = self.state.attempt;
+        if attempt >= limits::ATTEMPTS {
+            return self.refused(SkipReason::LineCannot);
+        }
+        let doubled = limits::BACKOFF.saturating_mul(1 << attempt.saturating_sub(1).min(20));
+        let backoff = doubled.min(limits::BACKOFF_CEILING).max(after.min(limits::RETRY_AFTER_CEILING));
+        self.because(Reason::Retry { at: self.now.plus(backoff), attempt: attempt + 1 });
+        self.state.phase = Phase::Retrying;
+        self.attempt_again(self.now.plus(backoff));
+    }
+
+    fn attempt_again(&mut self, wake: Moment) {
+        self.state.wake = Some(wake);
+        self.state.doubt = false;
+        if self.state.expires.is_none() {
+            self.state.expires = Some(self.now.plus(self.policy.expires_after));
+        }
+    }
+
+    pub(super) fn found(&mut self, silence: Moment, step: u8, verdict: Verdict) {
+        let planned = match self.state.phase {
+            Phase::Waiting | Phase::Retrying => true,
+            Phase::Answering => self.state.wake.is_some(),
+            _ => false,
+        };
+        if !planned || self.state.silence != silence || self.state.step != step {
+            return self.ignore(Ignored::NotInHand);
+        }
+        self.state.phase = Phase::Sending;
+        self.state.attempt = self.state.attempt.max(1);
+        self.state.wake = Some(self.now.plus(limits::DOUBT));
+        self.sent(silence, step, verdict);
+    }
+
+    /// The process that made the call is gone: nobody will tell how it ended.
+    pub(super) fn orphaned(&mut self) {
+        if self.state.phase != Phase::Sending || self.state.doubt {
+            return self.ignore(Ignored::NothingToDo);
+        }
+        self.sent(self.state.silence, self.state.step, Verdict::Unknown);
+    }
+}
