@@ -57,10 +57,10 @@ fn configured(shared: &Shared) -> Vec<Hook> {
 fn hook(shared: &Shared, config: &Config, name: &str) -> Result<Option<Hook>, Failure> {
     let (Some(settings), Some(id)) = (config.hooks.get(name), shared.names.find(name)) else { return Ok(None) };
     let resolver = (!settings.allow_private).then(|| Arc::new(PublicOnly::system()) as _);
-    let client =
-        client::build(&client::Settings { resolver, roots: Vec::new() }).map_err(|why| Failure::setup(format!("hooks.{name}: {why}")))?;
+    let client = client::build(&client::Settings { resolver, ..client::Settings::default() })
+        .map_err(|why| Failure::setup(format!("hooks.{name}: {why}")))?;
     let keys = start::keys(&format!("hooks.{name}.secret"), &settings.secrets)?;
-    Ok(Some(Hook { id, name: Arc::from(name), url: settings.url.clone(), keys, client }))
+    Ok(Some(Hook { id, name: Arc::from(name), url: settings.url.clone(), keys, client, allow_private: settings.allow_private }))
 }
 
 struct Desk {

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::config::Secret;
 use crate::config::settings::{Config, ConsoleFormat, Listen, ProviderConfig, Scopes};
 use crate::daemon::Failure;
@@ -38,7 +39,7 @@ pub(super) fn bounds(config: &Config) -> http::Settings {
         head: millis(server.header_timeout),
         body: millis(server.body_timeout),
         connections: server.max_connections,
-        ..http::Settings::default()
+        ..http::Settings::standard(|| Clock::system().elapsed())
     }
 }
 

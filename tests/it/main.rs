@@ -11,6 +11,7 @@ mod systemd;
 mod tidy;
 mod typed;
 mod vectors;
+mod whole;
 mod wire;
 
 use std::path::PathBuf;
