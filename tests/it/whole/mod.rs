@@ -4,6 +4,3 @@ mod kill;
 mod life;
 mod process;
 mod receiver;
-
-pub use process::Daemon;
-pub use receiver::Receiver;

@@ -42,6 +42,7 @@ impl Daemon {
             .arg(dir.join("config.toml"))
             .args(extra)
             .env("NOTIFY_SOCKET", &socket)
+            .env("REENGAGED_TEST_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
@@ -101,6 +102,7 @@ impl Drop for Daemon {
 }
 
 /// A client that neither pools for long nor follows anything.
+#[allow(clippy::disallowed_methods, reason = "a test's own client: it follows no redirect that it meets")]
 pub fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client")

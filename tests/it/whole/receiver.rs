@@ -1,7 +1,6 @@
 //! A receiver of messages that writes down every request it fully read before it answers.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +9,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,7 +24,7 @@ pub struct Receiver {
     pub url: String,
     received: Arc<Mutex<Received>>,
     count: Arc<watch::Sender<usize>>,
-    delay_ms: Arc<AtomicU64>,
+    delay: Duration,
 }
 
 impl Receiver {
@@ -30,15 +32,15 @@ impl Receiver {
     pub async fn start(delay: Duration) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/message", listener.local_addr().expect("an address"));
-        let delay_ms = Arc::new(AtomicU64::new(delay.as_millis() as u64));
-        let receiver = Receiver { url, received: Arc::default(), count: Arc::new(watch::Sender::new(0)), delay_ms };
+        let receiver = Receiver { url, received: Arc::default(), count: Arc::new(watch::Sender::new(0)), delay };
         let app = Router::new().route("/message", post(take)).with_state(receiver.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let service = TowerToHyperService::new(app.clone());
+                tokio::spawn(async move { http1::Builder::new().serve_connection(TokioIo::new(stream), service).await });
+            }
+        });
         receiver
-    }
-
-    pub fn set_delay(&self, delay: Duration) {
-        self.delay_ms.store(delay.as_millis() as u64, Ordering::SeqCst);
     }
 
     pub fn received(&self) -> Received {
@@ -63,6 +65,6 @@ async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes)
     receiver.received.lock().expect("no test panics while it holds this").entry(key).or_default().push(body);
     receiver.count.send_modify(|n| *n += 1);
     // The delay stands for a slow provider: it keeps calls under way, nothing waits for it.
-    tokio::time::sleep(Duration::from_millis(receiver.delay_ms.load(Ordering::SeqCst))).await;
+    tokio::time::sleep(receiver.delay).await;
     StatusCode::OK
 }
