@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use url::Url;
 
 use crate::conversation::Report;
@@ -16,8 +16,10 @@ use crate::engine::record::{HookRecord, NameId};
 use crate::id::HookId;
 use crate::limits;
 use crate::moment::Moment;
+use crate::shapes::question::Asked;
 use crate::shapes::signature::{self, SigningKey};
-use crate::shapes::{address, pacing, question};
+use crate::shapes::view::Pairs;
+use crate::shapes::{address, pacing};
 
 /// A hook to deliver to.
 #[derive(Clone, Debug)]
@@ -53,37 +55,69 @@ pub struct Letter {
     pub attributes: Vec<(String, String)>,
 }
 
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: String,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    conversation: &'a str,
+    conversation_id: &'a str,
+    line: &'a str,
+    flow: &'a str,
+    episode: u32,
+    step: u8,
+    send: Option<String>,
+    attributes: Pairs<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revived: Option<bool>,
+    /// In `resumed` always: null where nothing was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<Option<Asked<'a>>>,
+}
+
 /// The body: `{"type","timestamp","data"}`.
 #[must_use]
-pub fn body(letter: &Letter) -> Value {
+pub fn body(letter: &Letter) -> String {
     let record = &letter.record;
-    let conversation = if letter.caller.is_empty() { record.conversation.to_string() } else { letter.caller.clone() };
-    let attributes: Map<String, Value> =
-        letter.attributes.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-    let mut data = json!({
-        "conversation": conversation,
-        "conversation_id": record.conversation.to_string(),
-        "line": &*letter.line,
-        "flow": &*letter.flow,
-        "episode": record.episode,
-        "step": record.step,
-        "send": record.send.map(|send| send.to_string()),
-        "attributes": attributes,
-    });
+    let conversation_id = record.conversation.to_string();
+    let kind = record.report.kind();
+    let mut data = Data {
+        conversation: if letter.caller.is_empty() { &conversation_id } else { &letter.caller },
+        conversation_id: &conversation_id,
+        line: &letter.line,
+        flow: &letter.flow,
+        episode: record.episode,
+        step: record.step,
+        send: record.send.map(|send| send.to_string()),
+        attributes: Pairs(&letter.attributes),
+        outcome: None,
+        reason: None,
+        revived: None,
+        question: None,
+    };
     match record.report {
-        Report::FollowUpSent { unknown } => data["outcome"] = Value::from(if unknown { "unknown" } else { "accepted" }),
+        Report::FollowUpSent { unknown } => data.outcome = Some(if unknown { "unknown" } else { "accepted" }),
         Report::Resumed { revived } => {
-            data["revived"] = Value::from(revived);
-            data["question"] = record.question.as_ref().map_or(Value::Null, question::to_json);
+            data.revived = Some(revived);
+            data.question = Some(record.question.as_ref().map(Asked::from));
         }
-        Report::Skipped(reason) => data["reason"] = Value::from(reason.as_str()),
+        Report::Skipped(reason) => data.reason = Some(reason.as_str()),
         Report::Declined | Report::Succeeded | Report::Failed | Report::Expired | Report::OptedOut => {
-            let kind = record.report.kind();
-            data["outcome"] = Value::from(kind.strip_prefix("conversation.").unwrap_or(kind));
+            data.outcome = kind.strip_prefix("conversation.");
         }
         Report::Started => {}
     }
-    json!({"type": record.report.kind(), "timestamp": record.at.to_string(), "data": data})
+    let body = Body { kind, timestamp: record.at.to_string(), data };
+    serde_json::to_string(&body).expect("texts and numbers are always JSON")
 }
 
 /// Posts a letter to a hook, signed at `wall`, and says what its answer means, with one line for the log.
@@ -93,7 +127,7 @@ pub async fn post(hook: &Hook, letter: &Letter, wall: Moment) -> (Outcome, Strin
     {
         return (Outcome::Failed { after: 0 }, format!("the hook's address {why}"));
     }
-    let body = body(letter).to_string();
+    let body = body(letter);
     let signed = signature::sign(&hook.keys, &letter.id.to_string(), wall, body.as_bytes());
     let mut request = hook.client.post(hook.url.clone()).header(CONTENT_TYPE, "application/json");
     for (name, value) in signed.headers() {
@@ -158,6 +192,11 @@ mod tests {
     use crate::id::{ConversationId, SendId};
     use crate::moment::{HOUR, MINUTE};
     use crate::schedule::SkipReason;
+    use serde_json::{Value, json};
+
+    fn value(letter: &Letter) -> Value {
+        serde_json::from_str(&body(letter)).unwrap()
+    }
 
     fn letter(report: Report) -> Letter {
         let question = Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into() };
@@ -179,7 +218,7 @@ mod tests {
     #[test]
     fn resumed_carries_the_question() {
         assert_eq!(
-            body(&letter(Report::Resumed { revived: true })),
+            value(&letter(Report::Resumed { revived: true })),
             json!({
                 "type": "conversation.resumed",
                 "timestamp": "2026-03-02T12:00:00.000Z",
@@ -194,14 +233,14 @@ mod tests {
         let mut bare = letter(Report::Resumed { revived: false });
         bare.record.question = None;
         bare.caller.clear();
-        let value = body(&bare);
+        let value = value(&bare);
         assert_eq!((&value["data"]["question"], &value["data"]["revived"]), (&Value::Null, &Value::from(false)));
         assert_eq!(value["data"]["conversation"], value["data"]["conversation_id"]);
     }
 
     #[test]
     fn each_type_says_its_own() {
-        for (report, kind, key, value) in [
+        for (report, kind, key, expected) in [
             (Report::FollowUpSent { unknown: false }, "follow_up_sent", "outcome", Some("accepted")),
             (Report::FollowUpSent { unknown: true }, "follow_up_sent", "outcome", Some("unknown")),
             (Report::Skipped(SkipReason::TooLate), "skipped", "reason", Some("too_late")),
@@ -212,9 +251,9 @@ mod tests {
             (Report::OptedOut, "opted_out", "outcome", Some("opted_out")),
             (Report::Started, "started", "outcome", None),
         ] {
-            let body = body(&letter(report));
+            let body = value(&letter(report));
             assert_eq!(body["type"], format!("conversation.{kind}"));
-            assert_eq!(body["data"].get(key).and_then(Value::as_str), value, "{kind}");
+            assert_eq!(body["data"].get(key).and_then(Value::as_str), expected, "{kind}");
             assert_eq!(body["data"].get("question"), None, "{kind}");
         }
     }

@@ -2,43 +2,84 @@
 //!
 //! Not its signature, and not a provider's own format: those with an API of their own write that.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use crate::conversation::{Form, Purpose};
 use crate::engine::ports::Message;
-use crate::shapes::question;
+use crate::shapes::question::Asked;
+use crate::shapes::view::Pairs;
 
-/// The whole body, `{"type":"message.send","timestamp":…,"data":{…}}`. The number as `to` says.
-pub(super) fn body(message: &Message, to: &str) -> Value {
-    let vars: Map<String, Value> = message.vars.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-    let conversation = if message.caller.is_empty() { message.conversation.to_string() } else { message.caller.clone() };
-    json!({
-        "type": "message.send",
-        "timestamp": message.now.to_string(),
-        "data": {
-            "send": message.send.to_string(),
-            "attempt": message.attempt,
-            "conversation": conversation,
-            "conversation_id": message.conversation.to_string(),
-            "line": &*message.line,
-            "flow": &*message.flow,
-            "to": if to.is_empty() { Value::Null } else { Value::from(to) },
-            "purpose": purpose(message.purpose),
-            "form": form(message.form),
-            "text": message.text,
-            "buttons": buttons(message),
-            "template": message.template.as_deref(),
-            "vars": vars,
-            "question": message.question.as_ref().map(question::to_json),
-            "episode": message.episode,
-            "step": message.step,
-            "silence": message.silence.to_string(),
-        },
-    })
+/// The whole body, `{"type":"message.send","timestamp":…,"data":{…}}`, with `to` in place of the message's own.
+pub(super) fn body(message: &Message, to: &str) -> String {
+    let conversation_id = message.conversation.to_string();
+    let data = Data {
+        send: message.send.to_string(),
+        attempt: message.attempt,
+        conversation: if message.caller.is_empty() { &conversation_id } else { &message.caller },
+        conversation_id: &conversation_id,
+        line: &message.line,
+        flow: &message.flow,
+        to: (!to.is_empty()).then_some(to),
+        purpose: purpose(message.purpose),
+        form: form(message.form),
+        text: &message.text,
+        buttons: buttons(message),
+        template: message.template.as_deref(),
+        vars: Pairs(&message.vars),
+        question: message.question.as_ref().map(Asked::from),
+        episode: message.episode,
+        step: message.step,
+        silence: message.silence.to_string(),
+    };
+    let body = Body { kind: "message.send", timestamp: message.now.to_string(), data };
+    serde_json::to_string(&body).expect("texts and numbers are always JSON")
 }
 
-/// The word for what a message is for.
-pub(super) fn purpose(purpose: Purpose) -> &'static str {
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: String,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    send: String,
+    attempt: u8,
+    conversation: &'a str,
+    conversation_id: &'a str,
+    line: &'a str,
+    flow: &'a str,
+    to: Option<&'a str>,
+    purpose: &'static str,
+    form: &'static str,
+    text: &'a str,
+    buttons: Vec<Button<'a>>,
+    template: Option<&'a str>,
+    vars: Pairs<'a>,
+    question: Option<Asked<'a>>,
+    episode: u32,
+    step: u8,
+    silence: String,
+}
+
+/// A button: `choice` is what to tell the events API when it is tapped; `id` also carries conversation and send, so that a
+/// program that sets it on the real button knows an old one when it comes back.
+#[derive(Serialize)]
+struct Button<'a> {
+    id: String,
+    choice: &'static str,
+    title: &'a str,
+}
+
+fn buttons(message: &Message) -> Vec<Button<'_>> {
+    let Some((yes, no)) = &message.buttons else { return Vec::new() };
+    let button = |choice, title| Button { id: format!("{choice}.{}.{}", message.conversation, message.send), choice, title };
+    vec![button("yes", yes), button("no", no)]
+}
+
+fn purpose(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::FollowUp => "follow_up",
         Purpose::Ask => "question",
@@ -50,15 +91,4 @@ fn form(form: Form) -> &'static str {
         Form::Message => "message",
         Form::Template => "template",
     }
-}
-
-/// The buttons: `choice` is what to tell the events API when one is tapped; `id` also carries conversation and send, so that a
-/// program that sets it on the real button knows an old one when it comes back.
-fn buttons(message: &Message) -> Value {
-    let Some((yes, no)) = &message.buttons else { return Value::Array(Vec::new()) };
-    let button = |choice: &str, title: &str| {
-        let id = format!("{choice}.{}.{}", message.conversation, message.send);
-        json!({"id": id, "choice": choice, "title": title})
-    };
-    Value::Array(vec![button("yes", yes), button("no", no)])
 }

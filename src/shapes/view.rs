@@ -3,12 +3,12 @@
 //! Not its history: that is `explain.rs`.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
-use serde_json::value::RawValue;
 
 use crate::conversation::State;
 use crate::engine::record::Question;
 use crate::engine::request::{Action, Listed, View, action_of, due_of};
 use crate::shapes::answer::{Instant, action_word};
+use crate::shapes::question::Payload;
 
 /// The entry of a list; with `whole`, everything but the history.
 #[derive(Debug)]
@@ -121,12 +121,7 @@ impl Serialize for QuestionShape<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &self.question.id)?;
         map.serialize_entry("text", &self.question.text)?;
-        // It was JSON when it came in; what is no JSON any more is shown as text.
-        match serde_json::from_str::<&RawValue>(&self.question.payload) {
-            Ok(json) => map.serialize_entry("payload", json)?,
-            Err(_) if self.question.payload.is_empty() => map.serialize_entry("payload", &())?,
-            Err(_) => map.serialize_entry("payload", &self.question.payload)?,
-        }
+        map.serialize_entry("payload", &Payload(&self.question.payload))?;
         map.serialize_entry("asked_at", &self.state.question.map(Instant))?;
         map.serialize_entry("unanswered", &self.state.question.is_some())?;
         map.end()

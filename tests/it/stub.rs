@@ -6,13 +6,16 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+/// What to answer to a request.
+pub(crate) type Decision = dyn Fn(&Request) -> Vec<u8> + Send + Sync;
+
 /// What it does with each request.
 #[derive(Clone)]
 pub(crate) enum Mood {
     /// Answers with these bytes and keeps the connection.
     Answer(Vec<u8>),
     /// Answers by what the request is.
-    Decide(Arc<dyn Fn(&Request) -> Vec<u8> + Send + Sync>),
+    Decide(Arc<Decision>),
     /// Accepts, and closes without a look.
     CloseAtOnce,
     /// Reads the request, and closes.
