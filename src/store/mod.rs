@@ -2,12 +2,19 @@
 //!
 //! Not the contract and not the engine's decisions: a store keeps what it is told, in order, and tells it again.
 
+#[cfg(test)]
+#[path = "../../tests/it/answers.rs"]
+mod answers;
 mod codec;
+mod files;
+mod ledger;
 mod memory;
 mod model;
 #[cfg(test)]
 #[path = "../../tests/it/samples.rs"]
 mod samples;
 mod sends;
+mod sled;
 
 pub use memory::MemoryStore;
+pub use sled::{OpenOptions, SledStore};

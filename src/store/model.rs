@@ -202,14 +202,14 @@ impl Model {
     }
 
     fn forget(&mut self, id: ConversationId, erased: bool) {
+        if erased {
+            self.hooks.retain(|_, cell| cell.record.conversation != id);
+        }
         let Some(entry) = self.conversations.remove(&id) else { return };
         for alias in &entry.aliases {
             if self.aliases.get(alias) == Some(&id) {
                 self.aliases.remove(alias);
             }
-        }
-        if erased {
-            self.hooks.retain(|_, cell| cell.record.conversation != id);
         }
     }
 

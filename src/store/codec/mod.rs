@@ -19,20 +19,25 @@ const SEAL_BYTES: usize = 5;
 /// The largest payload of one value.
 pub(crate) const PAYLOAD_BYTES: usize = VALUE_BYTES - SEAL_BYTES;
 
-/// A payload as it is stored: version, payload, checksum of both.
-pub(crate) fn seal(payload: &[u8]) -> Vec<u8> {
+/// A payload as it is stored under `key`: version, payload, checksum of both and of the key, so that a value found under another
+/// key is damage too.
+pub(crate) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(payload.len() + SEAL_BYTES);
     out.push(VERSION);
     out.extend_from_slice(payload);
-    out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
+    out.extend_from_slice(&sum(key, &out).to_le_bytes());
     out
 }
 
-/// The payload of a stored value; `None` where it is not what was written.
-pub(crate) fn unseal(value: &[u8]) -> Option<&[u8]> {
-    let (body, sum) = value.split_last_chunk::<4>()?;
+/// The payload of the value stored under `key`; `None` where it is not what was written.
+pub(crate) fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
+    let (body, written) = value.split_last_chunk::<4>()?;
     let (version, payload) = body.split_first()?;
-    (crc32c::crc32c(body).to_le_bytes() == *sum && *version == VERSION).then_some(payload)
+    (sum(key, body).to_le_bytes() == *written && *version == VERSION).then_some(payload)
+}
+
+fn sum(key: &[u8], body: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(key), body)
 }
 
 #[cfg(test)]
@@ -45,11 +50,12 @@ mod tests {
         fn what_is_sealed_opens_and_no_flipped_bit_does(
             payload in proptest::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index
         ) {
-            let mut value = seal(&payload);
-            prop_assert_eq!(unseal(&value), Some(&payload[..]));
+            let mut value = seal(b"key", &payload);
+            prop_assert_eq!(unseal(b"key", &value), Some(&payload[..]));
+            prop_assert_eq!(unseal(b"kex", &value), None);
             let bit = at.index(value.len() * 8);
             value[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_eq!(unseal(&value), None);
+            prop_assert_eq!(unseal(b"key", &value), None);
         }
     }
 }

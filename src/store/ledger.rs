@@ -1,0 +1,377 @@
+//! The ledger of sends: append-only files of fixed records, on disk before any call is made.
+//!
+//! Not the store and not in its backup: a store that goes back in time must still find here what was sent since.
+//! A torn end is dropped (no call was made for it: the flush that wrote it never returned); damage before the end is refused.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::engine::ports::Fault;
+use crate::engine::record::{LedgerEntry, NameId};
+use crate::id::{ConversationId, SendId};
+use crate::limits;
+use crate::moment::{DAY, Moment};
+use crate::store::files::{failed, sync_dir};
+use crate::store::sends::{Sends, end_of};
+
+/// Bytes of a record: no record straddles a sector.
+const RECORD: usize = 64;
+/// Records of a segment before the next is begun: 4 MiB.
+const SEGMENT_RECORDS: u32 = 65_536;
+/// A segment is also closed this long after its first claim, so that old ones can be dropped whole.
+const SEGMENT_AGE: i64 = 30 * DAY;
+const VERSION: u8 = 1;
+const HEADER: u8 = b'L';
+const INTENT: u8 = 1;
+const ENDED: u8 = 2;
+const MAGIC: [u8; 16] = *b"reengaged ledger";
+
+/// The open ledger.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    dir: PathBuf,
+    file: File,
+    /// Every segment there is, oldest first; the last is the open one.
+    segments: Vec<Segment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    number: u32,
+    /// Records in it, the header included.
+    records: u32,
+    /// The first and the last claim in it.
+    claims: Option<(Moment, Moment)>,
+}
+
+/// One record, read back.
+struct Read64 {
+    /// The place of the first record that was written with it.
+    start: u32,
+    entry: Option<LedgerEntry>,
+}
+
+impl Ledger {
+    /// Makes an empty ledger in a new directory.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub(crate) fn create(dir: &Path) -> Result<(), Fault> {
+        fs::create_dir(dir).map_err(|e| failed("making the directory", dir, &e))?;
+        begin(dir, 1).map(drop)
+    }
+
+    /// Opens the ledger and reads it whole.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] where a segment is missing or damaged before its end.
+    pub(crate) fn open(dir: &Path) -> Result<(Ledger, Sends), Fault> {
+        let numbers = segments_in(dir)?;
+        let Some(last) = numbers.last().copied() else {
+            return Err(Fault::Corrupt(format!(
+                "opening the ledger {}: it has no segment, so what was sent is not known; put the directory back as it was",
+                dir.display()
+            )));
+        };
+        if let Some(gap) = numbers.windows(2).find(|pair| pair[0] + 1 != pair[1]) {
+            let missing = path_of(dir, gap[0] + 1);
+            return Err(Fault::Corrupt(format!("opening the ledger: {} is missing; put it back", missing.display())));
+        }
+        let mut sends = Sends::default();
+        let mut segments = Vec::new();
+        for number in numbers {
+            segments.push(read_segment(dir, number, number == last, &mut sends)?);
+        }
+        let path = path_of(dir, last);
+        let file = OpenOptions::new().append(true).open(&path).map_err(|e| failed("opening", &path, &e))?;
+        Ok((Ledger { dir: dir.to_owned(), file, segments }, sends))
+    }
+
+    /// Appends entries and returns when they are on disk. The instant before which sends were dropped, where some were.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`]; the ledger must then not be written again by this process.
+    pub(crate) fn append(&mut self, entries: &[LedgerEntry]) -> Result<Option<Moment>, Fault> {
+        let dropped = self.roll(entries)?;
+        let Some(open) = self.segments.last_mut() else { return Err(Fault::Unavailable("the ledger has no segment".to_owned())) };
+        let start = open.records;
+        let mut bytes = Vec::with_capacity(entries.len() * RECORD);
+        for entry in entries {
+            bytes.extend_from_slice(&encode(entry, open.number, open.records, start));
+            open.records += 1;
+            open.learn(entry);
+        }
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        written.map_err(|e| failed("writing the ledger", &path_of(&self.dir, open.number), &e))?;
+        Ok(dropped)
+    }
+
+    /// Begins another segment where the open one is full or old, and drops those that no send needs any more.
+    fn roll(&mut self, entries: &[LedgerEntry]) -> Result<Option<Moment>, Fault> {
+        let newest = entries.iter().filter_map(claimed).max();
+        let Some(open) = self.segments.last().copied() else { return Ok(None) };
+        let old = matches!((open.claims, newest), (Some((first, _)), Some(now)) if now.since(first) > SEGMENT_AGE);
+        if open.records < SEGMENT_RECORDS && !old {
+            return Ok(None);
+        }
+        self.file = begin(&self.dir, open.number + 1)?;
+        self.segments.push(Segment { number: open.number + 1, records: 1, claims: None });
+        let Some(before) = newest.map(|now| now.plus(-limits::LEDGER)) else { return Ok(None) };
+        let outlived = self.segments.iter().take_while(|s| matches!(s.claims, Some((_, last)) if last < before)).count();
+        // Two are always kept: a clock that ran years ahead for a moment must not empty the ledger.
+        let outlived = outlived.min(self.segments.len().saturating_sub(2));
+        for segment in self.segments.drain(..outlived) {
+            let path = path_of(&self.dir, segment.number);
+            fs::remove_file(&path).map_err(|e| failed("removing", &path, &e))?;
+        }
+        Ok((outlived > 0).then_some(before))
+    }
+}
+
+impl Segment {
+    fn learn(&mut self, entry: &LedgerEntry) {
+        if let Some(at) = claimed(entry) {
+            self.claims = Some(self.claims.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        }
+    }
+}
+
+fn claimed(entry: &LedgerEntry) -> Option<Moment> {
+    match entry {
+        LedgerEntry::Intent { at, .. } => Some(*at),
+        LedgerEntry::Ended { .. } => None,
+    }
+}
+
+fn path_of(dir: &Path, number: u32) -> PathBuf {
+    dir.join(format!("{number:010}.ledger"))
+}
+
+/// The segments there are, in order.
+fn segments_in(dir: &Path) -> Result<Vec<u32>, Fault> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| missing_or("reading the ledger", dir, &e))? {
+        let name = entry.map_err(|e| failed("reading the ledger", dir, &e))?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".ledger")).and_then(|n| n.parse::<u32>().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// A missing ledger is damage: what was sent is not known without it.
+fn missing_or(doing: &str, path: &Path, error: &io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Fault::Corrupt(format!("{doing} {}: it is not there, so what was sent is not known; put it back", path.display()))
+        }
+        _ => failed(doing, path, error),
+    }
+}
+
+/// Makes a segment with its header, durable with its name.
+fn begin(dir: &Path, number: u32) -> Result<File, Fault> {
+    let path = path_of(dir, number);
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create_new(true).open(&path).and_then(|mut file| {
+        file.write_all(&header(number))?;
+        file.sync_all()?;
+        Ok(file)
+    });
+    let file = file.map_err(|e| failed("beginning", &path, &e))?;
+    sync_dir(dir)?;
+    Ok(file)
+}
+
+/// Reads one segment into `sends`; of the last one, a torn end is cut off.
+fn read_segment(dir: &Path, number: u32, last: bool, sends: &mut Sends) -> Result<Segment, Fault> {
+    let path = path_of(dir, number);
+    let mut bytes = Vec::new();
+    File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| failed("reading", &path, &e))?;
+    let records: Vec<Option<Read64>> = bytes.chunks(RECORD).enumerate().map(|(i, chunk)| decode(chunk, number, i)).collect();
+    let whole = records.iter().take_while(|r| r.is_some()).count();
+    if whole < records.len() || records.is_empty() {
+        if !last || !torn(&records[whole..], whole) {
+            return Err(Fault::Corrupt(format!(
+                "reading the ledger {}: record {whole} is damaged and others follow it; put the file back as it was",
+                path.display()
+            )));
+        }
+        cut(&path, number, whole)?;
+    }
+    let mut segment = Segment { number, records: whole.max(1) as u32, claims: None };
+    for entry in records.into_iter().take(whole).flatten().filter_map(|record| record.entry) {
+        sends.take(&entry);
+        segment.learn(&entry);
+    }
+    Ok(segment)
+}
+
+/// Whether the bad record at place `bad`, with which `rest` begins, can be part of one write that was cut short: whole records
+/// behind it, if any, were written together with it.
+fn torn(rest: &[Option<Read64>], bad: usize) -> bool {
+    rest.iter().flatten().all(|record| record.start as usize <= bad)
+}
+
+/// Cuts a segment off behind its `whole` records; one without even a header gets it again.
+fn cut(path: &Path, number: u32, whole: usize) -> Result<(), Fault> {
+    let cut = OpenOptions::new().write(true).open(path).and_then(|mut file| {
+        file.set_len((whole * RECORD) as u64)?;
+        if whole == 0 {
+            file.write_all(&header(number))?;
+        }
+        file.sync_all()
+    });
+    cut.map_err(|e| failed("cutting the torn end of", path, &e))
+}
+
+fn header(number: u32) -> [u8; RECORD] {
+    let mut record = [0; RECORD];
+    record[0] = HEADER;
+    record[3] = VERSION;
+    record[16..32].copy_from_slice(&MAGIC);
+    finish(record, number, 0, 0)
+}
+
+fn encode(entry: &LedgerEntry, segment: u32, index: u32, start: u32) -> [u8; RECORD] {
+    let mut record = [0; RECORD];
+    record[3] = VERSION;
+    let (at, send) = match *entry {
+        LedgerEntry::Intent { send, attempt, at, conversation, line } => {
+            record[..2].copy_from_slice(&[INTENT, attempt]);
+            record[4..6].copy_from_slice(&line.0.to_le_bytes());
+            record[32..48].copy_from_slice(&conversation.0.to_be_bytes());
+            (at, send)
+        }
+        LedgerEntry::Ended { send, attempt, at, end } => {
+            record[..3].copy_from_slice(&[ENDED, attempt, end as u8]);
+            (at, send)
+        }
+    };
+    record[8..16].copy_from_slice(&at.0.to_le_bytes());
+    record[16..32].copy_from_slice(&send.0.to_be_bytes());
+    finish(record, segment, index, start)
+}
+
+/// Adds where the record stands, and the checksum.
+fn finish(mut record: [u8; RECORD], segment: u32, index: u32, start: u32) -> [u8; RECORD] {
+    record[48..52].copy_from_slice(&start.to_le_bytes());
+    record[52..56].copy_from_slice(&index.to_le_bytes());
+    record[56..60].copy_from_slice(&segment.to_le_bytes());
+    let sum = crc32c::crc32c(&record[..60]);
+    record[60..].copy_from_slice(&sum.to_le_bytes());
+    record
+}
+
+/// The record at place `index` of segment `segment`; `None` where it is not what was written there.
+fn decode(bytes: &[u8], segment: u32, index: usize) -> Option<Read64> {
+    let record: &[u8; RECORD] = bytes.try_into().ok()?;
+    let u32_at = |at: usize| u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
+    let id_at = |at: usize| record[at..].first_chunk::<16>().map(|bytes| u128::from_be_bytes(*bytes));
+    if crc32c::crc32c(&record[..60]) != u32_at(60) || record[3] != VERSION || u32_at(56) != segment || u32_at(52) as usize != index {
+        return None;
+    }
+    let at = Moment(i64::from_le_bytes(*record[8..].first_chunk::<8>()?));
+    let (send, attempt) = (SendId(id_at(16)?), record[1]);
+    let entry = match (record[0], index) {
+        (HEADER, 0) => (record[16..32] == MAGIC).then_some(None)?,
+        (INTENT, 1..) => {
+            let line = NameId(u16::from_le_bytes([record[4], record[5]]));
+            Some(LedgerEntry::Intent { send, attempt, at, conversation: ConversationId(id_at(32)?), line })
+        }
+        (ENDED, 1..) => Some(LedgerEntry::Ended { send, attempt, at, end: end_of(record[2])? }),
+        _ => return None,
+    };
+    Some(Read64 { start: u32_at(48), entry })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::record::LedgerEnd;
+
+    fn intent(send: u128, at: i64) -> LedgerEntry {
+        LedgerEntry::Intent { send: SendId(send), attempt: 1, at: Moment(at), conversation: ConversationId(5), line: NameId(3) }
+    }
+
+    fn ended(send: u128) -> LedgerEntry {
+        LedgerEntry::Ended { send: SendId(send), attempt: 1, at: Moment(1), end: LedgerEnd::Accepted }
+    }
+
+    /// A ledger of three groups: intents 1 and 2, the end of 1, intent 3.
+    fn filled() -> (tempfile::TempDir, PathBuf) {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("ledger");
+        Ledger::create(&dir).unwrap();
+        let (mut ledger, sends) = Ledger::open(&dir).unwrap();
+        assert_eq!(sends.len(), 0);
+        ledger.append(&[intent(1, 0), intent(2, 0)]).unwrap();
+        ledger.append(&[ended(1)]).unwrap();
+        ledger.append(&[intent(3, 0)]).unwrap();
+        (home, dir)
+    }
+
+    fn known(dir: &Path) -> Result<Vec<(u128, bool)>, Fault> {
+        let (_, sends) = Ledger::open(dir)?;
+        Ok((1..9).filter_map(|n| sends.get(SendId(n)).map(|s| (n, s.end.is_some()))).collect())
+    }
+
+    #[test]
+    fn what_was_appended_is_there_and_more_can_be() {
+        let (_home, dir) = filled();
+        assert_eq!(known(&dir).unwrap(), [(1, true), (2, false), (3, false)]);
+        let (mut ledger, _) = Ledger::open(&dir).unwrap();
+        ledger.append(&[ended(3)]).unwrap();
+        assert_eq!(known(&dir).unwrap(), [(1, true), (2, false), (3, true)]);
+    }
+
+    #[test]
+    fn a_torn_end_is_dropped_at_every_length() {
+        let (_home, dir) = filled();
+        let path = path_of(&dir, 1);
+        let bytes = fs::read(&path).unwrap();
+        for length in (0..bytes.len()).rev().step_by(13) {
+            fs::write(&path, &bytes[..length]).unwrap();
+            let whole = length / RECORD;
+            assert_eq!(known(&dir).unwrap().len(), [0, 0, 1, 2, 2][whole], "cut at {length}");
+            let (mut ledger, _) = Ledger::open(&dir).unwrap();
+            ledger.append(&[intent(8, 0)]).unwrap();
+            assert!(known(&dir).unwrap().contains(&(8, false)));
+        }
+    }
+
+    #[test]
+    fn damage_before_the_end_is_refused_and_at_the_end_it_is_a_torn_write() {
+        let (_home, dir) = filled();
+        let path = path_of(&dir, 1);
+        let bytes = fs::read(&path).unwrap();
+        for bit in (0..bytes.len() * 8).step_by(7) {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &flipped).unwrap();
+            match (bit / 8 / RECORD, known(&dir)) {
+                (4, found) => assert_eq!(found.unwrap(), [(1, true), (2, false)]),
+                (record, found) => assert!(matches!(found, Err(Fault::Corrupt(_))), "record {record}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn segments_are_begun_by_age_and_dropped_when_outlived() {
+        let (_home, dir) = filled();
+        let (mut ledger, _) = Ledger::open(&dir).unwrap();
+        let mut dropped = Vec::new();
+        for month in 1..8 {
+            dropped.extend(ledger.append(&[intent(3 + month, month as i64 * 31 * DAY)]).unwrap());
+        }
+        assert!(!dropped.is_empty());
+        let left = segments_in(&dir).unwrap();
+        assert!(left.len() <= 5 && left[0] > 1, "{left:?}");
+        assert!(known(&dir).unwrap().iter().all(|(send, _)| *send > 3));
+        fs::remove_file(path_of(&dir, left[1])).unwrap();
+        assert!(matches!(known(&dir), Err(Fault::Corrupt(_))));
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(matches!(known(&dir), Err(Fault::Corrupt(_))));
+    }
+}

@@ -1,0 +1,307 @@
+//! The store on one machine's disk, on sled 0.34.7.
+//!
+//! Not sled's guarantees: its traps are closed in `base.rs`, and what it does not promise is added here and beside.
+//!
+//! ```text
+//! apply ──▶ overlay (reads see it) ──▶ flush: ledger, fdatasync; log group, flush, fdatasync ──▶ Durable
+//!                  │                                                                      mark follows
+//!                  └──▶ fold: blocks, details, lists; flush, fdatasync; then the log is trimmed and the overlay forgets
+//! ```
+//!
+//! No lock is held over a disk by anything that `apply` waits for: `inner` guards memory alone.
+
+mod base;
+mod blocks;
+mod chunks;
+mod days;
+mod details;
+mod filesystem;
+mod fold;
+mod hooks;
+mod log;
+mod mark;
+mod open;
+mod overlay;
+mod place;
+mod reads;
+mod small;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::engine::ports::{Durable, Fault, Restored, Standing, Store};
+use crate::engine::record::{Change, Details, HookRecord, LedgerEntry, NameId, PauseScope, Stored};
+use crate::id::{AliasKey, ConversationId, Keys, SendId};
+use crate::moment::Moment;
+use crate::store::ledger::Ledger;
+use crate::store::sends::Sends;
+use base::Base;
+use fold::{Folder, Window};
+use log::Log;
+use mark::Mark;
+use overlay::{Kept, Overlay};
+use place::Place;
+
+pub use open::OpenOptions;
+
+/// Changes folded at a time: few enough that a flush waiting behind it waits some ten milliseconds.
+const FOLD: usize = 512;
+
+/// Conversations on disk.
+#[derive(Debug)]
+pub struct SledStore {
+    keys: Keys,
+    base: Base,
+    inner: Mutex<Inner>,
+    log: Mutex<Log>,
+    commit: Mutex<Commit>,
+    folder: Mutex<Folder>,
+    /// Lists of touched conversations that say nothing any more, for the next fold to remove.
+    spent: Mutex<Vec<Vec<u8>>>,
+    place: Mutex<Place>,
+}
+
+/// What is in memory: locked for moments, never over a disk.
+#[derive(Debug)]
+struct Inner {
+    overlay: Overlay,
+    sends: Sends,
+    /// The last change applied.
+    seq: u64,
+    /// The last change on disk.
+    durable: u64,
+    /// Changes applied and not flushed, and the ledger's part of them.
+    pending: Vec<(u64, Kept)>,
+    entries: Vec<LedgerEntry>,
+    /// How often the overlay has forgotten what was folded: a read that spans it is done again.
+    folds: u64,
+    /// The latest instant that changes told.
+    now: Moment,
+    /// When it was, by that, when something was last made durable.
+    flushed: Moment,
+    fault: Option<Fault>,
+}
+
+#[derive(Debug)]
+struct Commit {
+    ledger: Ledger,
+    mark: Mark,
+}
+
+impl Inner {
+    fn new(overlay: Overlay, sends: Sends, last: u64) -> Inner {
+        Inner {
+            overlay,
+            sends,
+            seq: last,
+            durable: last,
+            pending: Vec::new(),
+            entries: Vec::new(),
+            folds: 0,
+            now: Moment::MIN,
+            flushed: Moment::MIN,
+            fault: None,
+        }
+    }
+
+    fn take(&mut self, change: Change) {
+        self.seq += 1;
+        let entry = match &change {
+            Change::Moved(moved) => moved.ledger,
+            Change::Ledger(entry) => Some(*entry),
+            _ => None,
+        };
+        if let Some(entry) = entry {
+            self.sends.take(&entry);
+            self.entries.push(entry);
+        }
+        match &change {
+            Change::Moved(moved) => self.now = self.now.max(moved.now),
+            Change::Alive(at) => self.now = self.now.max(*at),
+            // The ledger has it, and nothing else needs it.
+            Change::Ledger(_) => return,
+            _ => {}
+        }
+        let kept = open::kept(change);
+        self.overlay.take(self.seq, kept.clone());
+        self.pending.push((self.seq, kept));
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        self.fault.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl SledStore {
+    /// Opens the store in a directory, or makes one where there is none.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where another process has it or the disk refuses; [`Fault::Corrupt`] where something in it is missing,
+    /// damaged, older than what was on disk, or from a newer release: nothing is ever made up in its place.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<SledStore, Fault> {
+        open::open(path, options)
+    }
+
+    fn flush_all(&self) -> Result<Durable, Fault> {
+        let mut commit = lock(&self.commit);
+        let (pending, entries, upto, now) = {
+            let mut inner = lock(&self.inner);
+            inner.check()?;
+            (std::mem::take(&mut inner.pending), std::mem::take(&mut inner.entries), inner.seq, inner.now)
+        };
+        if !entries.is_empty()
+            && let Some(before) = commit.ledger.append(&entries)?
+        {
+            lock(&self.inner).sends.forget(before);
+        }
+        if let Some((last, _)) = pending.last() {
+            let groups = log::pack(&pending, lock(&self.log).next());
+            groups.iter().try_for_each(|group| group.write(&self.base.log))?;
+            self.base.sync()?;
+            let mut log = lock(&self.log);
+            groups.iter().for_each(|group| log.push(group));
+            drop(log);
+            commit.mark.advance(*last, now)?;
+        }
+        if pending.iter().any(|(_, kept)| matches!(kept, Kept::Other(Change::Paused(PauseScope::All, false)))) {
+            let mut place = lock(&self.place);
+            if place.held.is_some() {
+                place.bind()?;
+            }
+        }
+        let mut inner = lock(&self.inner);
+        inner.durable = upto;
+        inner.flushed = now;
+        Ok(Durable::upto(upto))
+    }
+
+    fn fold_some(&self) -> Result<bool, Fault> {
+        let mut folder = lock(&self.folder);
+        let spent = std::mem::take(&mut *lock(&self.spent));
+        let window = self.window()?;
+        if window.changes.is_empty() && spent.is_empty() && !folder.sweeping() {
+            return Ok(false);
+        }
+        folder.fold(&self.base, &window, &spent)?;
+        self.base.sync()?;
+        let more = {
+            let mut inner = lock(&self.inner);
+            inner.overlay.forget(window.upto);
+            inner.folds += 1;
+            inner.overlay.queue.front().is_some_and(|(seq, _)| *seq <= inner.durable)
+        };
+        lock(&self.log).trim(&self.base.log, window.upto)?;
+        Ok(more || folder.sweeping())
+    }
+
+    /// The oldest changes that are durable and not folded.
+    fn window(&self) -> Result<Window, Fault> {
+        let folded = lock(&self.log).folded();
+        let inner = lock(&self.inner);
+        inner.check()?;
+        let ready = inner.overlay.queue.iter().take_while(|(seq, _)| *seq <= inner.durable);
+        let changes: Vec<(u64, Kept)> = ready.take(FOLD).cloned().collect();
+        let upto = changes.last().map_or(folded, |(seq, _)| *seq);
+        let until = |(seq, kept): &(u64, Kept)| match kept {
+            Kept::Other(Change::DeadUntil(before)) => Some((*seq, *before)),
+            _ => None,
+        };
+        let buried = std::iter::once((0, inner.overlay.buried)).chain(changes.iter().filter_map(until)).collect();
+        Ok(Window { changes, upto, buried })
+    }
+
+    /// Notes a fault: nothing is called durable after it.
+    fn failed<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(fault) = &result {
+            lock(&self.inner).fault.get_or_insert_with(|| fault.clone());
+        }
+        result
+    }
+}
+
+/// A lock whose holder panicked is taken all the same: everything behind these locks is changed by whole steps, and a fault that
+/// went with the panic stops the next flush.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for SledStore {
+    fn apply(&self, changes: Vec<Change>) -> u64 {
+        let mut inner = lock(&self.inner);
+        changes.into_iter().for_each(|change| inner.take(change));
+        inner.seq
+    }
+
+    fn flush(&self) -> Result<Durable, Fault> {
+        self.failed(self.flush_all())
+    }
+
+    fn load(&self, id: ConversationId) -> Result<Option<(Stored, Details)>, Fault> {
+        self.load_one(id)
+    }
+
+    fn alias(&self, key: AliasKey) -> Result<Option<ConversationId>, Fault> {
+        self.find_alias(key)
+    }
+
+    fn page(&self, after: Option<ConversationId>, limit: usize) -> Result<Vec<ConversationId>, Fault> {
+        self.ids_after(after, limit)
+    }
+
+    fn hook(&self, seq: u64) -> Result<Option<HookRecord>, Fault> {
+        Ok(self.cell(seq)?.map(|cell| cell.record))
+    }
+
+    fn dead(&self, from: u64, limit: usize) -> Result<Vec<(NameId, HookRecord, Moment)>, Fault> {
+        self.dead_letters(from, limit)
+    }
+
+    fn recover(&self, take: &mut dyn FnMut(Restored)) -> Result<(), Fault> {
+        self.tell_all(take)
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    fn standing(&self, send: SendId) -> Option<Standing> {
+        lock(&self.inner).sends.get(send)
+    }
+
+    fn doubts(&self, limit: usize) -> Vec<Standing> {
+        lock(&self.inner).sends.doubts().take(limit).collect()
+    }
+
+    fn outlived(&self, before: Moment, limit: usize) -> Result<Vec<ConversationId>, Fault> {
+        self.at_rest_before(before, limit)
+    }
+
+    fn fold(&self) -> Result<bool, Fault> {
+        self.failed(self.fold_some())
+    }
+
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        let (bytes, blobs) = self.base.sizes();
+        let log_bytes = lock(&self.log).bytes();
+        let inner = lock(&self.inner);
+        vec![
+            ("store_log_changes", inner.overlay.queue.len() as f64),
+            ("store_log_bytes", log_bytes as f64),
+            ("store_overlay_conversations", inner.overlay.conversations.len() as f64),
+            ("store_unflushed_changes", inner.pending.len() as f64),
+            ("store_disk_bytes", bytes as f64),
+            ("store_blob_files", blobs as f64),
+            ("store_last_flush_seconds", if inner.flushed == Moment::MIN { 0.0 } else { inner.flushed.0 as f64 / 1000.0 }),
+            ("ledger_sends", inner.sends.len() as f64),
+        ]
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // At worst the mark is a second behind the store, which is what a crash leaves too.
+        let _ = lock(&self.commit).mark.sync();
+    }
+}

@@ -1,0 +1,258 @@
+//! What is in the log and not yet folded, in memory: so that reads see a change at once, and a fold knows what to write.
+//!
+//! Not the whole store: what is older is on disk. Each part holds its changes in the order of their numbers; folding takes a
+//! prefix of all of them away.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::engine::record::{Change, Moved, NameId, PauseScope};
+use crate::id::{AliasKey, ConversationId, PersonKey};
+use crate::moment::Moment;
+use crate::store::model::{Entry, HookCell, HookOp};
+
+/// A change, cheap to copy.
+#[derive(Clone, Debug)]
+pub(super) enum Kept {
+    Moved(Arc<Moved>),
+    /// Never a `Moved`.
+    Other(Change),
+}
+
+/// What happened to one conversation.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Moved(Arc<Moved>),
+    Forgotten,
+}
+
+/// What happened to one hook record.
+#[derive(Clone, Debug)]
+pub(super) enum CellStep {
+    /// It was made: the n-th of this change.
+    Made(Arc<Moved>, usize),
+    Op(HookOp),
+    /// Its conversation was erased.
+    Gone,
+}
+
+/// Small tables, held whole; unfolded changes included.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Small {
+    pub(super) names: BTreeMap<NameId, Arc<str>>,
+    pub(super) pauses: BTreeSet<PauseScope>,
+    pub(super) alive: Option<Moment>,
+    pub(super) last_hook: Option<u64>,
+}
+
+/// Everything that is not folded.
+#[derive(Debug)]
+pub(super) struct Overlay {
+    /// Every unfolded change, in order.
+    pub(super) queue: VecDeque<(u64, Kept)>,
+    pub(super) conversations: BTreeMap<ConversationId, VecDeque<(u64, Step)>>,
+    aliases: HashMap<AliasKey, (u64, ConversationId)>,
+    pub(super) hooks: BTreeMap<u64, Vec<(u64, CellStep)>>,
+    /// People whose opt-out changed: when they opted out, or that they took it back.
+    pub(super) opted_out: BTreeMap<PersonKey, (u64, Option<Moment>)>,
+    pub(super) small: Small,
+    /// Dead letters given up before this are gone; folded.
+    pub(super) buried: Moment,
+    burials: VecDeque<(u64, Moment)>,
+}
+
+impl Overlay {
+    pub(super) fn new(small: Small, buried: Moment) -> Overlay {
+        Overlay {
+            queue: VecDeque::new(),
+            conversations: BTreeMap::new(),
+            aliases: HashMap::new(),
+            hooks: BTreeMap::new(),
+            opted_out: BTreeMap::new(),
+            small,
+            buried,
+            burials: VecDeque::new(),
+        }
+    }
+
+    /// Takes change `seq` in.
+    pub(super) fn take(&mut self, seq: u64, kept: Kept) {
+        match &kept {
+            Kept::Moved(moved) => self.moved(seq, moved),
+            Kept::Other(change) => self.other(seq, change),
+        }
+        self.queue.push_back((seq, kept));
+    }
+
+    fn moved(&mut self, seq: u64, moved: &Arc<Moved>) {
+        let id = moved.stored.id;
+        self.conversations.entry(id).or_default().push_back((seq, Step::Moved(moved.clone())));
+        for alias in &moved.aliases {
+            self.aliases.insert(*alias, (seq, id));
+        }
+        self.small.last_hook = self.small.last_hook.max(moved.hooks.iter().map(|record| record.seq).max());
+        for (i, record) in moved.hooks.iter().enumerate().filter(|(_, record)| !record.hooks.is_empty()) {
+            self.hooks.entry(record.seq).or_default().push((seq, CellStep::Made(moved.clone(), i)));
+        }
+    }
+
+    fn other(&mut self, seq: u64, change: &Change) {
+        let op = |op| (seq, CellStep::Op(op));
+        match change {
+            Change::Moved(_) | Change::Ledger(_) | Change::IdentitiesUntil(_) => {}
+            Change::Named(id, name) => drop(self.small.names.insert(*id, name.clone())),
+            Change::OptedOut(person, at) => drop(self.opted_out.insert(*person, (seq, Some(*at)))),
+            Change::OptedIn(person, _) => drop(self.opted_out.insert(*person, (seq, None))),
+            Change::Paused(scope, true) => drop(self.small.pauses.insert(*scope)),
+            Change::Paused(scope, false) => drop(self.small.pauses.remove(scope)),
+            Change::HookDone(hook, n) => self.hooks.entry(*n).or_default().push(op(HookOp::Done(*hook))),
+            Change::HookDead(hook, n, at) => self.hooks.entry(*n).or_default().push(op(HookOp::Dead(*hook, *at))),
+            Change::HookReplay(hook, n) => self.hooks.entry(*n).or_default().push(op(HookOp::Replay(*hook))),
+            Change::DeadUntil(before) => self.burials.push_back((seq, *before)),
+            Change::Forgotten(id, erased) => {
+                self.conversations.entry(*id).or_default().push_back((seq, Step::Forgotten));
+                if *erased {
+                    self.erase_hooks(seq, *id);
+                }
+            }
+            Change::Alive(at) => self.small.alive = Some(*at),
+        }
+    }
+
+    /// Ends the hook records of an erased conversation that were made since the last fold; those on disk are hidden by
+    /// [`Overlay::erased_after`].
+    fn erase_hooks(&mut self, seq: u64, id: ConversationId) {
+        for steps in self.hooks.values_mut() {
+            if steps.iter().any(|(_, step)| matches!(step, CellStep::Made(moved, _) if moved.stored.id == id)) {
+                steps.push((seq, CellStep::Gone));
+            }
+        }
+    }
+
+    /// What the alias says since the last fold.
+    pub(super) fn alias(&self, key: AliasKey) -> Option<Option<ConversationId>> {
+        let (seq, id) = self.aliases.get(&key)?;
+        Some((!self.forgotten_after(*id, *seq)).then_some(*id))
+    }
+
+    /// Whether a conversation was forgotten by a change after `seq`.
+    pub(super) fn forgotten_after(&self, id: ConversationId, seq: u64) -> bool {
+        let steps = self.conversations.get(&id);
+        steps.is_some_and(|steps| steps.iter().any(|(at, step)| *at > seq && matches!(step, Step::Forgotten)))
+    }
+
+    /// How many conversations were forgotten and not made anew.
+    pub(super) fn forgotten(&self) -> usize {
+        self.conversations.values().filter(|steps| matches!(steps.back(), Some((_, Step::Forgotten)))).count()
+    }
+
+    /// Whether a conversation was erased with its hook records by a change after `seq`. (Erasures are rare: the queue is searched.)
+    fn erased_after(&self, id: ConversationId, seq: u64) -> bool {
+        let erases = |kept: &Kept| matches!(kept, Kept::Other(Change::Forgotten(who, true)) if *who == id);
+        self.forgotten_after(id, seq) && self.queue.iter().any(|(at, kept)| *at > seq && erases(kept))
+    }
+
+    /// Dead letters given up before this were gone when change `seq` was made.
+    pub(super) fn buried_at(&self, seq: u64) -> Moment {
+        let later = self.burials.iter().take_while(|(at, _)| *at < seq).map(|(_, before)| *before);
+        later.fold(self.buried, Moment::max)
+    }
+
+    /// A hook record as it is now, from what is on disk of it and the change up to which that is folded.
+    pub(super) fn cell(&self, n: u64, disk: Option<(u64, HookCell)>) -> Option<HookCell> {
+        let disk = disk.filter(|(folded, cell)| !self.erased_after(cell.record.conversation, *folded));
+        let steps = self.hooks.get(&n).map_or(&[][..], |steps| steps);
+        after(disk, steps.iter(), |at| self.buried_at(at))
+    }
+
+    /// Takes everything up to change `upto` away: it is folded.
+    pub(super) fn forget(&mut self, upto: u64) {
+        while self.queue.front().is_some_and(|(seq, _)| *seq <= upto) {
+            match self.queue.pop_front() {
+                Some((seq, Kept::Moved(moved))) => {
+                    self.forget_steps(moved.stored.id, upto);
+                    for alias in &moved.aliases {
+                        if self.aliases.get(alias).is_some_and(|(at, _)| *at == seq) {
+                            self.aliases.remove(alias);
+                        }
+                    }
+                    moved.hooks.iter().for_each(|record| self.forget_cell(record.seq, upto));
+                }
+                Some((_, Kept::Other(change))) => self.forget_other(&change, upto),
+                None => {}
+            }
+        }
+        while let Some((_, before)) = self.burials.pop_front_if(|(seq, _)| *seq <= upto) {
+            self.buried = self.buried.max(before);
+        }
+    }
+
+    fn forget_other(&mut self, change: &Change, upto: u64) {
+        match change {
+            Change::Forgotten(id, _) => self.forget_steps(*id, upto),
+            Change::HookDone(_, n) | Change::HookDead(_, n, _) | Change::HookReplay(_, n) => self.forget_cell(*n, upto),
+            Change::OptedOut(person, _) | Change::OptedIn(person, _) => {
+                if self.opted_out.get(person).is_some_and(|(seq, _)| *seq <= upto) {
+                    self.opted_out.remove(person);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_steps(&mut self, id: ConversationId, upto: u64) {
+        let Some(steps) = self.conversations.get_mut(&id) else { return };
+        while steps.pop_front_if(|(seq, _)| *seq <= upto).is_some() {}
+        if steps.is_empty() {
+            self.conversations.remove(&id);
+        }
+    }
+
+    fn forget_cell(&mut self, n: u64, upto: u64) {
+        let Some(steps) = self.hooks.get_mut(&n) else { return };
+        steps.retain(|(seq, _)| *seq > upto);
+        if steps.is_empty() {
+            self.hooks.remove(&n);
+        }
+    }
+}
+
+/// A conversation after steps. `base` is what is on disk of it and the change up to which that is folded: older steps are in it
+/// already.
+pub(super) fn merge<'a>(base: Option<(u64, Entry)>, steps: impl Iterator<Item = &'a (u64, Step)>) -> Option<Entry> {
+    let (folded, mut entry) = base.map_or((0, None), |(folded, entry)| (folded, Some(entry)));
+    for (_, step) in steps.filter(|(seq, _)| *seq > folded) {
+        match (step, &mut entry) {
+            (Step::Forgotten, _) => entry = None,
+            (Step::Moved(moved), Some(entry)) => entry.take(moved),
+            (Step::Moved(moved), None) => entry = Some(Entry::new(moved)),
+        }
+    }
+    entry
+}
+
+/// A hook record after steps; `None` where nobody needs it. `disk` is what is on disk of it and the change up to which that is
+/// folded: older steps are in it already. `buried` says which dead letters were gone by when a change was made.
+pub(super) fn after<'a>(
+    disk: Option<(u64, HookCell)>,
+    steps: impl Iterator<Item = &'a (u64, CellStep)>,
+    buried: impl Fn(u64) -> Moment,
+) -> Option<HookCell> {
+    let (folded, mut cell) = disk.map_or((0, None), |(folded, cell)| (folded, Some(cell)));
+    for (seq, step) in steps.filter(|(seq, _)| *seq > folded) {
+        match step {
+            CellStep::Made(moved, i) => cell = moved.hooks.get(*i).cloned().map(HookCell::new),
+            CellStep::Gone => cell = None,
+            CellStep::Op(op) => {
+                if let Some(cell) = &mut cell {
+                    cell.bury(buried(*seq));
+                    cell.take(*op);
+                }
+            }
+        }
+    }
+    if let Some(cell) = &mut cell {
+        cell.bury(buried(u64::MAX));
+    }
+    cell.filter(|cell| !cell.spent())
+}
