@@ -68,3 +68,20 @@ impl Hours {
         (open.from.since(at) <= horizon).then_some(open)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::HOUR;
+
+    #[test]
+    fn the_horizon_counts_at_both_ends() {
+        let hours = Hours::Daily(Daily::new(13 * HOUR, 14 * HOUR));
+        let noon = Moment(12 * HOUR);
+        assert_eq!(hours.next_open(noon, HOUR), Some(Moment(13 * HOUR)));
+        assert_eq!(hours.next_open(noon, HOUR - 1), None);
+        assert_eq!(hours.open_until(noon), None);
+        assert_eq!(hours.open_until(Moment(13 * HOUR)), Some(Moment(14 * HOUR)));
+        assert_eq!(Hours::Daily(Daily::new(0, 0)).open_until(noon), Some(noon.plus(HORIZON)));
+    }
+}

@@ -1,26 +1,6 @@
 //! A reason of a decision, as data: the rule that was applied, a moment, and at most one number.
 //!
 //! Not a text: [`Reason::because`] makes the sentence when somebody reads it.
-//!
-//! The closed list of rules (the word in `rule`, what it says, the number beside it):
-//!
-//! | rule | says |
-//! |---|---|
-//! | `disabled` | the flow sends no follow-ups |
-//! | `clamped` | the wait was outside its bounds and became the nearest bound |
-//! | `silence` | the wait after the last activity, and when it is over |
-//! | `late` | that moment had passed, so now counts |
-//! | `open` | the hours are open then |
-//! | `closed` | the hours are closed then, and when they open |
-//! | `window` | a free message fits the messaging window |
-//! | `window_passed` | it does not: the window is over before |
-//! | `never_wrote` | the person never wrote, so there is no window |
-//! | `advance` | brought forward to the last open second inside the window |
-//! | `template` | sent as the approved template instead |
-//! | `spread` | moved on from the opening, so that not all go at once |
-//! | a word of [`SkipReason`] | nothing is sent, for this reason |
-//! | `woke` `later` `postponed` `sent_now` `held` `released` `retry` `outcome` | what the conversation met |
-//! | `policy_changed` `capped` `opted_out` `too_late` `revived` `superseded` | what the conversation decided |
 
 use super::SkipReason;
 use super::sentence::Because;
@@ -28,7 +8,27 @@ use crate::moment::Moment;
 use std::fmt;
 
 /// One reason: the rule that was applied, and the moment that came out of it (or at which it was looked at, where it moves
-/// nothing). A closed list; durations are milliseconds.
+/// nothing). Durations are milliseconds.
+///
+/// The closed list of rules (the word in `rule`, and what it says):
+///
+/// | rule | says |
+/// |---|---|
+/// | `disabled` | the flow sends no follow-ups |
+/// | `clamped` | the wait was outside its bounds and became the nearest bound |
+/// | `silence` | the wait after the last activity, and when it is over |
+/// | `late` | that moment had passed, so now counts |
+/// | `open` | the hours are open then |
+/// | `closed` | the hours are closed then, and when they open |
+/// | `window` | a free message fits the messaging window |
+/// | `window_passed` | it does not: the window is over before |
+/// | `never_wrote` | the person never wrote, so there is no window |
+/// | `advance` | brought forward to the last open second inside the window |
+/// | `template` | sent as the approved template instead |
+/// | `spread` | moved on from the opening, so that not all go at once |
+/// | a word of [`SkipReason`] | nothing is sent, for this reason |
+/// | `woke` `later` `postponed` `sent_now` `held` `released` `retry` `outcome` | what the conversation met |
+/// | `policy_changed` `capped` `opted_out` `too_late` `revived` `superseded` | what the conversation decided |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "`at` is the same everywhere and is told in the line of each reason")]
 pub enum Reason {

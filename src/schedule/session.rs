@@ -157,3 +157,82 @@ fn placed(due: Moment, not_after: Moment, spread: i64, key: u64, trail: &mut Tra
     }
     Slot { due: moved, not_before: moved, not_after }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::HOUR;
+    use crate::schedule::{Daily, Hours, plan};
+
+    /// Open from 13:00 to 14:00, a wait of an hour, a window of two hours without margin.
+    fn rules(choices: &[Otherwise], template: bool) -> Rules {
+        let session = Session {
+            window: 2 * HOUR,
+            margin: 0,
+            when_closed: WhenClosed::new(choices),
+            template: template.then(|| Arc::from("OTB1")),
+            advance_lead: 15 * MINUTE,
+        };
+        Rules { enabled: true, wait: HOUR, hours: Hours::Daily(Daily::new(13 * HOUR, 14 * HOUR)), session: Some(session), spread: HOUR }
+    }
+
+    fn at(hour: i64, minute: i64) -> Moment {
+        Moment(hour * HOUR + minute * MINUTE)
+    }
+
+    fn silence(since: Moment, last_inbound_at: Option<Moment>) -> Silence {
+        Silence { inactive_since: since, last_inbound_at, now: since, spread_key: 1 }
+    }
+
+    #[test]
+    fn the_window_counts_to_its_last_millisecond() {
+        // Due at 13:00, the opening, where the window closes too; with a place for the spread neither moves it.
+        let fits = plan(&rules(&[], false), &silence(at(11, 0), Some(at(11, 0))));
+        assert_eq!(fits.action, Action::Message(Slot { due: at(13, 0), not_before: at(13, 0), not_after: at(13, 0) }));
+        let late = plan(&rules(&[], false), &silence(at(11, 0), Some(at(11, 0).plus(-1))));
+        assert_eq!(late.action, Action::Skip(SkipReason::WindowClosed));
+    }
+
+    #[test]
+    fn only_what_was_deferred_is_spread() {
+        let on_time = plan(&rules(&[], false), &silence(at(12, 5), Some(at(12, 5))));
+        assert_eq!(on_time.action, Action::Message(Slot { due: at(13, 5), not_before: at(13, 5), not_after: at(14, 0) }));
+        let deferred = plan(&rules(&[], false), &silence(at(11, 30), Some(at(11, 30)))).action.slot().unwrap();
+        assert!(deferred.due > at(13, 0) && deferred.due < at(13, 30) && deferred.not_after == at(13, 30), "{deferred:?}");
+        let template = plan(&rules(&[Otherwise::Template], true), &silence(at(11, 30), None));
+        let Action::Template(slot) = template.action else { panic!("{template:?}") };
+        assert!(slot.due > at(13, 0) && slot.due == slot.not_before && slot.not_after == at(14, 0), "{slot:?}");
+    }
+
+    #[test]
+    fn the_first_choice_that_applies_is_taken() {
+        use Otherwise::{Advance, Skip, Template};
+        // Due at 13:00 tomorrow; the window closes at 14:50 today. An hour at most can be gone back.
+        let since = at(12, 50);
+        for (choices, template, expected) in [
+            (&[Advance, Template, Skip][..], true, "message"),
+            (&[Template, Advance], true, "template"),
+            (&[Template, Advance], false, "message"),
+            (&[Skip, Advance], true, "skip"),
+            (&[Template], false, "skip"),
+            (&[], true, "skip"),
+        ] {
+            let rules = Rules { wait: 2 * HOUR, ..rules(choices, template) };
+            let decided = plan(&rules, &silence(since, Some(since)));
+            assert_eq!(decided.action.as_str(), expected, "{choices:?}");
+            if let Action::Message(slot) = decided.action {
+                let last = at(14, 0).plus(-1_000);
+                assert_eq!(slot, Slot { due: last, not_before: last.plus(-15 * MINUTE), not_after: last });
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_brought_forward_into_the_first_half_hour() {
+        let since = at(13, 40);
+        let rules = Rules { wait: 2 * HOUR, ..rules(&[Otherwise::Advance], false) };
+        assert_eq!(plan(&rules, &silence(since, Some(since))).action, Action::Skip(SkipReason::WindowClosed));
+        let slot = plan(&rules, &silence(at(13, 20), Some(at(13, 20)))).action.slot().unwrap();
+        assert_eq!((slot.not_before, slot.due), (at(13, 50), at(14, 0).plus(-1_000)));
+    }
+}
