@@ -35,7 +35,7 @@ pub enum Verb {
     #[command(after_help = "Example:\n  reengaged check --explain --config config.toml")]
     Check(check::Options),
     /// Decide when follow-ups would go out: JSON requests in, JSON answers out, a line each
-    #[command(after_help = PLAN_HELP)]
+    #[command(after_help = "Example:\n  reengaged plan --flow onboarding < requests.jsonl > answers.jsonl")]
     Plan(PlanOptions),
     /// See the whole thing in half a minute; needs no account
     #[command(after_help = "Example:\n  reengaged demo")]
@@ -56,9 +56,6 @@ pub enum Verb {
     #[command(flatten)]
     Client(ClientVerb),
 }
-
-const PLAN_HELP: &str =
-    "Example:\n  echo '{\"policy\":{\"enable_follow_up\":true},\"inactive_since\":\"2026-03-01T22:30:00Z\"}' | reengaged plan";
 
 /// Verbs that talk to the running daemon.
 #[derive(Subcommand, Debug)]

@@ -12,6 +12,7 @@ use crate::cli::args::{ClientVerb, Conversations, Daemon, Doubts, Filter, Hooks,
 use crate::cli::client::{self, Client, segment};
 use crate::cli::explain;
 use crate::cli::print::{Failure, Paint, cell, code, masked, table, visible};
+use crate::config::HookConfig;
 use crate::moment::Moment;
 
 /// Where a verb prints, and what it starts from.
@@ -235,12 +236,15 @@ fn list_hooks(desk: &mut Desk<'_>, as_json: bool) -> Result<(), Failure> {
     let config = client::configuration(desk.config.clone())?;
     let all = |list: &[String]| if list.is_empty() { "all".to_owned() } else { list.join(", ") };
     if as_json {
-        let hook = |(name, hook): (&String, &crate::config::HookConfig)| json!({ "name": name, "origin": hook.url.origin().ascii_serialization(), "events": hook.events, "flows": hook.flows });
+        let hook = |(name, hook): (&String, &HookConfig)| {
+            let origin = hook.url.origin().ascii_serialization();
+            json!({ "name": name, "origin": origin, "events": hook.events, "flows": hook.flows })
+        };
         let hooks: Vec<Value> = config.hooks.iter().map(hook).collect();
         writeln!(desk.out, "{:#}", json!({ "hooks": hooks }))?;
         return Ok(());
     }
-    let row = |(name, hook): (&String, &crate::config::HookConfig)| {
+    let row = |(name, hook): (&String, &HookConfig)| {
         vec![name.clone(), hook.url.origin().ascii_serialization(), all(&hook.events), all(&hook.flows)]
     };
     let rows: Vec<Vec<String>> = config.hooks.iter().map(row).collect();

@@ -91,10 +91,16 @@ pub(super) async fn dead(Extension(inside): Extension<Inside>, query: Result<Que
         return Err(wrong(format!("limit = {limit}: a page has 1 to {} dead letters", limits::PAGE)).into());
     }
     let from = query.after.map_or(0, |after| after.saturating_add(1));
-    let dead = inside.desk.ask(|answer| Ask::Dead(from, limit, answer)).await.map_err(reply::rejected)?;
-    // Several hooks may have given up on one record, and a page may end between them: the next page begins with it again.
-    let next = if dead.len() == limit { dead.last().map(|letter| letter.record.seq.saturating_sub(1)) } else { None };
-    let next = next.filter(|next| dead.first().is_some_and(|first| first.record.seq <= *next));
+    let mut dead = inside.desk.ask(|answer| Ask::Dead(from, limit, answer)).await.map_err(reply::rejected)?;
+    let mut next = None;
+    if dead.len() >= limit {
+        // Several hooks may have given up on one record: a page ends between records, never within one, where it can.
+        let (first, last) = (dead.first().map(|letter| letter.record.seq), dead.last().map(|letter| letter.record.seq));
+        if first != last {
+            dead.retain(|letter| Some(letter.record.seq) != last);
+        }
+        next = dead.last().map(|letter| letter.record.seq);
+    }
     let dead: Vec<DeadShape<'_>> = dead.iter().map(DeadShape).collect();
     Ok(reply::json(&serde_json::json!({ "dead": dead, "next": next })))
 }

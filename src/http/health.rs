@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{Response, StatusCode};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -81,13 +81,22 @@ impl Collector for Asked {
             let mut metric = encoder.encode_descriptor(first.name, first.help, None, kind)?;
             for Figure { labels, value, .. } in same {
                 let labels: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let encoder = metric.encode_family(&labels)?;
-                match first.kind {
-                    FigureKind::Counter => ConstCounter::new(*value).encode(encoder)?,
-                    FigureKind::Gauge => ConstGauge::new(*value).encode(encoder)?,
+                if labels.is_empty() {
+                    // A family without labels would be told with empty braces.
+                    number(first.kind, *value, metric)?;
+                    break;
                 }
+                let encoder = metric.encode_family(&labels)?;
+                number(first.kind, *value, encoder)?;
             }
         }
         Ok(())
+    }
+}
+
+fn number(kind: FigureKind, value: f64, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+    match kind {
+        FigureKind::Counter => ConstCounter::new(value).encode(encoder),
+        FigureKind::Gauge => ConstGauge::new(value).encode(encoder),
     }
 }

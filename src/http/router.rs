@@ -122,10 +122,15 @@ async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) ->
     let start = (site.settings.elapsed)();
     let method = request.method().clone();
     let pattern = request.extensions().get::<MatchedPath>().cloned();
-    let response = match ambiguous(request.version(), request.headers()) {
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = match ambiguous(request.version(), request.headers()) {
         Some(problem) => reply::problem(&problem),
         None => next.run(request).await,
     };
+    if chunked {
+        // Whatever a proxy took for the end of this body, nothing after it is read as a request of ours.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let status = response.status();
     let route = known_pattern(pattern.as_ref().map(MatchedPath::as_str));
     site.counts.requests.get_or_create(&RequestLabels { route, status: u32::from(status.as_u16()) }).inc();
@@ -135,8 +140,8 @@ async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) ->
     response
 }
 
-/// hyper drops a `content-length` that follows `transfer-encoding`, or comes before it; what is left to see is a connection header
-/// or an encoding that no honest client sends.
+/// Whether a body's length is told in two ways, as far as hyper lets it be seen: it takes `transfer-encoding` and hides a
+/// `content-length` beside it, which is why a connection is closed after each chunked request.
 fn ambiguous(version: Version, headers: &HeaderMap) -> Option<Problem> {
     let encodings = headers.get_all(header::TRANSFER_ENCODING);
     let plain = encodings.iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked")) && encodings.iter().count() <= 1;

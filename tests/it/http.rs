@@ -1,0 +1,10 @@
+//! The HTTP edge over real sockets, before an engine that is a table: what is let in, what is refused, and how.
+//! Not the engine's decisions, and not the daemon: the fake answers what a test wants to hear.
+
+mod cases;
+mod client;
+mod fake;
+mod hostile;
+mod sockets;
+mod stream;
+mod wire;
