@@ -65,6 +65,7 @@ pub enum ClientVerb {
     Explain {
         /// Our id (cnv_...) or your own name of the conversation
         id: String,
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -85,16 +86,20 @@ pub enum ClientVerb {
     /// Stop sending: everything, a line or a flow; nothing is lost
     #[command(after_help = "Example:\n  reengaged pause --line support")]
     Pause {
+        /// What.
         #[command(flatten)]
         scope: Scope,
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },
     /// Send again what was paused or held, at the line's pace
     #[command(after_help = "Example:\n  reengaged resume")]
     Resume {
+        /// What.
         #[command(flatten)]
         scope: Scope,
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -107,12 +112,14 @@ pub enum ClientVerb {
         /// What to do; lists them where left out
         #[command(subcommand)]
         what: Option<Doubts>,
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },
     /// How many follow-ups are due, by hour and line
     #[command(after_help = "Example:\n  reengaged upcoming")]
     Upcoming {
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -174,8 +181,10 @@ pub enum Conversations {
     /// List conversations, in the order of their ids
     #[command(after_help = "Example:\n  reengaged conversations list --state answering --flow onboarding")]
     List {
+        /// Which.
         #[command(flatten)]
         filter: Filter,
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -194,6 +203,7 @@ pub enum Conversations {
         id: String,
         /// RFC 3339, or from now: 90m, 3h, 2d
         until: Until,
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -216,8 +226,8 @@ pub enum Conversations {
 pub struct One {
     /// Our id (cnv_...) or your own name of it
     pub id: String,
+    /// How it is reached.
     #[command(flatten)]
-    /// The daemon.
     pub daemon: Daemon,
 }
 
@@ -254,6 +264,7 @@ pub enum Hooks {
     /// List what a hook did not take within 3 days
     #[command(after_help = "Example:\n  reengaged hooks dead")]
     Dead {
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -264,6 +275,7 @@ pub enum Hooks {
         name: String,
         /// The number of one dead letter [else all]
         seq: Option<u64>,
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -288,6 +300,7 @@ pub enum Doubts {
     Resend {
         /// The send, snd_...
         id: String,
+        /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,
     },

@@ -148,11 +148,7 @@ impl Lines {
         Lines { body, frame: Bytes::new(), begun: Vec::new(), passing: false, ended: None, limit }
     }
 
-    /// The next piece, when it has come. Cancelling loses nothing.
-    pub(super) async fn next(&mut self) -> Piece {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-
+    /// The next piece, when it has come.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
         loop {
             if let Some(piece) = self.take() {
@@ -219,7 +215,7 @@ mod tests {
         let mut lines = Lines::new(Body::from_stream(stream::iter(frames)), limit);
         let mut all = Vec::new();
         loop {
-            match lines.next().now_or_never().expect("all frames are there") {
+            match std::future::poll_fn(|cx| lines.poll_next(cx)).now_or_never().expect("all frames are there") {
                 Piece::Line(line) => all.push(Some(line.to_vec())),
                 Piece::TooLong => all.push(None),
                 Piece::End => return all,
