@@ -14,8 +14,8 @@ use crate::engine::ports::{Durable, Fault, Store};
 
 /// After so long without a group there is time to fold.
 const IDLE: Duration = Duration::from_millis(200);
-/// Changes in the log beyond which it is folded between groups, idle or not.
-const LONG_LOG: f64 = 500_000.0;
+/// Changes that are not folded beyond which some are folded between groups, idle or not.
+const LONG_LOG: usize = 16_384;
 
 /// Where what a durable group lets out goes.
 pub(super) struct Outlets {
@@ -51,16 +51,12 @@ pub(super) fn run(store: &Arc<dyn Store>, groups: &Receiver<Group>, outlets: &Ou
             Err(fault) => return fail(waiting, &fault, groups, outlets),
         }
         unfolded = true;
-        if log_is_long(store.as_ref())
+        if store.unfolded() > LONG_LOG
             && let Err(fault) = store.fold()
         {
             return fail(Vec::new(), &fault, groups, outlets);
         }
     }
-}
-
-fn log_is_long(store: &dyn Store) -> bool {
-    store.figures().iter().any(|(name, value)| *name == "log_changes" && *value > LONG_LOG)
 }
 
 fn release(group: Group, durable: Durable, outlets: &Outlets) {

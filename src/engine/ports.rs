@@ -168,6 +168,9 @@ pub trait Store: Send + Sync {
     /// A [`Fault`], after which no flush of this store succeeds again.
     fn fold(&self) -> Result<bool, Fault>;
 
+    /// How many changes wait to be folded; each takes about a kilobyte of memory until it is. Cheap.
+    fn unfolded(&self) -> usize;
+
     /// Figures for metrics: (name, value), names as in `/metrics` without prefix.
     fn figures(&self) -> Vec<(&'static str, f64)>;
 }

@@ -217,9 +217,13 @@ impl Store for MemoryStore {
         Ok(false)
     }
 
+    fn unfolded(&self) -> usize {
+        0
+    }
+
     fn figures(&self) -> Vec<(&'static str, f64)> {
         let inner = self.lock();
-        vec![("store_conversations", inner.visible.len() as f64), ("store_log_changes", inner.pending.len() as f64)]
+        vec![("conversations", inner.visible.len() as f64), ("unflushed_changes", inner.pending.len() as f64)]
     }
 }
 

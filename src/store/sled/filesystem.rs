@@ -24,7 +24,8 @@ pub(super) fn check(root: &Path) -> Result<(), Fault> {
     match kind_of(&table, &real).filter(|kind| refused(kind)) {
         None => Ok(()),
         Some(kind) => Err(Fault::Corrupt(format!(
-            "opening the store {}: it is on {kind}, which does not keep what is flushed through a power cut; use ext4 or xfs, or set [store] any_filesystem = true",
+            "opening the store {}: it is on {kind}, which does not keep what is flushed through a power cut; \
+             use ext4 or xfs, or set [store] any_filesystem = true",
             root.display()
         ))),
     }
@@ -62,7 +63,7 @@ mod tests {
                      32 30 0:41 / /var/lib/twice rw - ext4 /dev/sdb rw\n\
                      33 32 0:42 / /var/lib/twice rw - nfs4 host:/ rw\n";
         for (path, kind, bad) in [
-            ("/home/me", "overlay", true),
+            ("/srv/me", "overlay", true),
             ("/var/lib/reengaged", "ext4", false),
             ("/var/lib/my data/store", "fuse.sshfs", true),
             ("/var/lib/twice/a", "nfs4", true),

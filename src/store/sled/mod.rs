@@ -177,10 +177,11 @@ impl SledStore {
         Ok(Durable::upto(upto))
     }
 
-    fn fold_some(&self) -> Result<bool, Fault> {
+    /// Folds at most so many changes.
+    fn fold_some(&self, most: usize) -> Result<bool, Fault> {
         let mut folder = lock(&self.folder);
         let spent = std::mem::take(&mut *lock(&self.spent));
-        let window = self.window()?;
+        let window = self.window(most)?;
         if window.changes.is_empty() && spent.is_empty() && !folder.sweeping() {
             return Ok(false);
         }
@@ -196,13 +197,13 @@ impl SledStore {
         Ok(more || folder.sweeping())
     }
 
-    /// The oldest changes that are durable and not folded.
-    fn window(&self) -> Result<Window, Fault> {
+    /// The oldest changes that are durable and not folded, at most so many.
+    fn window(&self, most: usize) -> Result<Window, Fault> {
         let folded = lock(&self.log).folded();
         let inner = lock(&self.inner);
         inner.check()?;
         let ready = inner.overlay.queue.iter().take_while(|(seq, _)| *seq <= inner.durable);
-        let changes: Vec<(u64, Kept)> = ready.take(FOLD).cloned().collect();
+        let changes: Vec<(u64, Kept)> = ready.take(most).cloned().collect();
         let upto = changes.last().map_or(folded, |(seq, _)| *seq);
         let until = |(seq, kept): &(u64, Kept)| match kept {
             Kept::Other(Change::DeadUntil(before)) => Some((*seq, *before)),
@@ -279,7 +280,11 @@ impl Store for SledStore {
     }
 
     fn fold(&self) -> Result<bool, Fault> {
-        self.failed(self.fold_some())
+        self.failed(self.fold_some(FOLD))
+    }
+
+    fn unfolded(&self) -> usize {
+        lock(&self.inner).overlay.queue.len()
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
@@ -287,13 +292,13 @@ impl Store for SledStore {
         let log_bytes = lock(&self.log).bytes();
         let inner = lock(&self.inner);
         vec![
-            ("store_log_changes", inner.overlay.queue.len() as f64),
-            ("store_log_bytes", log_bytes as f64),
-            ("store_overlay_conversations", inner.overlay.conversations.len() as f64),
-            ("store_unflushed_changes", inner.pending.len() as f64),
-            ("store_disk_bytes", bytes as f64),
-            ("store_blob_files", blobs as f64),
-            ("store_last_flush_seconds", if inner.flushed == Moment::MIN { 0.0 } else { inner.flushed.0 as f64 / 1000.0 }),
+            ("log_changes", inner.overlay.queue.len() as f64),
+            ("log_bytes", log_bytes as f64),
+            ("overlay_conversations", inner.overlay.conversations.len() as f64),
+            ("unflushed_changes", inner.pending.len() as f64),
+            ("disk_bytes", bytes as f64),
+            ("blob_files", blobs as f64),
+            ("last_flush_seconds", if inner.flushed == Moment::MIN { 0.0 } else { inner.flushed.0 as f64 / 1000.0 }),
             ("ledger_sends", inner.sends.len() as f64),
         ]
     }

@@ -17,14 +17,22 @@ fn options() -> OpenOptions {
 enum Turn {
     Apply(Vec<Change>),
     Flush,
-    Fold,
+    Fold(usize),
     Reopen,
     Kill,
 }
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
     let cut = proptest::collection::vec(
-        (1..12usize, prop::sample::select(vec![Turn::Flush, Turn::Flush, Turn::Fold, Turn::Reopen, Turn::Kill])),
+        (
+            1..12usize,
+            prop_oneof![
+                4 => Just(Turn::Flush),
+                2 => (1..9usize).prop_map(Turn::Fold),
+                1 => Just(Turn::Reopen),
+                1 => Just(Turn::Kill),
+            ],
+        ),
         1..14,
     );
     (samples::history(60), cut).prop_map(|(changes, cuts)| {
@@ -57,7 +65,7 @@ proptest! {
                     open.flush().unwrap();
                     model.flush().unwrap();
                 }
-                Turn::Fold => drop(open.fold().unwrap()),
+                Turn::Fold(most) => drop(open.fold_some(most).unwrap()),
                 Turn::Reopen | Turn::Kill => {
                     let image = killed(home.path());
                     drop(store.take());
@@ -73,7 +81,9 @@ proptest! {
     }
 
     #[test]
-    fn a_fold_cut_short_anywhere_changes_no_answer(changes in samples::history(60), cut: prop::sample::Index, batches in 0..12u64, again in 0..12u64) {
+    fn a_fold_cut_short_anywhere_changes_no_answer(
+        changes in samples::history(60), cut: prop::sample::Index, batches in 0..12u64, again in 0..12u64, most in 1..40usize
+    ) {
         let home = tempfile::tempdir().unwrap();
         let store = SledStore::open(home.path(), &options()).unwrap();
         let model = MemoryStore::new(store.keys().clone());
@@ -88,7 +98,7 @@ proptest! {
             open.flush().unwrap();
             model.flush().unwrap();
             open.base.burn_after(batches);
-            while open.fold() == Ok(true) {}
+            while open.fold_some(most) == Ok(true) {}
             prop_assert_eq!(difference(&open, &model), None, "in the process that failed");
             open.base.burn_after(u64::MAX);
             open.base.sync().unwrap();
@@ -99,7 +109,7 @@ proptest! {
             store = Some(open);
         }
         let open = store.unwrap();
-        while open.fold().unwrap() {}
+        while open.fold_some(most).unwrap() {}
         prop_assert_eq!(difference(&open, &model), None, "folded");
     }
 }
