@@ -43,6 +43,7 @@ use crate::engine::tables::Names;
 use crate::http::{self, Figure, Inside, Site};
 use crate::limits;
 use crate::provider::Printer;
+use crate::store::{OpenOptions, SledStore};
 
 /// How `serve` was asked for.
 #[derive(Debug)]
@@ -280,8 +281,15 @@ impl Running {
     }
 }
 
-async fn open(_config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    Ok(Arc::new(crate::store::MemoryStore::new(crate::id::Keys::new(&[1; 32]))))
+async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    let path = config.store.path.clone();
+    let options = OpenOptions { any_filesystem: config.store.any_filesystem, ..OpenOptions::default() };
+    let opened = tokio::task::spawn_blocking(move || SledStore::open(&path, &options)).await;
+    match opened {
+        Ok(Ok(store)) => Ok(Arc::new(store)),
+        Ok(Err(fault)) => Err(Failure::of(&fault)),
+        Err(_) => Err(Failure::setup("opening the store ended in a panic; the log before this line says where")),
+    }
 }
 
 async fn recover(store: &Arc<dyn Store>, book: &Arc<Book>, clock: &Clock) -> Result<Engine, Failure> {
