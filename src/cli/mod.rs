@@ -46,8 +46,10 @@ pub fn run(arguments: Arguments, own: impl FnOnce(Own) -> u8) -> u8 {
         }
         Verb::Plan(options) => plan_stream(config, options.flow.as_deref()),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "reengaged", &mut io::stdout());
-            Ok(code::FINE)
+            // Into memory first: the generator panics where a reader goes away.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "reengaged", &mut script);
+            io::stdout().write_all(&script).map(|()| code::FINE).map_err(Failure::from)
         }
         Verb::Version => version(&mut io::stdout()).map_err(Failure::from),
         Verb::Client(verb) => {
@@ -56,8 +58,10 @@ pub fn run(arguments: Arguments, own: impl FnOnce(Own) -> u8) -> u8 {
         }
     };
     done.unwrap_or_else(|failure| {
-        // Without a standard error there is nobody to tell.
-        let _ = writeln!(io::stderr(), "reengaged: {}", failure.message);
+        if !failure.message.is_empty() {
+            // Without a standard error there is nobody to tell.
+            let _ = writeln!(io::stderr(), "reengaged: {}", failure.message);
+        }
         failure.code
     })
 }
@@ -85,7 +89,6 @@ fn plan_stream(path: Option<PathBuf>, flow: Option<&str>) -> Result<u8, Failure>
             Some(flow.rules.clone())
         }
     };
-    let fine = plan::stream(io::stdin().lock(), io::stdout().lock(), rules)
-        .map_err(|error| Failure::new(code::FAILED, format!("planning: {error}")))?;
+    let fine = plan::stream(io::stdin().lock(), io::stdout().lock(), rules)?;
     Ok(if fine { code::FINE } else { code::FAILED })
 }

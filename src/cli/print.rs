@@ -40,8 +40,12 @@ impl Failure {
 }
 
 impl From<io::Error> for Failure {
+    /// Whoever stopped reading has what they wanted: that is no failure, and there is nobody to tell.
     fn from(error: io::Error) -> Failure {
-        Failure::new(code::FAILED, format!("writing the answer: {error}"))
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Failure::new(code::FINE, "");
+        }
+        Failure::new(code::FAILED, format!("reading or writing: {error}"))
     }
 }
 

@@ -134,6 +134,9 @@ pub(super) async fn postpone(State(site): State<Arc<Site>>, Extension(inside): E
 /// Does something with a conversation that exists.
 async fn act(site: &Site, inside: &Inside, path: Named, what: What) -> Result<Response<Body>, Fault> {
     let view = view(inside, who(path)?).await?;
+    // The engine is asked by id, so that nothing can come into being here; the answer has the name that the conversation goes by.
+    let name = Some(view.details.caller).filter(|name| !name.is_empty());
+    let shown = name.map_or(Who::Id(view.stored.id), Who::Caller);
     let event = Inbound {
         id: None,
         who: Who::Id(view.stored.id),
@@ -145,5 +148,5 @@ async fn act(site: &Site, inside: &Inside, path: Named, what: What) -> Result<Re
         vars: Vec::new(),
         attributes: Vec::new(),
     };
-    events::one(site, inside, event).await
+    events::one(site, inside, event, &shown).await
 }

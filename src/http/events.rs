@@ -31,15 +31,15 @@ pub(super) async fn post(State(site): State<Arc<Site>>, axum::Extension(inside):
         return Err(Problem::new(Kind::UnsupportedType, message).into());
     }
     let event = event::read(&bytes).inspect_err(|_| _ = site.counts.events.bad.inc())?;
-    one(&site, &inside, event).await
+    let who = event.who.clone();
+    one(&site, &inside, event, &who).await
 }
 
-/// Puts one event before the engine and tells its answer.
-pub(super) async fn one(site: &Site, inside: &Inside, event: Inbound) -> Reply {
-    let who = event.who.clone();
+/// Puts one event before the engine and tells its answer, about the conversation as `who` names it.
+pub(super) async fn one(site: &Site, inside: &Inside, event: Inbound, who: &Who) -> Reply {
     let answer = timeout(site.settings.answer, inside.desk.event(event)).await.map_err(|_| no_answer())?;
     site.counts.events.count(answer.as_ref());
-    told(&who, answer)
+    told(who, answer)
 }
 
 /// The answer to one event.

@@ -56,7 +56,7 @@ async fn tables_mask_numbers_and_json_does_not() {
 async fn acting_says_what_came_of_it() {
     let server = Server::start(standard()).await;
     let url = url(&server);
-    let waits = "cnv_00000000000000000000000001: waiting; the follow-up goes out as a message at 2026-03-01T23:15:00.000Z\n";
+    let waits = "alice: waiting; the follow-up goes out as a message at 2026-03-01T23:15:00.000Z\n";
     for act in ["cancel", "send-now", "release"] {
         assert_eq!(verb(&format!("conversations {act} alice --url {url}")).await.unwrap(), waits);
     }
