@@ -4,11 +4,18 @@
 
 use crate::conversation::answer::Choice;
 use crate::conversation::state::{Form, Outcome, Purpose, State};
+use crate::limits;
 use crate::moment::Moment;
 use crate::schedule::{SendEnd, SkipReason, Trail};
 
+/// A time from outside, as it counts: more than [`limits::AHEAD`] after its arrival it is clamped to that.
+#[must_use]
+pub fn clamped(at: Moment, arrival: Moment) -> Moment {
+    if at.since(arrival) > limits::AHEAD { arrival } else { at }
+}
+
 /// Something that happened. `at` is when it happened by the sender's clock, already clamped to at most
-/// [`crate::limits::AHEAD`] after its arrival.
+/// [`limits::AHEAD`] after its arrival.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     /// The person wrote; `typed` where the whole message reads as an answer.

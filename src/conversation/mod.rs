@@ -14,6 +14,8 @@
 
 pub mod answer;
 mod event;
+#[cfg(test)]
+mod laws;
 mod operator;
 mod policy;
 mod sending;
@@ -22,7 +24,7 @@ mod step;
 mod turn;
 
 pub use answer::Choice;
-pub use event::{Event, Finish, Ignored, Refusal, Report, Send, SendOutcome, Step, Verdict};
+pub use event::{Event, Finish, Ignored, Refusal, Report, Send, SendOutcome, Step, Verdict, clamped};
 pub use policy::{ArmOn, Capabilities, InDoubt, OnYes, Policy, StepRule};
 pub use state::{Form, Outcome, Phase, Purpose, State};
 pub use step::step;

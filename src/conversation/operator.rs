@@ -29,7 +29,7 @@ impl Turn<'_> {
     }
 
     /// Whether a follow-up is planned that an operator can still move.
-    fn movable(&self) -> bool {
+    pub(super) fn movable(&self) -> bool {
         match self.state.phase {
             Phase::Waiting | Phase::Retrying => self.state.purpose == Purpose::FollowUp,
             Phase::Answering => self.state.wake.is_some(),
@@ -70,15 +70,19 @@ impl Turn<'_> {
         if self.state.phase == Phase::Answering && self.state.wake.is_some() {
             self.state.step = self.state.step.saturating_sub(1);
         }
-        self.state.phase = Phase::Waiting;
+        self.state.phase = self.armed_phase();
         self.state.doubt = false;
         self.state.sent = None;
+        if self.state.purpose == Purpose::Ask {
+            return self.arm_ask();
+        }
+        // The wait of its step was over when it was claimed; only the floor still counts.
+        self.state.hurried = true;
         self.plan();
     }
-
     fn replan(&mut self) {
         if self.state.phase == Phase::Retrying {
-            self.state.phase = Phase::Waiting;
+            self.state.phase = self.armed_phase();
         }
         self.plan();
     }
@@ -92,8 +96,7 @@ impl Turn<'_> {
             return self.skip(SkipReason::FlowDisabled);
         }
         if self.state.phase == Phase::Answering && self.state.step >= self.policy.ladder() {
-            self.end_send(SendOutcome::Cancelled);
-            return self.rest(None);
+            return self.skip(SkipReason::PolicyChanged);
         }
         self.plan();
     }

@@ -22,20 +22,27 @@ impl Turn<'_> {
             Verdict::Busy(after) => self.retry(after),
             Verdict::NotBegun if state.attempt >= limits::ATTEMPTS => self.skip(SkipReason::TooLate),
             Verdict::NotBegun => {
-                self.state.phase = Phase::Waiting;
+                self.state.phase = self.armed_phase();
                 self.attempt_again(self.now);
             }
             Verdict::Unknown if self.policy.in_doubt == InDoubt::Resend => self.retry(0),
-            Verdict::Unknown if self.policy.line.correlation => {
-                self.count_as_sent();
-                self.state.doubt = true;
-            }
-            Verdict::Unknown => self.unknown(),
+            Verdict::Unknown => self.doubt(),
         }
     }
 
-    pub(super) fn unknown(&mut self) {
-        self.handed_over(self.now, SendOutcome::Unknown);
+    /// Nobody knows how the call ended. Where a status can still tell, the send stays in hand for as long as one may come.
+    fn doubt(&mut self) {
+        if self.policy.line.correlation {
+            self.count_as_sent();
+            self.state.doubt = true;
+        } else {
+            self.unknown(self.now);
+        }
+    }
+
+    /// Nobody will ever know; if it was handed over, then at `at`.
+    pub(super) fn unknown(&mut self, at: Moment) {
+        self.handed_over(at, SendOutcome::Unknown);
     }
 
     /// Handed over, or so it must be assumed.
@@ -53,7 +60,7 @@ impl Turn<'_> {
         self.report(Report::FollowUpSent { unknown: outcome == SendOutcome::Unknown });
         self.state.expires = Some(at.plus(self.policy.expires_after));
         self.rest(None);
-        if self.state.step + 1 < self.policy.ladder() {
+        if self.state.step.saturating_add(1) < self.policy.ladder() {
             self.state.step += 1;
             self.state.attempt = 0;
             self.state.hurried = false;
@@ -100,7 +107,11 @@ impl Turn<'_> {
         self.state.phase = Phase::Sending;
         self.state.attempt = self.state.attempt.max(1);
         self.state.wake = Some(self.now.plus(limits::DOUBT));
-        self.sent(silence, step, verdict);
+        match verdict {
+            // What stands in the ledger is not made again, whatever the line does with doubts of its own.
+            Verdict::Unknown => self.doubt(),
+            known => self.sent(silence, step, known),
+        }
     }
 
     /// The process that made the call is gone: nobody will tell how it ended.

@@ -2,7 +2,7 @@
 //!
 //! Not the texts: question, variables and story are details that the machine never reads.
 
-use crate::conversation::event::SendOutcome;
+use crate::conversation::event::{Ignored, SendOutcome};
 use crate::id::ConversationId;
 use crate::moment::Moment;
 use crate::schedule::SkipReason;
@@ -230,6 +230,17 @@ impl State {
             Phase::Finished(outcome) => Some(outcome),
             _ => None,
         }
+    }
+
+    /// Why a question asked at `at` would not become the last unanswered one; `None` where it would.
+    #[must_use]
+    pub fn passes_over(&self, at: Moment) -> Option<Ignored> {
+        if self.opted_out {
+            return Some(Ignored::OptedOut);
+        }
+        let known = self.last_inbound.max(self.question);
+        let ended = self.outcome().and(self.expires);
+        (known.is_some_and(|k| k > at) || ended.is_some_and(|e| e >= at)).then_some(Ignored::Stale)
     }
 
     /// Whether the outcome of a send in hand, or of the latest one, is unknown.

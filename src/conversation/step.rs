@@ -3,7 +3,7 @@
 //! Total and pure: every event has an answer in every state, and where nothing changes the answer says why.
 
 use crate::conversation::answer::Choice;
-use crate::conversation::event::{Event, Finish, Ignored, Report, SendOutcome, Step};
+use crate::conversation::event::{Event, Finish, Ignored, Report, SendOutcome, Step, clamped};
 use crate::conversation::policy::{ArmOn, Policy};
 use crate::conversation::state::{Outcome, Phase, Purpose, State};
 use crate::conversation::turn::Turn;
@@ -16,11 +16,11 @@ use crate::schedule::{Reason, SkipReason};
 pub fn step(policy: &Policy, state: &State, event: &Event, now: Moment) -> Step {
     let mut turn = Turn::new(policy, state, now);
     match *event {
-        Event::Message { at, typed } => turn.message(turn.clamp(at), typed),
-        Event::Answer { at, choice, silence } => turn.answer(turn.clamp(at), choice, silence),
-        Event::Question { at, obstacle } => turn.question(turn.clamp(at), obstacle),
-        Event::Finish { at, how } => turn.finish_fact(turn.clamp(at), how),
-        Event::OptOut { at } => turn.opt_out(turn.clamp(at)),
+        Event::Message { at, typed } => turn.message(clamped(at, now), typed),
+        Event::Answer { at, choice, silence } => turn.answer(clamped(at, now), choice, silence),
+        Event::Question { at, obstacle } => turn.question(clamped(at, now), obstacle),
+        Event::Finish { at, how } => turn.finish_fact(clamped(at, now), how),
+        Event::OptOut { at } => turn.opt_out(clamped(at, now)),
         Event::OptIn { .. } => turn.opt_in(),
         Event::Hold => turn.hold(),
         Event::Release => turn.release(),
@@ -46,10 +46,13 @@ impl Turn<'_> {
             return self.message_after_end(at, typed, outcome);
         }
         self.start();
-        self.state.last_inbound = self.state.last_inbound.max(Some(at));
+        let known = self.state.last_inbound;
+        self.state.last_inbound = known.max(Some(at));
         if self.state.phase != Phase::Quiet {
-            if at.plus(limits::DISORDER) < self.state.silence {
-                return self.ignore(Ignored::Stale);
+            // Where messages arm, one that a later message overtook says nothing that the later one did not.
+            let overtaken = self.policy.arm_on == ArmOn::AnyMessage && known.is_some_and(|k| k > at);
+            if overtaken || at.plus(limits::DISORDER) < self.state.silence {
+                return self.changes_only_the_window(Ignored::Stale, known);
             }
             if self.follow_up_is_out(at) {
                 self.reply(at, typed);
@@ -61,6 +64,14 @@ impl Turn<'_> {
             }
         }
         self.arm_on_message(at);
+    }
+
+    /// A word of the person that moves nothing, but for the messaging window that it opened.
+    fn changes_only_the_window(&mut self, why: Ignored, known: Option<Moment>) {
+        self.ignore(why);
+        if self.state.last_inbound != known && self.movable() && self.state.phase != Phase::Retrying {
+            self.plan();
+        }
     }
 
     fn arm_on_message(&mut self, at: Moment) {
@@ -90,7 +101,8 @@ impl Turn<'_> {
         self.disarm();
         self.because(Reason::Later { at });
         self.state.later = true;
-        self.arm(at);
+        self.arm_or_remember(at);
+        self.state.later &= self.state.phase != Phase::Quiet;
     }
 
     fn message_after_end(&mut self, at: Moment, typed: Option<Choice>, outcome: Outcome) {
@@ -99,28 +111,49 @@ impl Turn<'_> {
         if self.state.opted_out {
             return self.ignore(Ignored::OptedOut);
         }
-        let revivable = matches!(outcome, Outcome::Expired | Outcome::Declined);
-        let fresh = self.now.since(ended) <= limits::TYPED_REVIVAL;
+        // Without a follow-up to answer, the word was for the bot.
+        let reply = self.follow_up_is_out(at) && self.revivable(at, outcome) && at.since(ended) <= limits::TYPED_REVIVAL;
         match typed {
-            Some(Choice::Yes) if revivable && fresh => return self.resume(at, true, true),
-            Some(Choice::Later) if revivable && fresh => return self.revive_later(at),
-            Some(Choice::No) if revivable && fresh => return self.ignore(Ignored::Finished),
+            Some(Choice::Yes) if reply => return self.resume(at, true, true),
+            Some(Choice::Later) if reply => return self.revive_later(at),
+            Some(Choice::No) if reply => return self.no_after_end(at, outcome),
             _ => {}
         }
         if at > ended {
             self.begin_anew(at);
-            self.arm_on_message(at);
-        } else if outcome == Outcome::Expired && at.plus(limits::DISORDER) >= self.state.silence {
+        } else if outcome == Outcome::Expired && self.revivable(at, outcome) {
             // Said in time, delivered late: the silence that ended it never was.
             self.resume(at, false, true);
         } else {
-            self.ignore(Ignored::Stale);
+            return self.ignore(Ignored::Stale);
+        }
+        self.arm_on_message(at);
+    }
+
+    /// Whether what was said at `at` may revive a conversation that ended so: after expiry whatever answers its last silence, after
+    /// "no" only a later word.
+    fn revivable(&self, at: Moment, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Expired => at.plus(limits::DISORDER) >= self.state.silence,
+            Outcome::Declined => self.state.expires.is_none_or(|ended| at >= ended),
+            Outcome::Succeeded | Outcome::Failed | Outcome::Cancelled | Outcome::OptedOut => false,
         }
     }
 
     fn revive_later(&mut self, at: Moment) {
+        if self.now.since(at) > limits::HISTORY {
+            return self.ignore(Ignored::Stale);
+        }
         self.because(Reason::Revived { at });
         self.later(at);
+    }
+
+    /// "No" to a conversation that is over; said in time and delivered late, it is how the conversation ended.
+    fn no_after_end(&mut self, at: Moment, outcome: Outcome) {
+        if outcome == Outcome::Expired && self.state.expires.is_some_and(|ended| at <= ended) {
+            return self.decline(at);
+        }
+        self.ignore(Ignored::Finished);
     }
 
     fn answer(&mut self, at: Moment, choice: Choice, silence: Option<Moment>) {
@@ -132,12 +165,19 @@ impl Turn<'_> {
         if let Phase::Finished(outcome) = self.state.phase {
             return self.answer_after_end(at, choice, old, outcome);
         }
-        self.state.last_inbound = self.state.last_inbound.max(Some(at));
+        let known = self.state.last_inbound;
+        self.state.last_inbound = known.max(Some(at));
         if self.state.phase == Phase::Quiet {
             self.ignore(Ignored::NothingToDo);
             return self.arm_on_message(at);
         }
-        if self.state.phase == Phase::Sending && !old && silence.is_some() {
+        if at.plus(limits::DISORDER) < self.state.silence {
+            return self.changes_only_the_window(Ignored::Stale, known);
+        }
+        if choice == Choice::Yes && self.asks_already(at) && (old || silence.is_none()) {
+            return self.changes_only_the_window(Ignored::NothingToDo, known);
+        }
+        if self.state.phase == Phase::Sending && !old && silence.is_some() && !self.follow_up_is_out(at) {
             // Nobody taps a button that never arrived.
             self.state.handed_over = Some(at);
             self.end_send(SendOutcome::Accepted);
@@ -154,6 +194,15 @@ impl Turn<'_> {
                 self.state.question = None;
             }
         }
+        self.arm_on_message(at);
+    }
+
+    /// Whether the question is going out again at this moment, or has just done so: a second tap on "yes" asks for nothing more.
+    fn asks_already(&self, at: Moment) -> bool {
+        let state = &self.state;
+        let going_out = state.purpose == Purpose::Ask && matches!(state.phase, Phase::Waiting | Phase::Sending | Phase::Retrying);
+        let just_asked = state.phase == Phase::Waiting && state.handed_over == Some(state.silence);
+        going_out || (just_asked && at.since(state.silence) <= limits::DISORDER)
     }
 
     fn answer_after_end(&mut self, at: Moment, choice: Choice, old: bool, outcome: Outcome) {
@@ -161,24 +210,20 @@ impl Turn<'_> {
         if self.state.opted_out {
             return self.ignore(Ignored::OptedOut);
         }
-        let revivable = matches!(outcome, Outcome::Expired | Outcome::Declined) && !old;
+        let revivable = self.revivable(at, outcome) && !old;
         match choice {
             Choice::Yes if revivable => self.resume(at, true, true),
             Choice::Later if revivable => self.revive_later(at),
+            Choice::No if revivable => self.no_after_end(at, outcome),
             _ => self.ignore(Ignored::Finished),
         }
     }
 
     fn question(&mut self, at: Moment, obstacle: Option<SkipReason>) {
-        if self.state.opted_out {
-            return self.ignore(Ignored::OptedOut);
+        if let Some(why) = self.state.passes_over(at) {
+            return self.ignore(why);
         }
-        let known = self.state.last_inbound.max(self.state.question);
-        let ended = self.state.outcome().and(self.state.expires);
-        if known.is_some_and(|k| k > at) || ended.is_some_and(|e| e >= at) {
-            return self.ignore(Ignored::Stale);
-        }
-        if ended.is_some() {
+        if self.state.outcome().is_some() {
             self.begin_anew(at);
         }
         self.start();
@@ -212,6 +257,8 @@ impl Turn<'_> {
         if let Phase::Finished(before) = self.state.phase {
             let fact = matches!(before, Outcome::Succeeded | Outcome::Failed | Outcome::Cancelled);
             if before == outcome {
+                // Told again of a later moment: what lies between belongs to the run that ended.
+                self.state.expires = self.state.expires.max(Some(at));
                 return self.ignore(Ignored::NothingToDo);
             }
             if fact && self.state.expires.is_some_and(|e| e > at) {
@@ -248,7 +295,8 @@ impl Turn<'_> {
             return self.ignore(Ignored::NothingToDo);
         }
         match self.state.phase {
-            Phase::Sending => self.unknown(),
+            // If it was handed over, then when it was claimed.
+            Phase::Sending => self.unknown(self.state.wake.map_or(self.now, |wake| wake.plus(-limits::DOUBT))),
             Phase::Waiting | Phase::Retrying | Phase::Answering => {
                 if self.state.expires.is_some_and(|expires| self.now >= expires) {
                     self.expire();
@@ -265,7 +313,6 @@ impl Turn<'_> {
     fn expire(&mut self) {
         if matches!(self.state.phase, Phase::Waiting | Phase::Retrying) {
             // Down or held for so long that the answer could no longer come in time.
-            self.because(Reason::TooLate { at: self.now });
             self.skip(SkipReason::TooLate);
         }
         self.finish(Outcome::Expired, self.now);
@@ -279,7 +326,8 @@ impl Turn<'_> {
         } else if let Some(obstacle) = self.state.obstacle {
             self.skip(obstacle);
         } else if self.now > self.state.not_after {
-            self.skip(SkipReason::TooLate);
+            let closed = self.window_closes().is_some_and(|closes| self.now > closes);
+            self.skip(if closed { SkipReason::WindowClosed } else { SkipReason::TooLate });
         } else {
             self.claim();
         }

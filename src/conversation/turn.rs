@@ -31,11 +31,6 @@ impl<'a> Turn<'a> {
         Step { state, send, reports, ended, trail, ignored }
     }
 
-    /// A time from outside: more than five minutes ahead is clamped to arrival.
-    pub(super) fn clamp(&self, at: Moment) -> Moment {
-        if at.since(self.now) > limits::AHEAD { self.now } else { at }
-    }
-
     pub(super) fn because(&mut self, reason: Reason) {
         self.trail.push(reason);
     }
@@ -53,7 +48,19 @@ impl<'a> Turn<'a> {
 
     /// Whether a follow-up of this silence reached, or may have reached, the person by `at` (providers stamp whole seconds).
     pub(super) fn follow_up_is_out(&self, at: Moment) -> bool {
-        self.state.sent_in_episode && self.state.handed_over.is_some_and(|h| h >= self.state.silence && at.plus(999) >= h)
+        self.out_since().is_some_and(|out| at.plus(999) >= out)
+    }
+
+    /// When a follow-up of this silence was last handed over. (A silence that began with our asking again began with a
+    /// hand-over, but not with a follow-up.)
+    fn out_since(&self) -> Option<Moment> {
+        let state = &self.state;
+        state.handed_over.filter(|h| *h > state.silence && state.sent_in_episode && state.purpose == Purpose::FollowUp)
+    }
+
+    /// The phase of a conversation whose next follow-up is planned: with one out already, the person may answer that.
+    pub(super) fn armed_phase(&self) -> Phase {
+        if self.out_since().is_some() { Phase::Answering } else { Phase::Waiting }
     }
 
     /// Begins a new silence at `at` and arms its first follow-up, where the rules allow.
@@ -95,11 +102,23 @@ impl<'a> Turn<'a> {
             self.trail.push(*reason);
         }
         let target = anchor.plus(wait).max(silence.now);
-        match (self.refusal(), plan.action) {
-            (Some(reason), _) | (None, Action::Skip(reason)) => self.expect_skip(target, reason),
-            (None, Action::None) => self.expect_skip(target, SkipReason::FlowDisabled),
-            (None, Action::Message(slot)) => self.expect(slot, Form::Message),
-            (None, Action::Template(slot)) => self.expect(slot, Form::Template),
+        let line = self.policy.line;
+        let skip = match (self.refusal(), plan.action) {
+            (Some(reason), _) => reason,
+            (None, Action::Message(slot)) if line.free_text => return self.expect(slot, Form::Message),
+            (None, Action::Template(slot)) if line.template => return self.expect(slot, Form::Template),
+            (None, Action::Message(_) | Action::Template(_)) => SkipReason::LineCannot,
+            (None, Action::Skip(reason)) => reason,
+            (None, Action::None) => SkipReason::FlowDisabled,
+        };
+        self.because_skipped(target, skip);
+        self.expect_skip(target, skip);
+    }
+
+    /// Writes a skip down, once: the schedule may have done so already.
+    fn because_skipped(&mut self, at: Moment, reason: SkipReason) {
+        if !matches!(self.trail.last(), Some(Reason::Skipped { reason: known, .. }) if *known == reason) {
+            self.because(Reason::Skipped { at, reason });
         }
     }
 
@@ -131,10 +150,14 @@ impl<'a> Turn<'a> {
     }
 
     fn expect(&mut self, slot: Slot, form: Form) {
+        // One brought forward may go out a little sooner than its moment, but not while the hours are closed.
+        let hours = &self.policy.rules.hours;
+        let sooner = slot.not_before < slot.due;
+        let wake = if sooner { hours.next_open(slot.not_before, limits::HORIZON) } else { None };
         let state = &mut self.state;
         state.form = form;
         state.skip = None;
-        state.wake = Some(slot.not_before);
+        state.wake = Some(wake.map_or(slot.due, |open| open.min(slot.due)));
         state.due = Some(slot.due);
         state.not_after = slot.not_after;
         self.expire_after_due(slot.due);
@@ -151,32 +174,44 @@ impl<'a> Turn<'a> {
     }
 
     fn expire_after_due(&mut self, due: Moment) {
-        if self.state.phase != Phase::Answering {
+        // From the last hand-over; if nothing was sent, from the moment it is due.
+        if self.out_since().is_none() {
             self.state.expires = Some(due.plus(self.policy.expires_after));
         }
     }
 
     /// The follow-up in hand has come due: everything is asked again, and it is claimed, deferred or skipped.
     pub(super) fn attempt_follow_up(&mut self) {
-        let state = &self.state;
-        let overdue = state.due.map_or(0, |due| self.now.since(due));
-        if self.policy.max_lateness.is_some_and(|most| overdue > most) {
-            self.because(Reason::TooLate { at: self.now });
+        let (first, expires) = (self.state.due, self.state.expires);
+        if self.too_late(first, self.now) {
             return self.skip(SkipReason::TooLate);
         }
-        let expires = self.state.expires;
         self.plan();
-        if let Some(reason) = self.state.skip {
-            if self.state.wake.is_some_and(|wake| wake <= self.now) {
+        if self.too_late(first, self.state.due.unwrap_or(self.now)) {
+            self.state.expires = expires;
+            return self.skip(SkipReason::TooLate);
+        }
+        let now_or_never = self.state.wake.is_some_and(|wake| wake <= self.now);
+        match self.state.skip {
+            Some(reason) if now_or_never => {
                 self.state.expires = expires;
-                return self.skip(reason);
+                self.skip(reason);
             }
-        } else if self.state.wake.is_some_and(|wake| wake <= self.now) {
-            return self.claim();
+            None if now_or_never => {
+                // However often it is tried, it is late by its first moment.
+                self.state.due = first.min(self.state.due).or(self.state.due);
+                self.state.expires = expires;
+                self.claim();
+            }
+            _ if self.state.phase == Phase::Retrying => self.state.phase = self.armed_phase(),
+            _ => {}
         }
-        if self.state.phase == Phase::Retrying {
-            self.state.phase = Phase::Waiting;
-        }
+    }
+
+    /// Whether going out at `at` is later than the flow allows, by the moment it was first due.
+    fn too_late(&self, first: Option<Moment>, at: Moment) -> bool {
+        let late = first.map_or(0, |due| at.since(due));
+        self.policy.max_lateness.is_some_and(|most| late > most)
     }
 
     /// The claim: durable before the call is made.
@@ -186,6 +221,11 @@ impl<'a> Turn<'a> {
         state.attempt = state.attempt.saturating_add(1);
         state.doubt = false;
         state.wake = Some(self.now.plus(limits::DOUBT));
+        if state.purpose == Purpose::FollowUp
+            && let Some(closes) = self.policy.rules.hours.open_until(self.now)
+        {
+            state.not_after = state.not_after.min(closes);
+        }
         self.send = Some(Send {
             purpose: state.purpose,
             form: state.form,
@@ -214,13 +254,14 @@ impl<'a> Turn<'a> {
         let state = &mut self.state;
         if !state.sent_in_episode && state.purpose == Purpose::FollowUp {
             state.sent_in_episode = true;
-            state.episodes_sent = state.episodes_sent.saturating_add(1);
+            // At the cap already, where the ledger knew of a send that a restored store had forgotten.
+            state.episodes_sent = state.episodes_sent.saturating_add(1).min(limits::EPISODES_WITH_SENDS);
         }
     }
 
     /// The follow-up in hand is not sent; the conversation stays `answering`, so that a later word still finds the question.
     pub(super) fn skip(&mut self, reason: SkipReason) {
-        self.because(Reason::Skipped { at: self.now, reason });
+        self.because_skipped(self.now, reason);
         self.end_send(SendOutcome::Skipped(reason));
         self.report(Report::Skipped(reason));
         self.rest(None);
@@ -279,28 +320,33 @@ impl<'a> Turn<'a> {
             self.because(Reason::Revived { at });
         }
         self.state.question = None;
-        if !(ask && self.policy.on_yes == OnYes::Ask && question.is_some()) {
+        let wanted = ask && self.policy.on_yes == OnYes::Ask && question.is_some();
+        if !wanted || self.now.since(at) > limits::HISTORY {
             return;
         }
-        let closes = self
-            .policy
-            .rules
-            .session
-            .as_ref()
-            .map_or(Moment::MAX, |s| self.state.last_inbound.map_or(Moment::MIN, |inbound| inbound.plus(s.window).plus(-s.margin)));
-        let state = &mut self.state;
-        state.question = question;
-        state.phase = Phase::Waiting;
-        state.purpose = Purpose::Ask;
-        state.form = Form::Message;
-        state.silence = at;
-        state.step = limits::ASK_STEP;
-        state.attempt = 0;
-        state.sent = None;
-        state.wake = Some(self.now);
-        state.due = Some(self.now);
-        state.not_after = self.now.plus(limits::ASK).min(closes);
-        state.expires = Some(self.now.plus(self.policy.expires_after));
+        self.state.question = question;
+        self.state.silence = at;
+        self.state.purpose = Purpose::Ask;
+        self.state.form = Form::Message;
+        self.state.step = limits::ASK_STEP;
+        self.state.attempt = 0;
+        self.state.sent = None;
+        self.arm_ask();
+    }
+
+    /// The question goes out again, from now on and soon or not at all.
+    pub(super) fn arm_ask(&mut self) {
+        self.state.phase = Phase::Waiting;
+        self.state.wake = Some(self.now);
+        self.state.due = Some(self.now);
+        self.state.not_after = self.window_closes().unwrap_or(Moment::MAX).min(self.now.plus(limits::ASK));
+        self.state.expires = Some(self.now.plus(self.policy.expires_after));
+    }
+
+    /// When the messaging window closes; `None` where the line has none.
+    pub(super) fn window_closes(&self) -> Option<Moment> {
+        let session = self.policy.rules.session.as_ref()?;
+        Some(self.state.last_inbound.map_or(Moment::MIN, |inbound| session.closes(inbound)))
     }
 
     /// A new run of a conversation that was over.
