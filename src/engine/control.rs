@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 
 use crate::conversation::{Event, Finish, Phase, Verdict};
 use crate::engine::book::Book;
-use crate::engine::core::{Context, Engine};
+use crate::engine::core::{Context, Engine, ended};
 use crate::engine::desk::Request;
+use crate::engine::fire::ledger_end;
 use crate::engine::group::Told;
 use crate::engine::ingest::damaged;
 use crate::engine::record::{Change, LedgerEnd, LedgerEntry, NameId, PauseScope};
@@ -184,7 +185,7 @@ impl Engine {
         let Some(in_hand) = self.in_hand(standing.conversation).map_err(damaged)? else {
             return Err(Rejected::UnknownConversation(standing.conversation.to_string()));
         };
-        if in_hand.state.phase == Phase::Quiet || in_hand.state.outcome().is_some() {
+        if !in_hand.state.in_doubt() || !matches!(in_hand.state.phase, Phase::Sending | Phase::Answering) {
             return Err(Rejected::Impossible(format!("resend: {} has gone on since; nothing is sent into it", in_hand.id)));
         }
         let last = match in_hand.state.phase {
@@ -199,11 +200,20 @@ impl Engine {
         Ok(Answer { ignored: step.ignored, ..Answer::of(in_hand.id, &step.state) })
     }
 
-    /// A status webhook or an operator settles a doubt.
-    pub fn settle_doubt(&mut self, conversation: ConversationId, verdict: Verdict, now: Moment) {
-        if let Some(in_hand) = self.in_hand_hot(conversation).filter(|in_hand| in_hand.state.doubt) {
-            let event = Event::Sent { silence: in_hand.state.silence, step: in_hand.state.step, verdict };
-            self.step_and_keep(in_hand, &event, now, Context::none());
+    /// A status of the provider settles a doubt: how the call for this send ended after all. Nothing where it is not in doubt.
+    pub fn settle_doubt(&mut self, send: SendId, verdict: Verdict, now: Moment) {
+        let Some(standing) = self.store.standing(send).filter(|s| matches!(s.end, None | Some(LedgerEnd::Unknown))) else { return };
+        if self.in_flight.contains_key(&send) {
+            return;
+        }
+        let in_hand = self.in_hand_hot(standing.conversation).filter(|in_hand| in_hand.state.doubt);
+        match in_hand.filter(|in_hand| self.keys.send(in_hand.id, in_hand.state.silence, in_hand.state.step) == send) {
+            Some(in_hand) => {
+                let event = Event::Sent { silence: in_hand.state.silence, step: in_hand.state.step, verdict };
+                self.step_and_keep(in_hand, &event, now, Context::none());
+            }
+            // The conversation has gone on; the ledger still wants to know.
+            None => self.push(Change::Ledger(ended(&standing, now, ledger_end(verdict)))),
         }
     }
 

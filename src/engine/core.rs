@@ -30,6 +30,8 @@ pub(super) struct InFlight {
     pub(super) silence: Moment,
     pub(super) step: u8,
     pub(super) attempt: u8,
+    /// The person answered it before the provider did: it arrived, whatever the call says.
+    pub(super) proved: bool,
 }
 
 /// The engine. One thread drives it; every verb is told `now`.
@@ -180,16 +182,16 @@ impl Engine {
     fn adopt_orphans(&mut self, dangling: Vec<Standing>, now: Moment) {
         let claimed: Vec<ConversationId> =
             self.hot.iter().filter(|hot| hot.state.phase == Phase::Sending && !hot.state.doubt).map(|hot| hot.id).collect();
+        let mut adopted = BTreeSet::new();
         for id in claimed {
             let Some(in_hand) = self.in_hand_hot(id) else { continue };
             let send = self.keys.send(id, in_hand.state.silence, in_hand.state.step);
+            adopted.insert(send);
             let ledger = self.store.standing(send).filter(|s| s.end.is_none()).map(|s| ended(&s, now, LedgerEnd::Unknown));
             self.step_and_keep(in_hand, &Event::Orphaned, now, Context { ledger, ..Context::none() });
         }
-        for standing in dangling {
-            if self.store.standing(standing.send).is_some_and(|s| s.end.is_none()) && !self.in_flight.contains_key(&standing.send) {
-                self.push(Change::Ledger(ended(&standing, now, LedgerEnd::Unknown)));
-            }
+        for standing in dangling.into_iter().filter(|standing| !adopted.contains(&standing.send)) {
+            self.push(Change::Ledger(ended(&standing, now, LedgerEnd::Unknown)));
             if let Some(in_hand) = self.in_hand_hot(standing.conversation) {
                 self.found_in_ledger(in_hand, standing.send, Verdict::Unknown, now);
             }
@@ -261,10 +263,12 @@ impl Engine {
         let policy = self.policy_or_retired(line, flow);
         let step = step(&policy, &before, event, now);
         debug_assert_eq!(step.state.check(), None, "{event:?} at {now} on {before:?}");
-        let Context { identity, mut deltas, aliases, ledger } = context;
+        let Context { identity, mut deltas, aliases, mut ledger } = context;
         if let Some((silence, number, outcome)) = step.ended {
-            deltas.push(Delta::Ended { send: self.keys.send(id, silence, number), step: number, outcome, at: now });
+            let send = self.keys.send(id, silence, number);
+            deltas.push(Delta::Ended { send, step: number, outcome, at: now });
             self.counters.send_ended(outcome);
+            ledger = ledger.or_else(|| self.settled_otherwise(send, outcome, now));
         }
         if step.ignored.is_none() || step.state != before {
             deltas.push(Delta::Decided(Box::new(Decision {
@@ -281,6 +285,21 @@ impl Engine {
         self.place(&stored);
         self.push(Change::Moved(Box::new(Moved { stored, identity, now, deltas, aliases, hooks, ledger })));
         step
+    }
+
+    /// The ledger's part of an outcome that no call told: a status, or the person's answer.
+    fn settled_otherwise(&mut self, send: SendId, outcome: SendOutcome, now: Moment) -> Option<LedgerEntry> {
+        let end = match outcome {
+            SendOutcome::Accepted => LedgerEnd::Accepted,
+            SendOutcome::Rejected(_) => LedgerEnd::Refused,
+            SendOutcome::Unknown | SendOutcome::Skipped(_) | SendOutcome::Cancelled => return None,
+        };
+        if let Some(call) = self.in_flight.get_mut(&send) {
+            call.proved = end == LedgerEnd::Accepted;
+            return None;
+        }
+        let doubtful = self.store.standing(send).filter(|s| matches!(s.end, None | Some(LedgerEnd::Unknown)));
+        doubtful.map(|standing| ended(&standing, now, end))
     }
 
     /// Puts the state into memory, or out of it where the conversation is over, and the wheel in step with it.
@@ -379,6 +398,6 @@ impl Engine {
     }
 }
 
-fn ended(standing: &Standing, at: Moment, end: LedgerEnd) -> LedgerEntry {
+pub(super) fn ended(standing: &Standing, at: Moment, end: LedgerEnd) -> LedgerEntry {
     LedgerEntry::Ended { send: standing.send, attempt: standing.attempt, at, end }
 }

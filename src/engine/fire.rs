@@ -6,9 +6,10 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::conversation::{Event, Phase, Report, Verdict};
+use crate::conversation::{Event, InDoubt, Phase, Purpose, Report, Verdict};
 use crate::engine::core::{Context, Engine, InFlight, InHand};
 use crate::engine::group::{Call, Told};
+use crate::engine::ports::Standing;
 use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Stored};
 use crate::engine::wheel::Slot;
 use crate::id::{ConversationId, SendId};
@@ -124,7 +125,7 @@ impl Engine {
         let InHand { id, line, flow, state } = in_hand;
         let send = self.keys.send(id, state.silence, state.step);
         let known = self.store.standing(send);
-        if let Some(known) = known.filter(|known| known.end != Some(LedgerEnd::Refused)) {
+        if let Some(known) = known.filter(|known| !self.may_be_made_again(&in_hand, known)) {
             // What stands in the ledger is never sent again.
             self.counters.stopped_by_the_ledger += 1;
             let verdict = if known.end == Some(LedgerEnd::Accepted) { Verdict::Accepted(known.at) } else { Verdict::Unknown };
@@ -137,11 +138,22 @@ impl Engine {
         let Some(to_send) = step.send else { return };
         self.push(Change::Ledger(intent));
         self.counters.claims += 1;
-        self.in_flight.insert(send, InFlight { conversation: id, line, silence: to_send.silence, step: to_send.step, attempt });
+        self.in_flight
+            .insert(send, InFlight { conversation: id, line, silence: to_send.silence, step: to_send.step, attempt, proved: false });
         if let Some(rules) = self.book.lines.get(&self.names.name(line)) {
             self.paces.entry(line).or_default().claim(rules, now);
         }
         self.pending().calls.push(Call { id: send, conversation: id, line, flow, send: to_send });
+    }
+
+    /// Whether another call may be made for a send that stands in the ledger: after a refusal, and where the line prefers twice to never.
+    fn may_be_made_again(&self, in_hand: &InHand, known: &Standing) -> bool {
+        let resends = || self.policy(in_hand.line, in_hand.flow).is_some_and(|policy| policy.in_doubt == InDoubt::Resend);
+        match known.end {
+            Some(LedgerEnd::Refused) => true,
+            Some(LedgerEnd::Unknown) => in_hand.state.phase == Phase::Retrying && resends(),
+            Some(LedgerEnd::Accepted) | None => false,
+        }
     }
 
     /// The last look before a call: is this send still wanted, and still in time? Whatever was acknowledged before this moment counts.
@@ -160,14 +172,20 @@ impl Engine {
         let in_hand = state.phase == Phase::Sending && !state.doubt && state.silence == call.silence && state.step == call.step;
         let stopped = state.held || self.everything_is_held() || self.failed.is_some();
         let paused = self.pauses.contains(&PauseScope::Line(hot.line)) || self.pauses.contains(&PauseScope::Flow(hot.flow));
-        in_hand && !stopped && !paused && now <= state.not_after
+        // The question again is a reply: the hours of follow-ups do not bind it.
+        let open = state.purpose == Purpose::Ask || self.policy(hot.line, hot.flow).is_some_and(|policy| policy.rules.hours.is_open(now));
+        in_hand && !stopped && !paused && open && now <= state.not_after
     }
 
     /// A call ended, or never began. The permit comes back when that is durable.
     pub fn settle(&mut self, send: SendId, verdict: Verdict, now: Moment) {
         let Some(call) = self.in_flight.remove(&send) else { return };
-        let ledger = LedgerEntry::Ended { send, attempt: call.attempt, at: now, end: ledger_end(verdict) };
+        let end = if call.proved { LedgerEnd::Accepted } else { ledger_end(verdict) };
+        let ledger = LedgerEntry::Ended { send, attempt: call.attempt, at: now, end };
         self.pending().permits.push(call.line);
+        if call.proved {
+            return self.push(Change::Ledger(ledger));
+        }
         let event = Event::Sent { silence: call.silence, step: call.step, verdict };
         let in_hand = self.in_hand(call.conversation).ok().flatten();
         let wanted = in_hand.as_ref().is_some_and(|in_hand| {
@@ -234,7 +252,7 @@ impl Engine {
     }
 }
 
-fn ledger_end(verdict: Verdict) -> LedgerEnd {
+pub(super) fn ledger_end(verdict: Verdict) -> LedgerEnd {
     match verdict {
         Verdict::Accepted(_) => LedgerEnd::Accepted,
         Verdict::Busy(_) | Verdict::Refused(_) | Verdict::NotBegun => LedgerEnd::Refused,

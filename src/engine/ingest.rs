@@ -5,7 +5,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::conversation::{Event, Finish, Ignored, Policy, State, Step, answer};
+use crate::conversation::{Event, Finish, Ignored, Policy, State, Step, answer, clamped};
 use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::group::Answers;
 use crate::engine::ports::Fault;
@@ -61,14 +61,14 @@ impl Engine {
         }
         self.change_flow(&mut in_hand, now, event)?;
         self.recognise(&mut in_hand, event, now);
-        let at = event.at.unwrap_or(now);
+        let at = clamped(event.at.unwrap_or(now), now);
         let mut deltas = details_learnt(event);
         if let Some(to) = &event.to {
             aliases.push(self.keys.alias_on(&self.names.name(in_hand.line), to));
         }
         let machine_event = self.machine_event(&in_hand, event, at)?;
         if let (What::Question(question), Event::Question { at, .. }) = (&event.what, machine_event)
-            && accepts_question(&in_hand.state, at)
+            && in_hand.state.passes_over(at).is_none()
         {
             deltas.push(Delta::Asked(question.clone()));
         }
@@ -124,7 +124,7 @@ impl Engine {
         }
         let flow = self.flow_of(&line, event.flow.as_deref())?;
         let id = self.keys.conversation(name);
-        let opted_out = self.opted_out.contains_key(&self.person(id, event.to.as_deref()));
+        let opted_out = self.persons(id, event.to.as_deref()).iter().any(|person| self.opted_out.contains_key(person));
         let state = State::new(id, opted_out);
         let (line, flow) = (self.number(&line), self.number(&flow));
         Ok((InHand { id, line, flow, state }, aliases))
@@ -194,7 +194,7 @@ impl Engine {
             return Ok(());
         }
         let at = event.at.unwrap_or(now).min(now);
-        if !accepts_question(&in_hand.state, at) {
+        if in_hand.state.passes_over(at).is_some() {
             return Ok(());
         }
         if in_hand.state.outcome().is_none() {
@@ -247,7 +247,7 @@ impl Engine {
         Ok(missing(&policy, &details))
     }
 
-    /// An opt-out holds for the person on all lines, and so does taking it back.
+    /// An opt-out holds for the person on all lines, and so does taking it back; a number learnt later is the same person's.
     fn spread_opt_out(
         &mut self,
         id: ConversationId,
@@ -258,7 +258,8 @@ impl Engine {
         now: Moment,
     ) -> Result<(), Rejected> {
         let (was, is) = (before.opted_out, step.state.opted_out);
-        if was == is && !matches!(event.what, What::OptOut | What::OptIn) {
+        let learnt = is && event.to.as_ref().is_some_and(|to| !self.opted_out.contains_key(&self.keys.person(to)));
+        if was == is && !learnt && !matches!(event.what, What::OptOut | What::OptIn) {
             return Ok(());
         }
         let to = match &event.to {
@@ -268,32 +269,39 @@ impl Engine {
                 self.store.load(id).map_err(damaged)?.map(|(_, details)| details.to).filter(|to| !to.is_empty())
             }
         };
-        let person = self.person(id, to.as_deref());
+        let since = self.persons(id, None).iter().find_map(|person| self.opted_out.get(person).copied());
+        let at = if was && is { since.unwrap_or(at) } else { at };
+        self.note_opt_out(id, to.as_deref(), is, at);
         let told = if is { Event::OptOut { at } } else { Event::OptIn { at } };
-        if is {
-            self.opted_out.insert(person, at);
-            self.push(Change::OptedOut(person, at));
-        } else {
-            self.opted_out.remove(&person);
-            self.push(Change::OptedIn(person, at));
-        }
         let Some(to) = to else { return Ok(()) };
         for line in self.line_names() {
             if let Some(other) = self.by_number(&line, &to)?.filter(|other| *other != id)
                 && let Some(in_hand) = self.in_hand(other).map_err(damaged)?
             {
+                self.note_opt_out(other, None, is, at);
                 self.step_and_keep(in_hand, &told, now, Context::none());
             }
         }
         Ok(())
     }
 
-    /// The person behind a conversation: by number where it is known, and otherwise the conversation alone.
-    fn person(&self, id: ConversationId, to: Option<&str>) -> PersonKey {
-        match to {
-            Some(to) => self.keys.person(to),
-            None => self.keys.person(&id.to_string()),
+    fn note_opt_out(&mut self, id: ConversationId, to: Option<&str>, out: bool, at: Moment) {
+        for person in self.persons(id, to) {
+            if out {
+                self.opted_out.entry(person).or_insert(at);
+                self.push(Change::OptedOut(person, at));
+            } else {
+                self.opted_out.remove(&person);
+                self.push(Change::OptedIn(person, at));
+            }
         }
+    }
+
+    /// The person behind a conversation, under every name that an opt-out must be found by: the number where it is known, and the
+    /// conversation, which after an erasure may come back without its number.
+    fn persons(&self, id: ConversationId, to: Option<&str>) -> Vec<PersonKey> {
+        let by_id = self.keys.person(&id.to_string());
+        to.map(|to| self.keys.person(to)).into_iter().chain([by_id]).collect()
     }
 }
 
@@ -309,13 +317,6 @@ pub(super) fn missing(policy: &Policy, details: &Details) -> Option<SkipReason> 
 /// Events that may be the first of a conversation.
 fn begins(what: &What) -> bool {
     matches!(what, What::UserMessage(_) | What::Question(_) | What::OptOut | What::Succeeded | What::Failed | What::Cancelled)
-}
-
-/// Whether the machine will take a question asked at `at` as the last unanswered one.
-fn accepts_question(state: &State, at: Moment) -> bool {
-    let known = state.last_inbound.max(state.question);
-    let ended = state.outcome().and(state.expires);
-    known.is_none_or(|k| k <= at) && ended.is_none_or(|e| e < at)
 }
 
 fn details_learnt(event: &Inbound) -> Vec<Delta> {
