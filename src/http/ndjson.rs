@@ -188,7 +188,7 @@ impl Exchange {
 }
 
 fn line_of(out: &mut Vec<u8>, value: &impl Serialize) {
-    out.append(&mut reply::to_bytes(value));
+    reply::write(out, value);
     out.push(b'\n');
 }
 

@@ -71,7 +71,12 @@ pub(super) fn rejected(rejected: Rejected) -> Fault {
 /// JSON of one of our shapes.
 pub(super) fn to_bytes(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
-    // Our shapes have string keys and no failing parts, and a Vec takes every byte.
-    serde_json::to_writer(&mut bytes, value).expect("shapes are always JSON");
+    write(&mut bytes, value);
     bytes
+}
+
+/// The same, at the end of what is there.
+pub(super) fn write(out: &mut Vec<u8>, value: &impl Serialize) {
+    // Our shapes have string keys and no failing parts, and a Vec takes every byte.
+    serde_json::to_writer(out, value).expect("shapes are always JSON");
 }

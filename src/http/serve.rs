@@ -33,6 +33,8 @@ use super::stalling::Stalling;
 const HEAD_BYTES: usize = 16 * 1024;
 /// Most headers of a request.
 const HEADERS: usize = 64;
+/// Most bytes of a connection that are read and not yet taken: bounds what all of them together can hold.
+const READ_BYTES: usize = 64 * 1024;
 /// How long a new connection waits for the place of an idle one.
 const MAKE_ROOM: Duration = Duration::from_millis(250);
 /// Connections that are being told to come back, at once.
@@ -130,7 +132,12 @@ async fn connection(stream: Stream, seat: Arc<Seat>, router: Router, site: Arc<S
     };
     let io = TokioIo::new(Stalling::new(stream, settings.stall));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(settings.head).max_headers(HEADERS).max_header_size(HEAD_BYTES).half_close(false);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(settings.head)
+        .max_headers(HEADERS)
+        .max_header_size(HEAD_BYTES)
+        .max_buf_size(READ_BYTES)
+        .half_close(false);
     let mut connection = pin!(http.serve_connection(io, requests));
     tokio::select! {
         // How a connection ends is the other side's affair: counted in metrics as requests, told to nobody.
