@@ -61,7 +61,12 @@ pub fn load_with(path: &Path, secrets: &dyn SecretSource) -> Result<Config, Mist
     let mut text = String::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(BYTES as u64 + 1).read_to_string(&mut text));
     match read {
-        Ok(_) => parse(&text, &name, secrets),
+        Ok(_) => {
+            let mut config = parse(&text, &name, secrets)?;
+            // As with secrets: what is relative counts from the file, not from where the daemon happens to be started.
+            config.store.path = path.parent().unwrap_or(Path::new("")).join(&config.store.path);
+            Ok(config)
+        }
         Err(why) => {
             Err(Mistakes::whole(&name, format!("the configuration cannot be read: {why}; name it by --config or $REENGAGED_CONFIG")))
         }

@@ -17,11 +17,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// What was received: bodies by the value of the idempotency key, in order of arrival.
-pub type Received = BTreeMap<String, Vec<Value>>;
+pub(super) type Received = BTreeMap<String, Vec<Value>>;
 
 #[derive(Clone)]
-pub struct Receiver {
-    pub url: String,
+pub(super) struct Receiver {
+    pub(super) url: String,
     received: Arc<Mutex<Received>>,
     count: Arc<watch::Sender<usize>>,
     delay: Duration,
@@ -29,7 +29,7 @@ pub struct Receiver {
 
 impl Receiver {
     /// Listens on a free port of the loopback; takes `delay` to answer each request.
-    pub async fn start(delay: Duration) -> Receiver {
+    pub(super) async fn start(delay: Duration) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/message", listener.local_addr().expect("an address"));
         let receiver = Receiver { url, received: Arc::default(), count: Arc::new(watch::Sender::new(0)), delay };
@@ -43,16 +43,16 @@ impl Receiver {
         receiver
     }
 
-    pub fn received(&self) -> Received {
+    pub(super) fn received(&self) -> Received {
         self.received.lock().expect("no test panics while it holds this").clone()
     }
 
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         *self.count.borrow()
     }
 
     /// Returns when at least `count` requests were received.
-    pub async fn reached(&self, count: usize) {
+    pub(super) async fn reached(&self, count: usize) {
         let mut seen = self.count.subscribe();
         let waited = tokio::time::timeout(Duration::from_secs(60), seen.wait_for(|n| *n >= count)).await;
         assert!(waited.is_ok(), "{} of {count} messages arrived in a minute", self.count());
