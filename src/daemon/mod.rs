@@ -200,6 +200,7 @@ impl Running {
             stopping: None,
             forget_before: None,
             ticked: 0,
+            fed: 0,
         };
         let runtime = Handle::current();
         self.thread("commit", move || commit::run(&store, &to_commit, &outlets))?;

@@ -27,6 +27,8 @@ use crate::moment::{DAY, Moment, SECOND};
 const REQUESTS: usize = 1_024;
 /// How often the daemon notes that it is alive, and forgets identities whose days are over.
 const TICK: i64 = 10 * SECOND;
+/// How often the watchdog is fed at most; systemd waits thirty seconds.
+const FEED: i64 = 5 * SECOND;
 
 /// Why the loop wakes, beside the desk and the clock.
 pub(super) enum Wakeup {
@@ -72,6 +74,7 @@ pub(super) struct Loop {
     pub(super) stopping: Option<Duration>,
     pub(super) forget_before: Option<Moment>,
     pub(super) ticked: i64,
+    pub(super) fed: i64,
 }
 
 impl Loop {
@@ -122,7 +125,7 @@ impl Loop {
         match wakeup {
             Wakeup::Durable(permits) => {
                 self.engine.return_permits(&permits);
-                (self.watchdog)();
+                self.feed();
             }
             Wakeup::Door(send, reply) => {
                 let open = self.engine.door(send, now);
@@ -187,6 +190,15 @@ impl Loop {
         if elapsed - self.ticked >= TICK {
             self.ticked = elapsed;
             self.engine.tick(now);
+        }
+    }
+
+    /// Not more often than it takes: whoever listens may be slow to read, and the loop would wait for it.
+    fn feed(&mut self) {
+        let elapsed = self.clock.elapsed_ms();
+        if elapsed - self.fed >= FEED {
+            self.fed = elapsed;
+            (self.watchdog)();
         }
     }
 

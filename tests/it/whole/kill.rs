@@ -49,7 +49,7 @@ fn minutes_ago(minutes: i64) -> String {
 /// Sends this round's events, 32 at a time, until the daemon dies under them.
 async fn load(base: String, round: usize, acknowledged: Acknowledged) {
     let client = client();
-    let mine: Vec<usize> = (0..CONVERSATIONS).filter(|i| i % ROUNDS == round).collect();
+    let mine: Vec<usize> = (0..CONVERSATIONS).filter(|i| i * ROUNDS / CONVERSATIONS == round).collect();
     let mut lanes = tokio::task::JoinSet::new();
     for lane in 0..32 {
         let (client, base, acknowledged) = (client.clone(), base.clone(), Arc::clone(&acknowledged));
@@ -94,6 +94,11 @@ async fn acknowledge(
     }
 }
 
+/// Every fifth person answers.
+fn answers(conversation: &str) -> bool {
+    conversation.ends_with('0') || conversation.ends_with('5')
+}
+
 /// Every acknowledged event is in the state, every conversation says why, and every doubt is listed.
 async fn check(daemon: &Daemon, receiver: &Receiver, acknowledged: &Acknowledged, doubts_before: usize) -> usize {
     let client = client();
@@ -104,6 +109,8 @@ async fn check(daemon: &Daemon, receiver: &Receiver, acknowledged: &Acknowledged
         let state = shown["state"].as_str().unwrap_or_default();
         match what {
             "user_message" => assert_eq!(state, "quiet", "{conversation} answered, and that was acknowledged: {shown}"),
+            // An answer that was not acknowledged may be there all the same: the kill came between disk and wire.
+            _ if answers(&conversation) => assert_eq!(shown["question"]["id"], "name", "{shown}"),
             _ => assert_ne!(state, "quiet", "{conversation} was asked, and that was acknowledged: {shown}"),
         }
         let (status, why) = get(&client, &format!("{}/v1/conversations/{conversation}/explain", daemon.base)).await;
@@ -144,7 +151,7 @@ async fn killed_ten_times_it_loses_nothing_and_repeats_nothing() {
         acknowledged.lock().expect("nobody panics here").iter().filter(|(_, what)| **what == "question").map(|(c, _)| c.clone()).collect();
     let client = client();
     let outstanding = |sends: &serde_json::Value| sends.as_array().is_some_and(|sends| !sends.is_empty());
-    for conversation in silent.iter().filter(|c| !c.ends_with('0') && !c.ends_with('5')) {
+    for conversation in silent.iter().filter(|c| !answers(c)) {
         loop {
             let (_, shown) = get(&client, &format!("{}/v1/conversations/{conversation}", daemon.base)).await;
             if shown["state"] == "answering" {
