@@ -1,5 +1,6 @@
 //! The tests of the whole: one binary, one module per concern. Not the laws of single modules: those stand beside their code.
 
+mod answers;
 mod check;
 mod config;
 mod config_example;
@@ -7,6 +8,9 @@ mod dependencies;
 mod help;
 mod hooks;
 mod http;
+mod samples;
+mod store_contract;
+mod store_kill;
 mod stub;
 mod support;
 mod systemd;

@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::engine::ports::Fault;
 use crate::store::codec::{self, VALUE_BYTES};
@@ -17,6 +18,9 @@ use crate::store::files::{failed, remove, sync_dir};
 const BATCH: usize = 500;
 /// Bytes of pages that sled keeps in memory.
 const CACHE: u64 = 64 * 1024 * 1024;
+/// How long a database that was just closed may take to let go of its file.
+const CLOSING: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The open database.
 #[derive(Debug)]
@@ -68,7 +72,7 @@ impl Base {
         }
         remove_generating(dir)?;
         let config = sled::Config::new().path(dir).mode(sled::Mode::HighThroughput).cache_capacity(CACHE).flush_every_ms(None);
-        let db = guarded(|| format!("opening {}", dir.display()), || config.open())?;
+        let db = open_when_closed(dir, &config)?;
         #[cfg(test)]
         let fuse = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(u64::MAX));
         let table = |name: &'static str| {
@@ -127,6 +131,18 @@ impl Base {
         let blobs = fs::read_dir(self.dir.join("blobs")).into_iter().flatten().count();
         (bytes, blobs as u64)
     }
+}
+
+/// Opens the database. Sled's threads let go of its file some time after it was dropped, and the directory's own lock is ours, so
+/// whoever still has the file open is this process, about to close it.
+fn open_when_closed(dir: &Path, config: &sled::Config) -> Result<sled::Db, Fault> {
+    for _ in 0..CLOSING.as_millis() / PAUSE.as_millis() {
+        match guarded(|| format!("opening {}", dir.display()), || config.open()) {
+            Err(Fault::Unavailable(why)) if why.contains("could not acquire lock") => std::thread::sleep(PAUSE),
+            opened => return opened,
+        }
+    }
+    guarded(|| format!("opening {}", dir.display()), || config.open())
 }
 
 /// Removes snapshots that a crash left half written: with one of them there, sled does not open.
