@@ -17,7 +17,9 @@ fn main() -> ExitCode {
 /// The verbs that run the engine, or the whole daemon, in or beneath this process.
 fn own(verb: Own) -> u8 {
     match verb {
-        Own::Serve(config, options) => serve::serve(Asked { config, drop: options.drop, clock: options.clock }),
+        Own::Serve(config, options) => {
+            serve::serve(Asked { config, drop: options.drop, accept_loss: options.accept_loss, clock: options.clock })
+        }
         Own::Demo => play(),
         Own::Simulate(..) => 1,
     }

@@ -145,6 +145,9 @@ pub struct ServeOptions {
     /// Start even if a line or flow that conversations still use is gone from the configuration; what they waited for is dropped
     #[arg(long)]
     pub drop: bool,
+    /// Start on a damaged store, or one that went back in time, with what is left of it; sending then starts held
+    #[arg(long)]
+    pub accept_loss: bool,
     /// A clock that is not the machine's: the demo's
     #[arg(long, hide = true)]
     pub clock: Option<String>,

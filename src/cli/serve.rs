@@ -15,6 +15,8 @@ pub struct Asked {
     pub config: Option<PathBuf>,
     /// Conversations whose line or flow is no longer configured are called off.
     pub drop: bool,
+    /// A damaged store, or one that went back in time, is taken as it is.
+    pub accept_loss: bool,
     /// The clock in the words of [`Clock::described`]: the demo's; the machine's where absent.
     pub clock: Option<String>,
 }
@@ -48,7 +50,7 @@ pub fn serve(asked: Asked) -> u8 {
             return 75;
         }
     };
-    match runtime.block_on(daemon::run(Start { config, file, clock, drop: asked.drop })) {
+    match runtime.block_on(daemon::run(Start { config, file, clock, drop: asked.drop, accept_loss: asked.accept_loss })) {
         Ok(()) => 0,
         Err(failure) => {
             tracing::error!("{failure}");

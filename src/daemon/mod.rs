@@ -56,6 +56,8 @@ pub struct Start {
     pub clock: Clock,
     /// Conversations whose line or flow is no longer configured are called off.
     pub drop: bool,
+    /// A damaged store, or one that went back in time, is taken as it is; sending then starts held.
+    pub accept_loss: bool,
 }
 
 /// Why the daemon could not start, or had to end; with the exit code that tells systemd what to do.
@@ -109,7 +111,7 @@ struct Shared {
 /// # Errors
 /// [`Failure`], with the exit code.
 pub async fn run(start: Start) -> Result<(), Failure> {
-    let Start { config, file, clock, drop, .. } = start;
+    let Start { config, file, clock, drop, accept_loss } = start;
     let listeners = start::listeners(&config).await?;
     let addresses: Vec<String> = listeners.iter().map(|l| l.address().to_string()).collect();
     let site = Site::new(start::bounds(&config), start::tokens(&config));
@@ -118,7 +120,8 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         // Dropping the other end closes as well.
         let _ = closed.await;
     }));
-    let mut running = Running::begin(config, clock, drop, Arc::clone(&site)).await?;
+    let store = open(&config, accept_loss).await?;
+    let mut running = Running::begin(config, clock, store, drop, Arc::clone(&site)).await?;
     let status = format!("listening at {}", addresses.join(" and "));
     tracing::info!(conversations = running.conversations, "{status}");
     systemd::ready(&status);
@@ -144,11 +147,10 @@ struct Running {
 }
 
 impl Running {
-    async fn begin(config: Config, clock: Clock, drop: bool, site: Arc<Site>) -> Result<Running, Failure> {
+    async fn begin(config: Config, clock: Clock, store: Arc<dyn Store>, drop: bool, site: Arc<Site>) -> Result<Running, Failure> {
         let printer = start::printer();
         let providers = start::providers(&config, &printer)?;
         let book = Arc::new(config.book.clone());
-        let store = open(&config).await?;
         let mut engine = recover(&store, &book, &clock).await?;
         check_in_use(&mut engine, &book, &clock, drop)?;
         let (wakeups, woken) = unbounded_channel();
@@ -282,9 +284,9 @@ impl Running {
     }
 }
 
-async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+async fn open(config: &Config, accept_rollback: bool) -> Result<Arc<dyn Store>, Failure> {
     let path = config.store.path.clone();
-    let options = OpenOptions { any_filesystem: config.store.any_filesystem, ..OpenOptions::default() };
+    let options = OpenOptions { any_filesystem: config.store.any_filesystem, accept_rollback, machine: None };
     let opened = tokio::task::spawn_blocking(move || SledStore::open(&path, &options)).await;
     match opened {
         Ok(Ok(store)) => Ok(Arc::new(store)),

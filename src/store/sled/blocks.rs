@@ -60,7 +60,7 @@ impl Blocks {
         if noted != Some(count) {
             let noted = noted.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
             return Err(Fault::Corrupt(format!(
-                "reading store/blocks: {count} conversations are there of {noted}; restore a backup, or see `reengaged fsck`"
+                "reading store/blocks: {count} conversations are there of {noted}; put a good copy of the directory in its place, or start with `--accept-loss`"
             )));
         }
         Ok(Blocks { count })

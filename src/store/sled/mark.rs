@@ -54,7 +54,7 @@ impl Mark {
         let Some((turn, seq)) = places.into_iter().flatten().max() else {
             return Err(Fault::Corrupt(format!(
                 "reading the mark {}: it is missing or damaged, so whether the store is whole is not known; \
-                 put it back, or accept the store as it is with `reengaged fsck --accept`",
+                 put it back, or take the store as it is with `reengaged serve --accept-loss`",
                 path.display()
             )));
         };

@@ -46,15 +46,23 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
     if !options.any_filesystem {
         filesystem::check(root)?;
     }
-    let mut place = Place::open(root, options.machine.as_deref(), create)?;
+    // A database just made is used as it is: sled lets go of a closed one only some time later.
+    let mut made = None;
+    let mut place = Place::open(root, options.machine.as_deref(), |place| {
+        made = Some(create(place)?);
+        Ok(())
+    })?;
     let (ledger, sends) = Ledger::open(&place.ledger())?;
     let (parts, mark) = match Mark::open(&place.mark()) {
-        Ok(mark) => (read_or_repair(&place.store(), Some(mark.seq())), Some(mark)),
+        Ok(mark) => match made {
+            Some(base) => (read(base, &place.store(), Some(mark.seq())), Some(mark)),
+            None => (read_or_repair(&place.store(), Some(mark.seq())), Some(mark)),
+        },
         Err(_) if options.accept_rollback => (read_or_repair(&place.store(), None), None),
         Err(fault) => return Err(fault),
     };
     let parts = match parts {
-        Err(Fault::Corrupt(_)) if options.accept_rollback => read(&place.store(), None)?,
+        Err(Fault::Corrupt(_)) if options.accept_rollback => reopen(&place.store(), None)?,
         parts => parts?,
     };
     let last = parts.log.last_seq();
@@ -79,7 +87,7 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
 }
 
 /// Fills a new directory.
-fn create(place: &Place) -> Result<(), Fault> {
+fn create(place: &Place) -> Result<Base, Fault> {
     let store = place.store();
     fs::create_dir(&store).map_err(|e| failed("making the directory", &store, &e))?;
     let base = Base::open(&store, true)?;
@@ -88,12 +96,13 @@ fn create(place: &Place) -> Result<(), Fault> {
     small::create_opted_out(&base)?;
     base.sync()?;
     Ledger::create(&place.ledger())?;
-    Mark::create(&place.mark(), 0).map(drop)
+    Mark::create(&place.mark(), 0)?;
+    Ok(base)
 }
 
 /// Reads the database; where it is damaged and sled's snapshots may be to blame, copies it aside and reads it without them.
 fn read_or_repair(store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
-    let fault = match read(store, mark) {
+    let fault = match reopen(store, mark) {
         Err(fault @ Fault::Corrupt(_)) if !snapshots(store).is_empty() => fault,
         read => return read,
     };
@@ -102,22 +111,25 @@ fn read_or_repair(store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
         fs::remove_file(&snapshot).map_err(|e| failed("removing", &snapshot, &e))?;
     }
     tracing::warn!("{fault}; a copy is in {}; reading the whole database anew, without its snapshots", copy.display());
-    read(store, mark).map_err(|second| match second {
+    reopen(store, mark).map_err(|second| match second {
         Fault::Corrupt(why) => Fault::Corrupt(format!("{why} (a copy as it was found is in {})", copy.display())),
         other => other,
     })
 }
 
-/// Opens the database and reads what a start relies on. `mark` is the last change that must be there.
-fn read(store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
-    let base = Base::open(store, false)?;
+fn reopen(store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
+    read(Base::open(store, false)?, store, mark)
+}
+
+/// Reads what a start relies on. `mark` is the last change that must be there.
+fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
     let (small, buried) = small::open(&base.small)?;
     let mut overlay = Overlay::new(small, buried);
     let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, kept(change)))?;
     if let Some(mark) = mark.filter(|mark| *mark > log.last_seq()) {
         return Err(Fault::Corrupt(format!(
             "opening {}: it ends with change {} and change {mark} was on disk, so it has gone back in time; \
-             restore a backup, or accept the loss with `reengaged fsck --accept`",
+             restore a copy of the directory, or take what is left with `reengaged serve --accept-loss`",
             store.display(),
             log.last_seq()
         )));

@@ -127,7 +127,7 @@ pub(super) fn opted_out(table: &Table, take: &mut dyn FnMut(PersonKey, Moment)) 
     match count(table)? {
         noted if noted == found => Ok(()),
         noted => Err(Fault::Corrupt(format!(
-            "reading store/opted_out: {found} opt-outs are there of {noted}; restore a backup, or see `reengaged fsck`"
+            "reading store/opted_out: {found} opt-outs are there of {noted}; put a good copy of the directory in its place, or start with `--accept-loss`"
         ))),
     }
 }
