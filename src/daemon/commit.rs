@@ -68,6 +68,9 @@ fn release(group: Group, durable: Durable, outlets: &Outlets) {
     for (reply, answers) in released.answers {
         let _ = reply.send(answers);
     }
+    for done in released.done {
+        done.tell();
+    }
     for call in released.calls {
         let _ = outlets.calls.send(call);
     }

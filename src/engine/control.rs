@@ -13,7 +13,7 @@ use crate::engine::book::Book;
 use crate::engine::core::{Context, Engine, ended};
 use crate::engine::desk::Request;
 use crate::engine::fire::ledger_end;
-use crate::engine::group::Told;
+use crate::engine::group::{Done, Told};
 use crate::engine::ingest::damaged;
 use crate::engine::record::{Change, LedgerEnd, LedgerEntry, NameId, PauseScope};
 use crate::engine::request::{Answer, Rejected, Standing, Target, Who};
@@ -28,21 +28,37 @@ const REPLAN: u32 = 2_000;
 const FORGET: usize = 500;
 
 impl Engine {
-    /// Answers one request from the desk. Events are answered when durable; reads at once.
+    /// Answers one request from the desk. Whatever changes something is answered when that is durable; reads at once.
     pub fn serve(&mut self, request: Request, now: Moment) {
         match request {
             Request::Events(events, reply) => self.take(now, &events, reply),
             Request::Show(who, reply) => tell(reply, self.show(&who)),
             Request::List(filter, reply) => tell(reply, self.list(&filter)),
-            Request::Erase(who, reply) => tell(reply, self.erase(&who)),
-            Request::Pause(target, on, reply) => tell(reply, self.pause(&target, on)),
+            Request::Erase(who, reply) => {
+                let done = self.erase(&who);
+                self.tell_when_durable(reply, done);
+            }
+            Request::Pause(target, on, reply) => {
+                let done = self.pause(&target, on);
+                self.tell_when_durable(reply, done);
+            }
             Request::Doubts(reply) => tell(reply, self.doubts()),
-            Request::Resend(send, reply) => tell(reply, self.resend(send, now)),
+            Request::Resend(send, reply) => {
+                let done = self.resend(send, now);
+                self.tell_when_durable(reply, done);
+            }
             Request::Upcoming(reply) => tell(reply, Ok(self.upcoming())),
             Request::Dead(from, limit, reply) => tell(reply, self.dead(from, limit)),
-            Request::Replay(hook, seq, reply) => tell(reply, self.replay(&hook, seq, now)),
+            Request::Replay(hook, seq, reply) => {
+                let done = self.replay(&hook, seq, now);
+                self.tell_when_durable(reply, done);
+            }
             Request::Standing(reply) => tell(reply, Ok(self.standing())),
         }
+    }
+
+    fn tell_when_durable<T: Send + 'static>(&mut self, reply: oneshot::Sender<Result<T, Rejected>>, answer: Result<T, Rejected>) {
+        self.pending().done.push(Done::new(reply, answer));
     }
 
     /// Pauses (`on`) or resumes. Resuming everything also lifts a hold of the whole store.

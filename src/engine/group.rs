@@ -2,6 +2,8 @@
 //!
 //! Not the changes: those went to the store when they were decided.
 
+use std::fmt;
+
 use tokio::sync::oneshot;
 
 use crate::conversation::Send;
@@ -42,6 +44,38 @@ pub struct Told {
     pub at: Moment,
 }
 
+/// The answer to something that an operator had done, with the place where it is waited for.
+pub struct Done(Box<dyn FnOnce(Result<(), &str>) + std::marker::Send>);
+
+impl Done {
+    /// The answer `answer` for whoever waits at `reply`.
+    pub(super) fn new<T: std::marker::Send + 'static>(reply: oneshot::Sender<Result<T, Rejected>>, answer: Result<T, Rejected>) -> Done {
+        Done(Box::new(move |kept| {
+            let answer = match kept {
+                Ok(()) => answer,
+                Err(why) => answer.and(Err(Rejected::Unavailable(why.to_owned()))),
+            };
+            // Whoever asked may be gone; then nobody misses the answer.
+            let _ = reply.send(answer);
+        }))
+    }
+
+    /// It is durable: gives the answer.
+    pub fn tell(self) {
+        (self.0)(Ok(()));
+    }
+
+    fn refuse(self, why: &str) {
+        (self.0)(Err(why));
+    }
+}
+
+impl fmt::Debug for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Done(..)")
+    }
+}
+
 /// What waits for the disk.
 #[derive(Debug, Default)]
 pub struct Group {
@@ -54,6 +88,8 @@ pub struct Group {
 pub struct Released {
     /// Answers, with the places where they are waited for.
     pub answers: Vec<(oneshot::Sender<Answers>, Answers)>,
+    /// Answers to operators.
+    pub done: Vec<Done>,
     /// Calls to make.
     pub calls: Vec<Call>,
     /// Lines whose permits come back, one each.
@@ -77,6 +113,9 @@ impl Group {
             let refused = answers.into_iter().map(|answer| answer.and(Err(Rejected::Unavailable(why.to_owned())))).collect();
             // Whoever asked may be gone; the refusal is then moot.
             let _ = reply.send(refused);
+        }
+        for done in self.released.done {
+            done.refuse(why);
         }
     }
 }
