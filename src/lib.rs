@@ -29,4 +29,6 @@ pub mod schedule;
 #[cfg(feature = "daemon")]
 pub mod shapes;
 #[cfg(feature = "daemon")]
+pub mod sim;
+#[cfg(feature = "daemon")]
 pub mod store;

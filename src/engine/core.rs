@@ -3,7 +3,7 @@
 //! Not the verbs: taking events in is `ingest.rs`, sending is `fire.rs`, what operators ask is `reads.rs` and `control.rs`.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use crate::conversation::{Event, Phase, Policy, Report, SendOutcome, State, Step, Verdict, step};
@@ -44,7 +44,8 @@ pub struct Engine {
     pub(super) names: Arc<Names>,
     pub(super) identities: Identities,
     pub(super) opted_out: HashMap<PersonKey, Moment>,
-    pub(super) ready: HashMap<NameId, Ready>,
+    /// In the order of lines, so that the same events make the same claims in the same order.
+    pub(super) ready: BTreeMap<NameId, Ready>,
     pub(super) paces: HashMap<NameId, Pace>,
     pub(super) in_flight: HashMap<SendId, InFlight>,
     pub(super) pauses: BTreeSet<PauseScope>,
@@ -61,9 +62,12 @@ pub struct Engine {
     pub(super) counters: Counters,
     /// The rules of conversations whose own are gone.
     retired: Arc<Policy>,
-    changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
     pending: Group,
     applied: u64,
+    /// What a sabotage of the simulator makes of a step, so that its checks are checked.
+    #[cfg(test)]
+    pub(crate) bend: Option<fn(&State, &Event, Moment, Step) -> Step>,
 }
 
 /// What moving a conversation needs to know beside the event.
@@ -125,7 +129,7 @@ impl Engine {
             names: Arc::default(),
             identities: Identities::default(),
             opted_out: HashMap::new(),
-            ready: HashMap::new(),
+            ready: BTreeMap::new(),
             paces: HashMap::new(),
             in_flight: HashMap::new(),
             pauses: BTreeSet::new(),
@@ -142,6 +146,8 @@ impl Engine {
             changes: Vec::new(),
             pending: Group::default(),
             applied: 0,
+            #[cfg(test)]
+            bend: None,
         }
     }
 
@@ -262,6 +268,8 @@ impl Engine {
         let InHand { id, line, flow, state: before } = in_hand;
         let policy = self.policy_or_retired(line, flow);
         let step = step(&policy, &before, event, now);
+        #[cfg(test)]
+        let step = self.bend.map_or(step, |bend| bend(&before, event, now, step));
         debug_assert_eq!(step.state.check(), None, "{event:?} at {now} on {before:?}");
         let Context { identity, mut deltas, aliases, mut ledger } = context;
         if let Some((silence, number, outcome)) = step.ended {
@@ -367,7 +375,8 @@ impl Engine {
     pub fn cut(&mut self) -> Option<Group> {
         self.apply();
         let released = &self.pending.released;
-        let idle = released.answers.is_empty() && released.calls.is_empty() && released.permits.is_empty() && released.told.is_empty();
+        let answered = released.answers.is_empty() && released.done.is_empty();
+        let idle = answered && released.calls.is_empty() && released.permits.is_empty() && released.told.is_empty();
         if idle && self.pending.seq == self.applied {
             return None;
         }

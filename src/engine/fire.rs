@@ -96,7 +96,7 @@ impl Engine {
         opens
     }
 
-    fn everything_is_held(&self) -> bool {
+    pub(super) fn everything_is_held(&self) -> bool {
         self.held.is_some() || self.clock_held.is_some() || self.pauses.contains(&PauseScope::All)
     }
 

@@ -13,6 +13,7 @@ mod fire;
 pub mod group;
 pub mod guard;
 mod ingest;
+mod inspect;
 pub mod pace;
 pub mod ports;
 pub mod reads;
