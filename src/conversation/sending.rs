@@ -25,7 +25,11 @@ impl Turn<'_> {
                 self.state.phase = self.armed_phase();
                 self.attempt_again(self.now);
             }
-            Verdict::Unknown if self.policy.in_doubt == InDoubt::Resend => self.retry(0),
+            Verdict::Unknown if self.policy.in_doubt == InDoubt::Resend && state.attempt < limits::ATTEMPTS => {
+                // It may have arrived, whatever comes of the next call.
+                self.count_as_sent();
+                self.retry(0);
+            }
             Verdict::Unknown => self.doubt(),
         }
     }

@@ -201,7 +201,8 @@ impl Turn<'_> {
     fn asks_already(&self, at: Moment) -> bool {
         let state = &self.state;
         let going_out = state.purpose == Purpose::Ask && matches!(state.phase, Phase::Waiting | Phase::Sending | Phase::Retrying);
-        let just_asked = state.phase == Phase::Waiting && state.handed_over == Some(state.silence);
+        let asked = state.handed_over.is_some_and(|at| (0..=1).contains(&state.silence.since(at)));
+        let just_asked = state.phase == Phase::Waiting && asked;
         going_out || (just_asked && at.since(state.silence) <= limits::DISORDER)
     }
 

@@ -65,8 +65,9 @@ impl<'a> Turn<'a> {
 
     /// Begins a new silence at `at` and arms its first follow-up, where the rules allow.
     pub(super) fn arm(&mut self, at: Moment) {
+        let silence = self.new_silence(at);
         let state = &mut self.state;
-        state.silence = at;
+        state.silence = silence;
         state.episode = state.episode.saturating_add(1);
         state.step = 0;
         state.attempt = 0;
@@ -85,6 +86,14 @@ impl<'a> Turn<'a> {
         }
         self.state.phase = Phase::Waiting;
         self.plan();
+    }
+
+    /// The beginning of a new silence at `at`. Providers stamp whole seconds and deliver out of order: a silence begins after the
+    /// one before it, if only by a millisecond, because half of a send's identity is the silence it belongs to. (Where the one
+    /// before lies far ahead, the clock was set back, and that one does not count.)
+    fn new_silence(&self, at: Moment) -> Moment {
+        let before = self.state.silence;
+        if (at..=self.now.plus(limits::AHEAD)).contains(&before) { before.plus(1) } else { at }
     }
 
     /// Plans the follow-up in hand, from now on. In `Answering` it is the next step, and expiry stays as it is.
@@ -325,7 +334,7 @@ impl<'a> Turn<'a> {
             return;
         }
         self.state.question = question;
-        self.state.silence = at;
+        self.state.silence = self.new_silence(at);
         self.state.purpose = Purpose::Ask;
         self.state.form = Form::Message;
         self.state.step = limits::ASK_STEP;
