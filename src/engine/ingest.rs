@@ -5,7 +5,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::conversation::{Event, Finish, Ignored, Policy, State, Step, answer, clamped};
+use crate::conversation::{Choice, Event, Finish, Ignored, Policy, State, answer, clamped};
 use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::group::Answers;
 use crate::engine::ports::Fault;
@@ -73,13 +73,13 @@ impl Engine {
             deltas.push(Delta::Asked(question.clone()));
         }
         let id = in_hand.id;
-        let before = in_hand.state;
+        // Before the change that carries the event's identity: of what a crash leaves, that one is the last.
+        self.spread_opt_out(&in_hand, event, &machine_event, at, now)?;
         if let Some(key) = identity.key {
             self.identities.note(key, Identities::day(now));
         }
         let context = Context { identity: identity.key, deltas, aliases, ledger: None };
         let step = self.step_and_keep(in_hand, &machine_event, now, context);
-        self.spread_opt_out(id, event, &before, &step, at, now)?;
         Ok(Answer { ignored: step.ignored, not_deduplicated, ..Answer::of(id, &step.state) })
     }
 
@@ -248,16 +248,13 @@ impl Engine {
     }
 
     /// An opt-out holds for the person on all lines, and so does taking it back; a number learnt later is the same person's.
-    fn spread_opt_out(
-        &mut self,
-        id: ConversationId,
-        event: &Inbound,
-        before: &State,
-        step: &Step,
-        at: Moment,
-        now: Moment,
-    ) -> Result<(), Rejected> {
-        let (was, is) = (before.opted_out, step.state.opted_out);
+    fn spread_opt_out(&mut self, in_hand: &InHand, event: &Inbound, told: &Event, at: Moment, now: Moment) -> Result<(), Rejected> {
+        let (id, was) = (in_hand.id, in_hand.state.opted_out);
+        let is = match told {
+            Event::OptOut { .. } | Event::Message { typed: Some(Choice::Stop), .. } | Event::Answer { choice: Choice::Stop, .. } => true,
+            Event::OptIn { .. } => false,
+            _ => was,
+        };
         let learnt = is && event.to.as_ref().is_some_and(|to| !self.opted_out.contains_key(&self.keys.person(to)));
         if was == is && !learnt && !matches!(event.what, What::OptOut | What::OptIn) {
             return Ok(());
