@@ -193,24 +193,49 @@ impl Engine {
             let Some(in_hand) = self.in_hand_hot(id) else { continue };
             let send = self.keys.send(id, in_hand.state.silence, in_hand.state.step);
             adopted.insert(send);
-            let ledger = self.store.standing(send).filter(|s| s.end.is_none()).map(|s| ended(&s, now, LedgerEnd::Unknown));
-            self.step_and_keep(in_hand, &Event::Orphaned, now, Context { ledger, ..Context::none() });
+            let standing = self.store.standing(send);
+            let ledger = standing.filter(|s| s.end.is_none()).map(|s| ended(&s, now, LedgerEnd::Unknown));
+            // The ledger may have heard an end that the store has not: a crash between the two, or a restored store.
+            let State { silence, step, .. } = in_hand.state;
+            let accepted = standing.filter(|s| s.end == Some(LedgerEnd::Accepted));
+            let event = accepted.map_or(Event::Orphaned, |s| Event::Sent { silence, step, verdict: Verdict::Accepted(s.at) });
+            self.step_and_keep(in_hand, &event, now, Context { ledger, ..Context::none() });
         }
         for standing in dangling.into_iter().filter(|standing| !adopted.contains(&standing.send)) {
-            self.push(Change::Ledger(ended(&standing, now, LedgerEnd::Unknown)));
-            if let Some(in_hand) = self.in_hand_hot(standing.conversation) {
-                self.found_in_ledger(in_hand, standing.send, Verdict::Unknown, now);
+            // One change for ledger and conversation: a crash between two would leave a send that has ended and has no outcome.
+            let ledger = ended(&standing, now, LedgerEnd::Unknown);
+            match self.in_hand(standing.conversation) {
+                Ok(Some(in_hand)) if self.is_planned(&in_hand, standing.send) => {
+                    self.found_in_ledger(in_hand, Verdict::Unknown, Some(ledger), now);
+                }
+                Ok(Some(in_hand)) => {
+                    // The person spoke while the call was under way, and then the process died.
+                    let step = self.step_of(standing.conversation, standing.send);
+                    self.settle_late(in_hand, (standing.send, step), Verdict::Unknown, Some(ledger), now);
+                }
+                // Erased, or a record that cannot be read: that costs this send its outcome, not the others their start.
+                Ok(None) | Err(_) => self.push(Change::Ledger(ledger)),
             }
         }
     }
 
-    /// Moves a conversation whose next send turns out to stand in the ledger already.
-    pub(super) fn found_in_ledger(&mut self, in_hand: InHand, send: SendId, verdict: Verdict, now: Moment) {
+    fn is_planned(&self, in_hand: &InHand, send: SendId) -> bool {
         let state = &in_hand.state;
-        if self.keys.send(in_hand.id, state.silence, state.step) == send {
-            let event = Event::Found { silence: state.silence, step: state.step, verdict };
-            self.step_and_keep(in_hand, &event, now, Context::none());
-        }
+        let planned = state.wake.is_some() && matches!(state.phase, Phase::Waiting | Phase::Retrying | Phase::Answering);
+        planned && self.keys.send(in_hand.id, state.silence, state.step) == send
+    }
+
+    /// The step of a send whose conversation has gone on since, from the decision that claimed it.
+    fn step_of(&self, id: ConversationId, send: SendId) -> u8 {
+        let details = self.store.load(id).ok().flatten().map(|(_, details)| details).unwrap_or_default();
+        let claim = |d: &&Decision| d.event == Event::Woke && self.keys.send(id, d.before.silence, d.before.step) == send;
+        details.decisions.iter().rev().find(claim).map_or(0, |decision| decision.before.step)
+    }
+
+    /// Moves a conversation whose next send turns out to stand in the ledger already.
+    pub(super) fn found_in_ledger(&mut self, in_hand: InHand, verdict: Verdict, ledger: Option<LedgerEntry>, now: Moment) {
+        let State { silence, step, .. } = in_hand.state;
+        self.step_and_keep(in_hand, &Event::Found { silence, step, verdict }, now, Context { ledger, ..Context::none() });
     }
 
     fn wait_for_queued_answers(&mut self, now: Moment) {

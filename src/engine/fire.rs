@@ -129,7 +129,7 @@ impl Engine {
             // What stands in the ledger is never sent again.
             self.counters.stopped_by_the_ledger += 1;
             let verdict = if known.end == Some(LedgerEnd::Accepted) { Verdict::Accepted(known.at) } else { Verdict::Unknown };
-            return self.found_in_ledger(in_hand, send, verdict, now);
+            return self.found_in_ledger(in_hand, verdict, None, now);
         }
         // The ledger numbers the calls of a send through, also where a restored store has forgotten some.
         let attempt = known.map_or(0, |known| known.attempt).max(state.attempt).saturating_add(1);
@@ -197,25 +197,31 @@ impl Engine {
                 let context = Context { ledger: Some(ledger), ..Context::none() };
                 self.step_and_keep(in_hand, &event, now, context);
             }
-            Some(in_hand) => self.settle_late(in_hand, send, &call, verdict, ledger, now),
+            Some(in_hand) => self.settle_late(in_hand, (send, call.step), verdict, Some(ledger), now),
             None => self.push(Change::Ledger(ledger)),
         }
     }
 
     /// The conversation has gone on while the call was under way: the outcome is kept with the send, and moves nothing.
-    fn settle_late(&mut self, in_hand: InHand, send: SendId, call: &InFlight, verdict: Verdict, ledger: LedgerEntry, now: Moment) {
+    pub(super) fn settle_late(
+        &mut self,
+        in_hand: InHand,
+        (send, step): (SendId, u8),
+        verdict: Verdict,
+        ledger: Option<LedgerEntry>,
+        now: Moment,
+    ) {
         let Some(outcome) = Engine::late_outcome(verdict) else { return };
         self.counters.races += 1;
         self.counters.send_ended(outcome);
-        let deltas = vec![Delta::Ended { send, step: call.step, outcome, at: now }];
+        let deltas = vec![Delta::Ended { send, step, outcome, at: now }];
         let mut hooks = Vec::new();
-        if outcome.counts_as_sent() && call.step != limits::ASK_STEP {
+        if outcome.counts_as_sent() && step != limits::ASK_STEP {
             let report = Report::FollowUpSent { unknown: verdict == Verdict::Unknown };
-            hooks.extend(self.hook_record(&in_hand, report, call.step, Some(send), None, now));
+            hooks.extend(self.hook_record(&in_hand, report, step, Some(send), None, now));
         }
         let InHand { id, line, flow, state } = in_hand;
         let stored = Stored { id, line, flow, state };
-        let ledger = Some(ledger);
         self.push(Change::Moved(Box::new(Moved { stored, identity: None, now, deltas, aliases: Vec::new(), hooks, ledger })));
     }
 
