@@ -8,7 +8,7 @@ use super::broken::Broken;
 use super::facts::{Activity, Kind, planned};
 use super::people::{Deed, Post};
 use super::world::{Happening, World};
-use crate::conversation::{Choice, Ignored, State};
+use crate::conversation::{ArmOn, Choice, Ignored, Phase, Purpose, State};
 use crate::engine::desk::Request;
 use crate::engine::group::Answers;
 use crate::engine::request::{Answer, Rejected, Standing, What};
@@ -107,12 +107,19 @@ impl World {
         if post.event.to.is_some() {
             known.number.get_or_insert(order);
         }
-        let old = before.is_some_and(|state| planned(state).is_some() && at.plus(limits::DISORDER) < state.silence);
+        let any_message = self.book.policies.get(post.event.line.as_deref().unwrap_or_default()).is_some_and(|flows| {
+            // What arms is the line's, so any of its flows will tell.
+            flows.values().any(|policy| policy.arm_on == ArmOn::AnyMessage)
+        });
+        let old = before.is_some_and(|state| {
+            let overtaken = any_message && matches!(what, What::UserMessage(_)) && state.last_inbound.is_some_and(|last| last > at);
+            planned(state).is_some() && (overtaken || at.plus(limits::DISORDER) < state.silence || asks_already(state, what, at))
+        });
         let past = before.is_some_and(|state| at < state.begun);
         let kind = match what {
             What::UserMessage(text) if crate::conversation::answer::read(text) == Some(Choice::Stop) => Kind::OptOut,
             What::OptOut | What::Answer(Choice::Stop) => Kind::OptOut,
-            What::UserMessage(_) if old => Kind::OldWord,
+            What::UserMessage(_) | What::Answer(_) if old => Kind::OldWord,
             What::UserMessage(_) | What::Answer(_) => Kind::Word,
             What::Succeeded | What::Failed | What::Cancelled if past => Kind::OldWord,
             What::Succeeded | What::Failed | What::Cancelled => Kind::Word,
@@ -227,4 +234,12 @@ impl World {
             }
         }
     }
+}
+
+/// Whether a "yes" is a second tap: the question is going out again already, or has just done so.
+fn asks_already(state: &State, what: &What, at: Moment) -> bool {
+    let going_out = state.purpose == Purpose::Ask;
+    let asked = state.handed_over.is_some_and(|asked| state.silence.since(asked) <= 1 && asked <= state.silence);
+    let just_asked = state.phase == Phase::Waiting && asked && at.since(state.silence) <= limits::DISORDER;
+    *what == What::Answer(Choice::Yes) && (going_out || just_asked)
 }

@@ -219,7 +219,10 @@ impl Table {
 
     /// The fault of a value that was read and makes no sense.
     pub(super) fn damaged(&self, key: &[u8], what: &str) -> Fault {
-        Fault::Corrupt(format!("{}: {what}; put a good copy of the directory in its place, or start with `--accept-loss`", self.place("reading", key)))
+        Fault::Corrupt(format!(
+            "{}: {what}; put a good copy of the directory in its place, or start with `--accept-loss`",
+            self.place("reading", key)
+        ))
     }
 
     fn open(&self, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Fault> {
@@ -276,7 +279,10 @@ fn guarded<T>(doing: impl Fn() -> String, call: impl FnOnce() -> sled::Result<T>
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(sled::Error::Io(error))) => Err(Fault::Unavailable(format!("{}: {error}", doing()))),
-        Ok(Err(error)) => Err(Fault::Corrupt(format!("{}: {error}; put a good copy of the directory in its place, or start with `--accept-loss`", doing()))),
+        Ok(Err(error)) => Err(Fault::Corrupt(format!(
+            "{}: {error}; put a good copy of the directory in its place, or start with `--accept-loss`",
+            doing()
+        ))),
         Err(_) => Err(Fault::Corrupt(format!("{}: the database panicked, so it is damaged; restore a backup", doing()))),
     }
 }
