@@ -20,7 +20,7 @@ use reengaged::engine::ports::{Restored, Store};
 use reengaged::engine::record::{Change, Decision, Delta, Moved, NameId, Question, Stored};
 use reengaged::id::{ConversationId, EventKey, Keys};
 use reengaged::moment::{DAY, HOUR, Moment};
-use reengaged::schedule::{Reason, Trail};
+use reengaged::schedule::{Reason, Trail, Tzdata};
 use reengaged::store::{OpenOptions, SledStore};
 
 fn main() {
@@ -167,7 +167,8 @@ fn touched(keys: &Keys, n: usize, round: usize) -> Change {
     let mut trail = Trail::new();
     trail.push(Reason::Open { at: now.plus(HOUR) });
     let event = Event::Question { at: now, obstacle: None };
-    let decision = Decision { now, before: stored.state, event, trail, fingerprint: 99, due: stored.state.due };
+    let decision =
+        Decision { now, before: stored.state, event, trail, fingerprint: 99, tzdata: Tzdata::compiled_in(), due: stored.state.due };
     let question = Question { id: format!("q{n}"), text: "How many people shall the table be for?".to_owned(), payload: String::new() };
     Change::Moved(Box::new(Moved {
         stored,

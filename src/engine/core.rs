@@ -18,6 +18,7 @@ use crate::engine::wheel::{Slot, Wheel};
 use crate::id::{ConversationId, Keys, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
+use crate::schedule::Tzdata;
 
 /// A follow-up that waits for its line: soonest closing first, then soonest due.
 pub(super) type Ready = BinaryHeap<Reverse<(Moment, Moment, Slot)>>;
@@ -310,6 +311,7 @@ impl Engine {
                 event: *event,
                 trail: step.trail,
                 fingerprint: policy.fingerprint(),
+                tzdata: Tzdata::compiled_in(),
                 due: step.state.due,
             })));
         }

@@ -9,7 +9,7 @@ use crate::conversation::{Event, Report, SendOutcome, State};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
-use crate::schedule::Trail;
+use crate::schedule::{Trail, Tzdata};
 
 /// A name (of a line, a flow, a hook) as a small number; the store keeps the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -39,6 +39,8 @@ pub struct Decision {
     pub trail: Trail,
     /// The policy's fingerprint.
     pub fingerprint: u64,
+    /// The time zone data in force.
+    pub tzdata: Tzdata,
     /// The phase's wake after it, for a reader who cannot replay.
     pub due: Option<Moment>,
 }

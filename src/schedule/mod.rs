@@ -34,6 +34,7 @@ mod session;
 mod skip;
 mod spread;
 mod trail;
+mod tzdata;
 mod zone;
 
 pub use calendar::Calendar;
@@ -44,6 +45,7 @@ pub use reason::{Reason, SendEnd};
 pub use session::{Otherwise, Session, WhenClosed};
 pub use skip::SkipReason;
 pub use trail::{TRAIL_LEN, Trail};
+pub use tzdata::Tzdata;
 pub use zone::Zone;
 
 use crate::limits::{HORIZON, STEP_CEILING, WAIT_FLOOR};

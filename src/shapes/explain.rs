@@ -9,7 +9,7 @@ use crate::engine::record::{Decision, SendRecord};
 use crate::engine::request::View;
 use crate::limits;
 use crate::moment::{MINUTE, Moment};
-use crate::schedule::{self, Trail};
+use crate::schedule::{self, Trail, Tzdata};
 use crate::shapes::answer::Instant;
 use crate::shapes::view;
 
@@ -81,15 +81,16 @@ impl Serialize for DecisionShape<'_> {
         map.serialize_entry("due_at", &decision.due.map(Instant))?;
         map.serialize_entry("reasons", &Reasons(&decision.trail))?;
         map.serialize_entry("fingerprint", &fingerprint(decision.fingerprint))?;
+        map.serialize_entry("tzdata", &format_args!("{}", decision.tzdata))?;
         map.serialize_entry("same_as_replay", &same_as_replay(decision, self.policy))?;
         map.end()
     }
 }
 
-/// Whether the same rules decide the same today; `None` where the rules are other ones, so that the question has no meaning.
+/// Whether the same rules decide the same today; `None` where the rules or the time zone data are other ones, so that the question has no meaning.
 #[must_use]
 pub fn same_as_replay(decision: &Decision, policy: Option<&Policy>) -> Option<bool> {
-    let policy = policy.filter(|policy| policy.fingerprint() == decision.fingerprint)?;
+    let policy = policy.filter(|policy| policy.fingerprint() == decision.fingerprint && decision.tzdata == Tzdata::compiled_in())?;
     let again = step(policy, &decision.before, &decision.event, decision.now);
     Some(again.trail == decision.trail && again.state.due == decision.due)
 }

@@ -11,7 +11,7 @@ use reengaged::conversation::{Choice, Event, Finish, Form, Outcome, Phase, Purpo
 use reengaged::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
 use reengaged::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use reengaged::moment::{DAY, HOUR, Moment};
-use reengaged::schedule::{Reason, SkipReason, Trail};
+use reengaged::schedule::{Reason, SkipReason, Trail, Tzdata};
 
 /// A conversation as most are: armed, its follow-up some hours on.
 pub(crate) fn waiting(id: ConversationId, at: Moment) -> Stored {
@@ -255,7 +255,15 @@ fn delta(id: ConversationId) -> BoxedStrategy<Delta> {
 
 fn decision(id: ConversationId) -> BoxedStrategy<Decision> {
     (moment(), stored_of(id), event(), trail(), any::<u64>(), option::of(moment()))
-        .prop_map(|(now, stored, event, trail, fingerprint, due)| Decision { now, before: stored.state, event, trail, fingerprint, due })
+        .prop_map(|(now, stored, event, trail, fingerprint, due)| Decision {
+            now,
+            before: stored.state,
+            event,
+            trail,
+            fingerprint,
+            tzdata: Tzdata::compiled_in(),
+            due,
+        })
         .boxed()
 }
 

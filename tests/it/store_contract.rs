@@ -11,7 +11,7 @@ use reengaged::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, 
 use reengaged::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
 use reengaged::limits;
 use reengaged::moment::{DAY, Moment};
-use reengaged::schedule::Trail;
+use reengaged::schedule::{Trail, Tzdata};
 use reengaged::store::{MemoryStore, OpenOptions, SledStore};
 
 use crate::{answers, samples};
@@ -133,7 +133,15 @@ fn finished(n: u128, now: Moment) -> Change {
 
 fn decided(n: u128, fingerprint: u64) -> Change {
     let stored = samples::waiting(id(n), NOW);
-    let decision = Decision { now: NOW, before: stored.state, event: Event::Woke, trail: Trail::new(), fingerprint, due: None };
+    let decision = Decision {
+        now: NOW,
+        before: stored.state,
+        event: Event::Woke,
+        trail: Trail::new(),
+        fingerprint,
+        tzdata: Tzdata::compiled_in(),
+        due: None,
+    };
     kept(Moved { deltas: vec![Delta::Decided(Box::new(decision))], ..moved(n) })
 }
 

@@ -6,6 +6,7 @@ use crate::engine::record::{Decision, Delta, Details, HookRecord, NameId, Questi
 use crate::id::{ConversationId, SendId};
 use crate::limits;
 use crate::moment::Moment;
+use crate::schedule::Tzdata;
 use crate::store::codec::event::{put_event, put_report, put_trail, read_event, read_report, read_trail};
 use crate::store::codec::state::{maybe, put_outcome, put_state, read_outcome, read_state};
 use crate::store::codec::words::{Reader, put_at, put_i, put_id, put_list, put_str, put_u};
@@ -144,6 +145,7 @@ fn put_decision(out: &mut Vec<u8>, decision: &Decision) {
     put_event(out, &decision.event, now);
     put_trail(out, &decision.trail, now);
     out.extend_from_slice(&decision.fingerprint.to_le_bytes());
+    out.extend_from_slice(&decision.tzdata.code().to_le_bytes());
     out.push(u8::from(decision.due.is_some()));
     if let Some(due) = decision.due {
         put_at(out, due, now);
@@ -156,8 +158,9 @@ fn read_decision(read: &mut Reader<'_>, id: ConversationId) -> Option<Decision> 
     let event = read_event(read, now)?;
     let trail = read_trail(read, now)?;
     let fingerprint = read.fixed()?;
+    let tzdata = Tzdata::from_code(u16::from_le_bytes([read.u8()?, read.u8()?]));
     let due = maybe(read.u8()? == 1, || read.at(now))?;
-    Some(Decision { now, before, event, trail, fingerprint, due })
+    Some(Decision { now, before, event, trail, fingerprint, tzdata, due })
 }
 
 fn put_send(out: &mut Vec<u8>, record: &SendRecord) {

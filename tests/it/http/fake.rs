@@ -154,7 +154,15 @@ pub(super) fn alice() -> View {
     let event = Event::Question { at: ASKED, obstacle: None };
     let made = step(&policy, &before, &event, ASKED);
     view.stored.state = made.state;
-    let decision = Decision { now: ASKED, before, event, trail: made.trail, fingerprint: policy.fingerprint(), due: made.state.due };
+    let decision = Decision {
+        now: ASKED,
+        before,
+        event,
+        trail: made.trail,
+        fingerprint: policy.fingerprint(),
+        tzdata: reengaged::schedule::Tzdata::compiled_in(),
+        due: made.state.due,
+    };
     view.details = Details {
         caller: "alice".into(),
         to: "573001112233".into(),
