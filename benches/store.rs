@@ -5,7 +5,8 @@
 //! ```text
 //! cargo bench --bench store                       commits, and a start with 100,000 conversations
 //! cargo bench --bench store -- commit [CHANGES]   commits alone, of so many changes in all for each size of group
-//! cargo bench --bench store -- start N [DETAILS]  a start with N conversations, without details or with
+//! cargo bench --bench store -- start N [bare|full] [ROUNDS]
+//!                                                 a start with N conversations, each touched so often, without details or with
 //! ```
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -28,12 +29,12 @@ fn main() {
     let number = |at: usize, otherwise: usize| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     match arguments.first().map(String::as_str) {
         Some("commit") => commits(number(1, 60_000)),
-        Some("start") => start(number(1, 1_000_000), arguments.get(2).is_some()),
+        Some("start") => start(number(1, 1_000_000), arguments.get(2).is_some_and(|kind| kind == "full"), number(3, 1)),
         Some("measure") => measure(Path::new(&arguments[1])),
         _ => {
             commits(30_000);
-            start(100_000, false);
-            start(100_000, true);
+            start(100_000, false, 1);
+            start(100_000, true, 1);
         }
     }
 }
@@ -67,39 +68,40 @@ fn commits(changes: usize) {
 }
 
 /// Fills a store, and lets another process open it, so that its memory is its own.
-fn start(conversations: usize, details: bool) {
+fn start(conversations: usize, details: bool, rounds: usize) {
     let home = tempfile::tempdir_in(".").expect("a directory beside the sources");
     let keys = Keys::new(&[1; 32]);
     let store = open(home.path());
-    let (begin, mut folding, mut flushing) = (Instant::now(), Duration::ZERO, Duration::ZERO);
-    let mut slowest = Duration::ZERO;
-    for first in (0..conversations).step_by(4_096) {
-        let last = conversations.min(first + 4_096);
-        store.apply((first..last).map(|n| if details { touched(&keys, n, 0) } else { armed(&keys, n) }).collect());
-        let flush = Instant::now();
-        store.flush().expect("a flush");
-        flushing += flush.elapsed();
-        let all = Instant::now();
-        loop {
-            let fold = Instant::now();
-            let more = store.fold().expect("a fold");
-            slowest = slowest.max(fold.elapsed());
-            if !more {
-                break;
+    for round in 0..rounds {
+        let begin = Instant::now();
+        let (mut flushing, mut folding, mut slowest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        for first in (0..conversations).step_by(4_096) {
+            let last = conversations.min(first + 4_096);
+            let change = |n| if details { touched(&keys, n, round) } else { armed(&keys, n, round) };
+            store.apply((first..last).map(change).collect());
+            let flush = Instant::now();
+            store.flush().expect("a flush");
+            flushing += flush.elapsed();
+            loop {
+                let fold = Instant::now();
+                let more = store.fold().expect("a fold");
+                slowest = slowest.max(fold.elapsed());
+                folding += fold.elapsed();
+                if !more {
+                    break;
+                }
             }
         }
-        folding += all.elapsed();
+        println!(
+            "start: {conversations} conversations in {:.1} s: flushing {:.1} s, folding {:.1} s ({:.0} a second, slowest fold {:.0} ms); {:.0} bytes on disk each",
+            begin.elapsed().as_secs_f64(),
+            flushing.as_secs_f64(),
+            folding.as_secs_f64(),
+            conversations as f64 / folding.as_secs_f64(),
+            slowest.as_secs_f64() * 1e3,
+            figure(&store, "disk_bytes") / conversations as f64
+        );
     }
-    let kind = if details { "with details" } else { "without details" };
-    println!(
-        "start: {conversations} conversations {kind}: filled in {:.1} s, of which flushing {:.1} s, folding {:.1} s ({:.0} conversations/s, slowest fold {:.0} ms)",
-        begin.elapsed().as_secs_f64(),
-        flushing.as_secs_f64(),
-        folding.as_secs_f64(),
-        conversations as f64 / folding.as_secs_f64(),
-        slowest.as_secs_f64() * 1e3
-    );
-    println!("start: {:.0} bytes on disk a conversation", figure(&store, "disk_bytes") / conversations as f64);
     drop(store);
     let program = std::env::current_exe().expect("this program");
     for _ in 0..2 {
@@ -146,12 +148,12 @@ fn quantile(times: &mut [Duration], share: f64) -> f64 {
 }
 
 /// A conversation that is armed.
-fn armed(keys: &Keys, n: usize) -> Change {
+fn armed(keys: &Keys, n: usize, round: usize) -> Change {
     let id = keys.conversation(&n.to_string());
     Change::Moved(Box::new(Moved {
-        stored: stored(id, Moment(1_772_400_000_000 + 977 * n as i64)),
+        stored: stored(id, Moment(1_772_400_000_000 + 977 * n as i64 + 60_000 * round as i64)),
         identity: None,
-        now: Moment(1_772_400_000_000 + n as i64),
+        now: Moment(1_772_400_000_000 + 60_000 * round as i64),
         deltas: Vec::new(),
         aliases: Vec::new(),
         hooks: Vec::new(),

@@ -10,6 +10,7 @@ mod hooks;
 mod http;
 mod samples;
 mod store_contract;
+mod store_damage;
 mod store_kill;
 mod stub;
 mod support;

@@ -8,11 +8,13 @@ use crate::conversation::Phase;
 use crate::engine::ports::Fault;
 use crate::engine::record::Stored;
 use crate::id::ConversationId;
-use crate::store::codec::PAYLOAD_BYTES;
 use crate::store::codec::state::{put_stored, read_stored};
 use crate::store::codec::words::{Reader, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
 
+/// Bytes in a block. Larger ones make a start shorter and every fold dearer, in time and on disk: a fold writes whole blocks, and
+/// sled keeps some generations of each.
+const BLOCK_BYTES: usize = 640;
 /// Where the first range begins.
 const FIRST: [u8; 16] = [0; 16];
 /// Under which the number of conversations is kept: written with every batch, so that a lost block is seen.
@@ -122,9 +124,9 @@ fn put_count(writes: &mut Writes<'_>, count: u64) {
 
 /// Puts the conversations of one range, in as many blocks as it takes.
 fn put(writes: &mut Writes<'_>, key: &[u8], conversations: &[Stored]) {
-    let mut payload = Vec::with_capacity(PAYLOAD_BYTES);
+    let mut payload = Vec::with_capacity(2 * BLOCK_BYTES);
     conversations.iter().for_each(|stored| put_stored(&mut payload, stored));
-    if payload.len() <= PAYLOAD_BYTES {
+    if payload.len() <= BLOCK_BYTES {
         writes.put(key, &payload);
         return;
     }
