@@ -17,7 +17,7 @@ mod relations;
 mod secret;
 mod sections;
 pub mod settings;
-pub mod units;
+pub use crate::shapes::units;
 
 pub use flows::MESSAGE;
 pub use hooks::EVENTS;

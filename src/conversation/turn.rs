@@ -110,7 +110,13 @@ impl<'a> Turn<'a> {
         for reason in plan.trail.iter() {
             self.trail.push(*reason);
         }
+        // When it would have been sent: a skip waits for that moment too.
         let target = anchor.plus(wait).max(silence.now);
+        let moment = match (plan.action.slot(), plan.trail.last()) {
+            (Some(slot), _) => slot.due,
+            (None, Some(Reason::Skipped { at, .. })) => *at,
+            (None, _) => target,
+        };
         let line = self.policy.line;
         let skip = match (self.refusal(), plan.action) {
             (Some(reason), _) => reason,
@@ -120,8 +126,8 @@ impl<'a> Turn<'a> {
             (None, Action::Skip(reason)) => reason,
             (None, Action::None) => SkipReason::FlowDisabled,
         };
-        self.because_skipped(target, skip);
-        self.expect_skip(target, skip);
+        self.because_skipped(moment, skip);
+        self.expect_skip(moment, skip);
     }
 
     /// Writes a skip down, once: the schedule may have done so already.
@@ -173,13 +179,13 @@ impl<'a> Turn<'a> {
     }
 
     /// A skip that is known in advance still waits for its moment: the person may speak first, and then nothing was skipped.
-    fn expect_skip(&mut self, target: Moment, reason: SkipReason) {
+    fn expect_skip(&mut self, moment: Moment, reason: SkipReason) {
         let state = &mut self.state;
         state.skip = Some(reason);
-        state.wake = Some(target);
+        state.wake = Some(moment);
         state.due = None;
         state.not_after = Moment::MAX;
-        self.expire_after_due(target);
+        self.expire_after_due(moment);
     }
 
     fn expire_after_due(&mut self, due: Moment) {

@@ -37,7 +37,7 @@ impl fmt::Display for Because {
             Reason::Capped { .. } => f.write_str("the cap on follow-ups is reached"),
             Reason::OptedOut { .. } => f.write_str("the person opted out"),
             Reason::TooLate { .. } => f.write_str("its moment passed longer ago than is allowed"),
-            Reason::Revived { .. } => f.write_str("a late yes revived the conversation"),
+            Reason::Revived { .. } => f.write_str("a late word revived the conversation"),
             Reason::Superseded { .. } => f.write_str("another flow took its place"),
         }
     }

@@ -17,6 +17,8 @@ pub mod question;
 mod reader;
 pub mod rules;
 pub mod signature;
+pub mod story;
+pub mod units;
 pub mod view;
 
 pub use calendars::Calendars;

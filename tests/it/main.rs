@@ -9,6 +9,7 @@ mod help;
 mod hooks;
 mod http;
 mod samples;
+mod scenarios;
 mod store_contract;
 mod store_damage;
 mod store_kill;
