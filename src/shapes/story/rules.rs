@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 
 use crate::conversation::{ArmOn, Capabilities, InDoubt, OnYes, Policy, StepRule};
 use crate::limits;
-use crate::moment::{DAY, HOUR, MINUTE, SECOND};
+use crate::moment::{HOUR, MINUTE, SECOND};
 use crate::schedule::{Calendar, Daily, Hours, Notation, Otherwise, Rules, Session, WhenClosed, Zone};
 use crate::shapes::{time_of_day, units};
 
@@ -89,7 +89,12 @@ fn read_dates(text: &str) -> Result<Vec<NaiveDate>, String> {
 
 fn read_hours(text: &str, holidays: &[NaiveDate]) -> Result<Hours, String> {
     if let Some((start, end)) = text.strip_prefix("daily ").and_then(|range| range.trim_end_matches(" UTC").split_once('-')) {
-        let time = |text: &str| time_of_day(text).ok_or_else(|| format!("{text:?}: write a time of day, as 13:00"));
+        // Digits below a second only an instant has.
+        let instant = |text: &str| text.contains('.').then(|| format!("1970-01-01T{text}Z"));
+        let time = |text: &str| {
+            let read = time_of_day(instant(text).as_deref().unwrap_or(text));
+            read.ok_or_else(|| format!("{text:?}: write a time of day, as 13:00"))
+        };
         return Ok(Hours::Daily(Daily::new(time(start)?, time(end)?)));
     }
     let (notation, zone) = text.rsplit_once(' ').ok_or_else(|| format!("{text:?}: write the hours, then the zone"))?;
@@ -192,8 +197,7 @@ fn time(millis: i64) -> String {
     match (second, rest) {
         (0, 0) => format!("{hour:02}:{minute:02}"),
         (_, 0) => format!("{hour:02}:{minute:02}:{second:02}"),
-        // Only an RFC 3339 instant has digits below a second.
-        _ => format!("{}Z", crate::moment::Moment(millis % DAY).to_string().trim_end_matches('Z')),
+        _ => format!("{hour:02}:{minute:02}:{second:02}.{rest:03}"),
     }
 }
 

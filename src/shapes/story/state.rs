@@ -121,6 +121,7 @@ fn with_reason(sent: SendOutcome, reason: SkipReason) -> SendOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::moment::Moment;
 
     #[test]
     fn a_state_with_everything_in_it_reads_back() {
