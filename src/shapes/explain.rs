@@ -87,7 +87,8 @@ impl Serialize for DecisionShape<'_> {
     }
 }
 
-/// Whether the same rules decide the same today; `None` where the rules or the time zone data are other ones, so that the question has no meaning.
+/// Whether the same rules decide the same today; `None` where the rules or the time zone data are other ones, so that the
+/// question has no meaning.
 #[must_use]
 pub fn same_as_replay(decision: &Decision, policy: Option<&Policy>) -> Option<bool> {
     let policy = policy.filter(|policy| policy.fingerprint() == decision.fingerprint && decision.tzdata == Tzdata::compiled_in())?;
