@@ -65,6 +65,9 @@ pub enum ClientVerb {
     Explain {
         /// Our id (cnv_...) or your own name of the conversation
         id: String,
+        /// Print its decisions as a story that the tests replay: for a bug report; it names nobody
+        #[arg(long, conflicts_with = "json")]
+        as_scenario: bool,
         /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,

@@ -33,9 +33,12 @@ pub struct Desk<'a> {
 /// One line, with the exit code.
 pub fn run(verb: ClientVerb, desk: &mut Desk<'_>) -> Result<(), Failure> {
     match verb {
-        ClientVerb::Explain { id, daemon } => {
+        ClientVerb::Explain { id, as_scenario, daemon } => {
             let answer =
                 desk.read(&daemon, &format!("explaining {}", masked(&id)), &format!("/v1/conversations/{}/explain", segment(&id)))?;
+            if as_scenario {
+                return Ok(write!(desk.out, "{}", answer["scenario"].as_str().unwrap_or_default())?);
+            }
             desk.print(&daemon, &answer, |out, paint| explain::print(out, paint, &answer))
         }
         ClientVerb::Conversations { what } => conversations(what, desk),

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::moment::{MINUTE, Moment};
 use crate::schedule::{self, Trail, Tzdata};
 use crate::shapes::answer::Instant;
-use crate::shapes::view;
+use crate::shapes::{story, view};
 
 /// Everything that is known of a conversation.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ impl Serialize for Explained<'_> {
         map.serialize_entry("policy", &policy.map(PolicyShape))?;
         map.serialize_entry("decisions", &Decisions { view: found, policy })?;
         map.serialize_entry("sends", &Sends(found))?;
+        map.serialize_entry("scenario", &story::of_view(found))?;
         map.end()
     }
 }

@@ -87,6 +87,10 @@ async fn explain_tells_a_real_decision() {
     ] {
         assert!(told.contains(says), "{says} is not in\n{told}");
     }
+    let story = verb(&format!("explain alice --as-scenario --url {}", url(&server))).await.unwrap();
+    assert!(story.contains("\npolicy   ") && story.contains("\nrecorded ") && story.contains("\n----\n"), "{story}");
+    assert!(!story.contains("alice") && !story.contains("nombre"), "a story names and quotes nobody: {story}");
+    reengaged::shapes::story::Story::read(&story).expect("a story that reads");
     server.stop().await;
 }
 
