@@ -93,7 +93,8 @@ fn start(conversations: usize, details: bool, rounds: usize) {
             }
         }
         println!(
-            "start: {conversations} conversations in {:.1} s: flushing {:.1} s, folding {:.1} s ({:.0} a second, slowest fold {:.0} ms); {:.0} bytes on disk each",
+            "start: {conversations} conversations in {:.1} s: flushing {:.1} s, folding {:.1} s ({:.0} a second, \
+             slowest fold {:.0} ms); {:.0} bytes on disk each",
             begin.elapsed().as_secs_f64(),
             flushing.as_secs_f64(),
             folding.as_secs_f64(),
