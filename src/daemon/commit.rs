@@ -1,9 +1,10 @@
 //! The commit thread: puts what the engine decided on disk, and only then lets answers and calls out.
 //!
-//! Not a decision: groups arrive whole, in order, and leave in order. The only thread that flushes or folds the store.
+//! Not a decision: groups arrive whole, in order, and leave in order. The only thread that flushes the store; folding, which takes
+//! longer than a commit may, has a thread of its own ([`fold`]).
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -12,10 +13,11 @@ use crate::daemon::wakeups::Wakeup;
 use crate::engine::group::{Call, Group, Told};
 use crate::engine::ports::{Durable, Fault, Store};
 
-/// After so long without a group there is time to fold.
-const IDLE: Duration = Duration::from_millis(200);
-/// Changes that are not folded beyond which some are folded between groups, idle or not.
-const LONG_LOG: usize = 16_384;
+/// How often the fold thread looks.
+const LOOK: Duration = Duration::from_millis(500);
+/// Changes that are folded whether or not more are coming; fewer wait for a quiet moment, since one fold of a conversation that
+/// moved five times costs as much as of one that moved once.
+const MANY: usize = 4_096;
 
 /// Where what a durable group lets out goes.
 pub(super) struct Outlets {
@@ -27,34 +29,36 @@ pub(super) struct Outlets {
     pub(super) told: UnboundedSender<Told>,
 }
 
-/// Runs until the engine lets go of its end, or the store fails.
-pub(super) fn run(store: &Arc<dyn Store>, groups: &Receiver<Group>, outlets: &Outlets) {
-    let mut unfolded = false;
-    loop {
-        let first = match groups.recv_timeout(IDLE) {
-            Ok(group) => group,
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                if unfolded {
-                    match store.fold() {
-                        Ok(more) => unfolded = more,
-                        Err(fault) => return fail(Vec::new(), &fault, groups, outlets),
-                    }
-                }
-                continue;
-            }
-        };
+/// Runs until the engine lets go of its end, or the store fails. `_folding` ends with it, and ends the fold thread.
+pub(super) fn run(store: &Arc<dyn Store>, groups: &Receiver<Group>, outlets: &Outlets, _folding: Sender<()>) {
+    while let Ok(first) = groups.recv() {
         let mut waiting = vec![first];
         waiting.extend(groups.try_iter());
         match store.flush() {
             Ok(durable) => waiting.into_iter().for_each(|group| release(group, durable, outlets)),
             Err(fault) => return fail(waiting, &fault, groups, outlets),
         }
-        unfolded = true;
-        if store.unfolded() > LONG_LOG
-            && let Err(fault) = store.fold()
-        {
-            return fail(Vec::new(), &fault, groups, outlets);
+    }
+}
+
+/// Folds the store's log behind the commits, until the commit thread has ended or the store fails: the next flush then says so.
+pub(super) fn fold(store: &Arc<dyn Store>, committing: &Receiver<()>) {
+    let mut before = 0;
+    while committing.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+        let waiting = store.unfolded();
+        let quiet = waiting == before;
+        before = waiting;
+        if waiting >= MANY || (waiting > 0 && quiet) {
+            loop {
+                match store.fold() {
+                    Ok(true) if committing.try_recv() == Err(TryRecvError::Empty) => {}
+                    Ok(_) => break,
+                    Err(fault) => {
+                        tracing::error!("folding the store: {fault}");
+                        return;
+                    }
+                }
+            }
         }
     }
 }

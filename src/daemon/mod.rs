@@ -178,7 +178,7 @@ impl Running {
         Ok(running)
     }
 
-    /// The two threads: the one that decides, and the one that keeps.
+    /// The threads: the one that decides, the one that keeps, and the one that puts away what is kept.
     fn threads(
         &mut self,
         engine: Engine,
@@ -205,7 +205,10 @@ impl Running {
             fed: 0,
         };
         let runtime = Handle::current();
-        self.thread("commit", move || commit::run(&store, &to_commit, &outlets))?;
+        let (folding, committing) = std::sync::mpsc::channel();
+        let folded = Arc::clone(&store);
+        self.thread("fold", move || commit::fold(&folded, &committing))?;
+        self.thread("commit", move || commit::run(&store, &to_commit, &outlets, folding))?;
         self.thread("engine", move || {
             let end = runtime.block_on(engine_loop.run());
             // Whoever waited for it has given up, and the process ends anyway.

@@ -161,8 +161,8 @@ pub trait Store: Send + Sync {
     /// A [`Fault`] where they cannot be read.
     fn outlived(&self, before: Moment, limit: usize) -> Result<Vec<ConversationId>, Fault>;
 
-    /// Writes memory's part of the store to its resting place and trims the log; called by the flushing thread when it is idle
-    /// or the log is long. Returns whether anything was left to do.
+    /// Writes some of what is only in the log to its resting place and trims the log. By one thread, which may be another than the
+    /// one that flushes: it takes tens of milliseconds, and flushes go on meanwhile. Returns whether anything was left to do.
     ///
     /// # Errors
     /// A [`Fault`], after which no flush of this store succeeds again.
