@@ -21,7 +21,6 @@ fn own(verb: Own) -> u8 {
             serve::serve(Asked { config, drop: options.drop, accept_loss: options.accept_loss, clock: options.clock })
         }
         Own::Demo => play(),
-        Own::Simulate(..) => 1,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod plan;
 pub mod print;
 pub mod serve;
+pub mod simulate;
 pub mod verbs;
 
 use std::io::{self, Write};
@@ -19,7 +20,7 @@ use clap::CommandFactory;
 use crate::clock::Clock;
 use crate::config::{self, Withheld, env};
 use crate::schedule;
-use args::{Arguments, ServeOptions, SimulateOptions, Verb};
+use args::{Arguments, ServeOptions, Verb};
 use print::{Failure, Paint, code};
 
 /// The verbs that run the engine in this process.
@@ -29,8 +30,6 @@ pub enum Own {
     Serve(Option<PathBuf>, ServeOptions),
     /// `demo`.
     Demo,
-    /// `simulate`.
-    Simulate(Option<PathBuf>, SimulateOptions),
 }
 
 /// Runs what the command line asks for and returns the exit code; `own` runs the verbs that need the engine in this process.
@@ -40,7 +39,7 @@ pub fn run(arguments: Arguments, own: impl FnOnce(Own) -> u8) -> u8 {
     let done = match verb {
         Verb::Serve(options) => return own(Own::Serve(config, options)),
         Verb::Demo => return own(Own::Demo),
-        Verb::Simulate(options) => return own(Own::Simulate(config, options)),
+        Verb::Simulate(options) => simulate::run(config, &options, &mut io::stdout()).map(|()| code::FINE),
         Verb::Check(options) => {
             check::run(config, &options, Clock::system().now(), &mut io::stdout(), &mut io::stderr()).map_err(Failure::from)
         }

@@ -25,6 +25,8 @@ mod world;
 
 use std::fmt;
 
+pub mod rehearse;
+
 pub use broken::Broken;
 pub use dice::Dice;
 pub use tally::Tally;
