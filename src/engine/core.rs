@@ -204,18 +204,18 @@ impl Engine {
         }
         for standing in dangling.into_iter().filter(|standing| !adopted.contains(&standing.send)) {
             // One change for ledger and conversation: a crash between two would leave a send that has ended and has no outcome.
-            let ledger = ended(&standing, now, LedgerEnd::Unknown);
-            match self.in_hand(standing.conversation) {
-                Ok(Some(in_hand)) if self.is_planned(&in_hand, standing.send) => {
+            let (ledger, send) = (ended(&standing, now, LedgerEnd::Unknown), standing.send);
+            let in_hand = self.in_hand(standing.conversation).ok().flatten();
+            let claimed = self.step_of(standing.conversation, send);
+            match (in_hand, claimed) {
+                (Some(in_hand), _) if self.is_planned(&in_hand, send) => {
                     self.found_in_ledger(in_hand, Verdict::Unknown, Some(ledger), now);
                 }
-                Ok(Some(in_hand)) => {
-                    // The person spoke while the call was under way, and then the process died.
-                    let step = self.step_of(standing.conversation, standing.send);
-                    self.settle_late(in_hand, (standing.send, step), Verdict::Unknown, Some(ledger), now);
-                }
-                // Erased, or a record that cannot be read: that costs this send its outcome, not the others their start.
-                Ok(None) | Err(_) => self.push(Change::Ledger(ledger)),
+                // The person spoke while the call was under way, and then the process died.
+                (Some(in_hand), Some(step)) => self.settle_late(in_hand, (send, step), Verdict::Unknown, Some(ledger), now),
+                // Erased; or the store has lost what planned it, and it will be planned again; or a record that cannot be read,
+                // which costs this send its outcome and not the others their start.
+                _ => self.push(Change::Ledger(ledger)),
             }
         }
     }
@@ -226,11 +226,11 @@ impl Engine {
         planned && self.keys.send(in_hand.id, state.silence, state.step) == send
     }
 
-    /// The step of a send whose conversation has gone on since, from the decision that claimed it.
-    fn step_of(&self, id: ConversationId, send: SendId) -> u8 {
-        let details = self.store.load(id).ok().flatten().map(|(_, details)| details).unwrap_or_default();
+    /// The step of a send whose conversation has gone on since, from the decision that claimed it; `None` where none did.
+    fn step_of(&self, id: ConversationId, send: SendId) -> Option<u8> {
+        let (_, details) = self.store.load(id).ok().flatten()?;
         let claim = |d: &&Decision| d.event == Event::Woke && self.keys.send(id, d.before.silence, d.before.step) == send;
-        details.decisions.iter().rev().find(claim).map_or(0, |decision| decision.before.step)
+        details.decisions.iter().rev().find(claim).map(|decision| decision.before.step)
     }
 
     /// Moves a conversation whose next send turns out to stand in the ledger already.

@@ -38,8 +38,8 @@ impl World {
     pub(super) fn begin_call(&mut self) -> Result<(), Broken> {
         let wall = self.wall();
         let Some(process) = &mut self.process else { return Ok(()) };
-        let which = self.dice.below(process.calls.len());
-        let Some(call) = process.calls.remove(which) else { return Ok(()) };
+        let ready: Vec<usize> = (0..process.calls.len()).filter(|i| process.calls[*i].0 <= self.now).collect();
+        let (_, call) = process.calls.swap_remove(*self.dice.pick(&ready));
         process.touched();
         let (line, flow) = (self.facts.name(call.line).to_owned(), self.facts.name(call.flow).to_owned());
         let policy = self.book.policy(&line, &flow).cloned();
@@ -74,7 +74,7 @@ impl World {
         let Some(process) = &mut self.process else { return false };
         let open = process.engine.door(call.id, wall);
         #[cfg(test)]
-        if self.sabotage == Some(super::sabotage::Sabotage::SkipTheDoor) {
+        if matches!(self.sabotage, Some(super::sabotage::Sabotage::SkipTheDoor | super::sabotage::Sabotage::TrustTheTimer)) {
             return true;
         }
         if !open {
@@ -104,6 +104,8 @@ impl World {
             Ending::LostAnswer => "lost answer",
             Ending::LostCall => "lost call",
         });
+        #[cfg(test)]
+        self.sabotaged_permit(call.line);
         let refused = matches!(ending, Ending::Busy | Ending::Refused);
         let facts = self.facts.send(call.conversation, call.send.silence, call.send.step);
         facts.handed.push(if refused { Handed::Refused } else { Handed::Open });

@@ -157,7 +157,10 @@ impl World {
                     Err(oneshot::error::TryRecvError::Closed) => {}
                 },
                 Reply::Resend(order, mut answer) => match answer.try_recv() {
-                    Ok(answer) => self.is_durable("a send made again", order, answer.is_ok())?,
+                    Ok(answer) => {
+                        self.tally.count(if answer.is_ok() { "resend answered" } else { "resend refused" });
+                        self.is_durable("a send made again", order, answer.is_ok())?;
+                    }
                     Err(oneshot::error::TryRecvError::Empty) => waiting.push(Reply::Resend(order, answer)),
                     Err(oneshot::error::TryRecvError::Closed) => {}
                 },
@@ -191,8 +194,11 @@ impl World {
     /// Somebody was told that an event is taken in: from now on it has to be so.
     fn acknowledged(&mut self, number: usize, answer: &Answer) -> Result<(), Broken> {
         self.posts[number].acked = true;
-        let post = &self.posts[number];
         let (id, duplicate) = (answer.conversation, answer.ignored == Some(Ignored::Duplicate));
+        if duplicate {
+            self.strike("duplicate answered");
+        }
+        let post = &self.posts[number];
         let Some(order) = self.facts.processed.get(&number).copied() else {
             // Two events without an identity that agree in type, conversation and time are one event.
             if duplicate && post.event.id.is_none() {

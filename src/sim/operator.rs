@@ -36,9 +36,9 @@ impl World {
                 self.tell(What::Postpone(until));
             }
             5 => self.tell(What::SendNow),
-            6 => self.erase(),
-            7 | 8 => self.resend(),
-            9 if self.weather.reloads => self.reload(),
+            7 => self.resend(),
+            8 | 9 if self.weather.reloads => self.reload(),
+            6 | 9 => self.erase(),
             10 if self.weather.restore => return self.back_up_or_restore(),
             11 => return self.restart(),
             _ => self.forget(),
@@ -132,9 +132,10 @@ impl World {
             *most = (*most).max(permits);
         }
         self.facts.claims.clear();
-        self.book = Arc::clone(&book);
+        self.book = book;
+        let rules = self.rules();
         if let Some(process) = &mut self.process {
-            process.engine.reload(book);
+            process.engine.reload(rules);
             process.replanning = true;
             process.catch_up = false;
             process.touched();

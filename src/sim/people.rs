@@ -165,7 +165,19 @@ impl People {
             8..=12 => What::UserMessage((*dice.pick(&["hola", "sí", "no", "luego", "¿están ahí?", "👍"])).to_owned()),
             _ => self.question(talk),
         };
-        Deed { talk, what, after: dice.stretch(MINUTE, 2 * DAY) }
+        Deed { talk, what, after: 0 }
+    }
+
+    /// What the person does just when something of ours is on its way to them.
+    pub(super) fn coincidence(dice: &mut Dice, talk: usize) -> Deed {
+        let what = match dice.below(8) {
+            0 => What::OptOut,
+            1 => What::Answer(*dice.pick(&Choice::ALL)),
+            2 => What::Hold,
+            3 => What::Cancelled,
+            _ => What::UserMessage("espera, ya sigo".to_owned()),
+        };
+        Deed { talk, what, after: dice.between(0, 2 * SECOND) }
     }
 
     /// A word of long ago, for imports.

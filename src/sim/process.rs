@@ -28,8 +28,8 @@ pub(super) struct Process {
     ticked: Moment,
     /// Groups that wait for a flush, oldest first.
     pub(super) groups: VecDeque<Group>,
-    /// Calls whose claim is durable and that were not begun.
-    pub(super) calls: VecDeque<Call>,
+    /// Calls whose claim is durable and that were not begun: each from this instant on.
+    pub(super) calls: Vec<(Moment, Call)>,
     /// Permits whose outcome is durable, on their way back.
     pub(super) permits: VecDeque<Vec<NameId>>,
     pub(super) courier: Courier,
@@ -66,7 +66,7 @@ impl Process {
             booted: now,
             ticked: now,
             groups: VecDeque::new(),
-            calls: VecDeque::new(),
+            calls: Vec::new(),
             permits: VecDeque::new(),
             courier: Courier::new(2, 1_000),
             hooks: Vec::new(),

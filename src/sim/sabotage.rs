@@ -2,13 +2,16 @@
 //!
 //! Not in any release: test builds alone have these, and the two seams they use.
 
+use std::sync::Arc;
+
 use super::process::Process;
 use super::world::World;
 use crate::conversation::{Event, Phase, Send, State, Step, Verdict};
+use crate::engine::book::Book;
 use crate::engine::ports::{Durable, Store};
-use crate::engine::record::Change;
+use crate::engine::record::{Change, NameId};
 use crate::limits;
-use crate::moment::Moment;
+use crate::moment::{MINUTE, Moment};
 
 /// One way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,18 +42,22 @@ pub(super) enum Sabotage {
     ForgetTheCap,
     /// How a send ended is not told.
     LoseOutcomes,
-    /// A claim that a crash left behind is planned again.
-    ForgiveOrphans,
+    /// A claim is no state: what is being sent stays armed, and there is no ledger.
+    ForgetTheClaim,
     /// Hook records are not kept.
     LoseHookRecords,
     /// The rate of a line is not kept.
     IgnoreTheRate,
+    /// Permits are without number.
+    IgnoreThePermits,
+    /// After downtime, nobody waits for what providers have queued.
+    IgnoreTheWait,
     /// What is imported is taken for news.
     ArmFromHistory,
 }
 
 impl Sabotage {
-    pub(super) const ALL: [Sabotage; 17] = [
+    pub(super) const ALL: [Sabotage; 19] = [
         Sabotage::SkipAFlush,
         Sabotage::AnswerBeforeFlush,
         Sabotage::RetryAnUnknown,
@@ -64,9 +71,11 @@ impl Sabotage {
         Sabotage::IgnoreHolds,
         Sabotage::ForgetTheCap,
         Sabotage::LoseOutcomes,
-        Sabotage::ForgiveOrphans,
+        Sabotage::ForgetTheClaim,
         Sabotage::LoseHookRecords,
         Sabotage::IgnoreTheRate,
+        Sabotage::IgnoreThePermits,
+        Sabotage::IgnoreTheWait,
         Sabotage::ArmFromHistory,
     ];
 }
@@ -83,9 +92,9 @@ impl World {
     /// Sabotages the store from the beginning.
     pub(super) fn sabotage(&mut self, sabotage: Sabotage) {
         self.sabotage = Some(sabotage);
-        let store = std::sync::Arc::get_mut(&mut self.store).expect("nobody has it yet");
+        let store = Arc::get_mut(&mut self.store).expect("nobody has it yet");
         match sabotage {
-            Sabotage::SkipTheLedger => store.inner().skip_ledger(true),
+            Sabotage::SkipTheLedger | Sabotage::ForgetTheClaim => store.inner().skip_ledger(true),
             Sabotage::ForgetIdentities => store.tamper = Some(without_identity),
             Sabotage::LoseOptOuts => store.tamper = Some(|change| (!matches!(change, Change::OptedOut(..))).then_some(change)),
             Sabotage::LoseHookRecords => store.tamper = Some(without_hooks),
@@ -99,9 +108,31 @@ impl World {
             Some(Sabotage::KeepTheOldTimer) => Some(keep_the_old_timer),
             Some(Sabotage::IgnoreHolds) => Some(|_, _, _, step| Step { state: State { held: false, ..step.state }, ..step }),
             Some(Sabotage::ForgetTheCap) => Some(|_, _, _, step| Step { state: State { episodes_sent: 0, ..step.state }, ..step }),
+            Some(Sabotage::ForgetTheClaim) => Some(forget_the_claim),
+            Some(Sabotage::ArmFromHistory) => Some(arm_from_history),
             Some(Sabotage::LoseOutcomes) => Some(|_, _, _, step| Step { ended: None, ..step }),
             _ => None,
         };
+    }
+
+    /// The rules as the process reads them.
+    pub(super) fn rules(&self) -> Arc<Book> {
+        let mut book = Book::clone(&self.book);
+        match self.sabotage {
+            Some(Sabotage::IgnoreTheRate) => book.lines.values_mut().for_each(|line| line.rate = None),
+            Some(Sabotage::IgnoreThePermits) => book.lines.values_mut().for_each(|line| line.max_in_flight = 1_000),
+            Some(Sabotage::IgnoreTheWait) => book.lines.values_mut().for_each(|line| line.catch_up_wait = 0),
+            _ => return Arc::clone(&self.book),
+        }
+        Arc::new(book)
+    }
+
+    /// A permit that comes back too soon.
+    pub(super) fn sabotaged_permit(&mut self, line: NameId) {
+        if let (Some(Sabotage::EarlyPermit), Some(process)) = (self.sabotage, &mut self.process) {
+            process.engine.return_permits(&[line]);
+            process.dirty = true;
+        }
     }
 
     /// A flush that is none.
@@ -149,6 +180,24 @@ fn trust_the_timer(before: &State, event: &Event, now: Moment, step: Step) -> St
     let State { purpose, form, silence, step: number, not_after, .. } = state;
     let send = Some(Send { purpose, form, silence, step: number, attempt, not_after });
     Step { state, send, ended: None, ..step }
+}
+
+fn forget_the_claim(_: &State, _: &Event, now: Moment, step: Step) -> Step {
+    if step.send.is_none() {
+        return step;
+    }
+    let state = State { phase: Phase::Retrying, wake: Some(now.plus(MINUTE)), ..step.state };
+    Step { state: State { expires: state.expires.or(Some(now.plus(limits::DOUBT))), ..state }, ..step }
+}
+
+fn arm_from_history(before: &State, event: &Event, now: Moment, step: Step) -> Step {
+    let Event::Question { at, .. } = *event else { return step };
+    if now.since(at) <= limits::HISTORY || step.state.question != Some(at) || step.state.opted_out {
+        return step;
+    }
+    let (wake, expires) = (Some(now), Some(now.plus(limits::DOUBT)));
+    let state = State { phase: Phase::Waiting, silence: at, episode: before.episode + 1, step: 0, attempt: 0, wake, expires, ..step.state };
+    Step { state, ignored: None, ..step }
 }
 
 fn keep_the_old_timer(before: &State, event: &Event, _: Moment, step: Step) -> Step {

@@ -47,6 +47,10 @@ pub struct Weather {
     pub hooks_fail: u32,
     /// Work is left lying while time goes on, per turn.
     pub idle: u32,
+    /// A call that may be made is not begun at once.
+    pub hesitation: u32,
+    /// The person speaks just when something is about to go out to them.
+    pub coincidence: u32,
 }
 
 impl Weather {
@@ -58,6 +62,7 @@ impl Weather {
         let (lost_answers, lost_calls, busy, refuse, slow) = (rate(600), rate(300), rate(700), rate(300), rate(400));
         let (crash, flush_fails, long_down, clock_steps) = (rate(40), rate(40), rate(400), rate(60));
         let (operator, hooks_fail, idle) = (rate(24), rate(300), rate(300));
+        let (hesitation, coincidence) = (rate(900), rate(400));
         Weather {
             duplicates,
             disorder,
@@ -73,11 +78,14 @@ impl Weather {
             long_down,
             clock_steps,
             operator,
-            hooks_fail,
+            // Some hooks take nothing for days on end.
+            hooks_fail: if dice.percent(10) { 1_000 } else { hooks_fail },
             idle,
+            hesitation,
+            coincidence,
             survivors: dice.percent(60),
-            reloads: dice.percent(30),
-            restore: dice.percent(25),
+            reloads: dice.percent(50),
+            restore: dice.percent(35),
             imports: dice.percent(20),
         }
     }

@@ -4,11 +4,12 @@
 
 use super::broken::Broken;
 use super::checks;
+use super::people::People;
 use super::process::Process;
 use super::setup;
 use super::world::{Happening, World};
 use crate::engine::courier::{Delivery, Order, Outcome, Settled};
-use crate::engine::group::{Done, Told};
+use crate::engine::group::{Call, Done, Told};
 use crate::engine::ports::{Durable, Fault, Store};
 use crate::engine::record::{Change, NameId};
 use crate::moment::{HOUR, MINUTE, Moment, SECOND};
@@ -46,7 +47,7 @@ impl World {
             (Work::Cut, process.uncut),
             (Work::Flush, !process.groups.is_empty()),
             (Work::Permit, !process.permits.is_empty()),
-            (Work::Call, !process.calls.is_empty()),
+            (Work::Call, process.calls.iter().any(|(at, _)| *at <= self.now)),
             (Work::Hooks, hooks),
             (Work::Replan, process.replanning),
         ];
@@ -103,7 +104,12 @@ impl World {
         if let Some(group) = process.engine.cut() {
             process.groups.push_back(group);
         }
-        checks::memory_is_store(process, &self.store)
+        checks::memory_is_store(process, &self.store)?;
+        #[cfg(test)]
+        if self.sabotage == Some(super::sabotage::Sabotage::AnswerBeforeFlush) {
+            self.let_out(Durable::upto(u64::MAX));
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Broken> {
@@ -174,6 +180,7 @@ impl World {
     pub(super) fn let_out(&mut self, durable: Durable) {
         let now = self.now;
         let Some(process) = &mut self.process else { return };
+        let mut calls = Vec::new();
         for group in std::mem::take(&mut process.groups) {
             match group.release(durable) {
                 Ok(released) => {
@@ -182,7 +189,7 @@ impl World {
                         let _ = reply.send(answers);
                     }
                     released.done.into_iter().for_each(Done::tell);
-                    process.calls.extend(released.calls);
+                    calls.extend(released.calls);
                     if !released.permits.is_empty() {
                         process.permits.push_back(released.permits);
                     }
@@ -190,6 +197,22 @@ impl World {
                 }
                 Err(group) => process.groups.push_back(group),
             }
+        }
+        calls.into_iter().for_each(|call| self.may_be_made(call));
+    }
+
+    /// The claim of a call is durable. Threads take their time, and people do not wait for them.
+    fn may_be_made(&mut self, call: Call) {
+        let wait = if self.dice.per_mille(self.weather.hesitation) { self.dice.stretch(10, 8 * SECOND) } else { 0 };
+        let at = self.now.plus(wait);
+        if let Some(process) = &mut self.process {
+            process.calls.push((at, call));
+        }
+        if let Some(talk) = self.talk_of.get(&call.conversation).copied().filter(|_| !self.calm)
+            && self.dice.per_mille(self.weather.coincidence)
+        {
+            let deed = People::coincidence(&mut self.dice, talk);
+            self.later(deed.after, Happening::Deed(deed));
         }
     }
 
@@ -302,7 +325,7 @@ impl World {
         self.flights.clear();
         self.permits = setup::permits(&self.book);
         let (now, wall) = (self.now, self.wall());
-        let started = Process::start(&self.store, &self.book, self.facts.alive, now, wall);
+        let started = Process::start(&self.store, &self.rules(), self.facts.alive, now, wall);
         let mut process = started.map_err(|fault| Broken::new("A store that was written can be read.", fault.to_string()))?;
         self.sabotage_at_start(&mut process);
         process.look_around(now, wall, true);
@@ -314,6 +337,12 @@ impl World {
 
     #[cfg(not(test))]
     fn sabotage_at_start(&mut self, _process: &mut Process) {}
+
+    /// The rules as the process reads them.
+    #[cfg(not(test))]
+    pub(super) fn rules(&self) -> std::sync::Arc<crate::engine::book::Book> {
+        std::sync::Arc::clone(&self.book)
+    }
 }
 
 impl Process {

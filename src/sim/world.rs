@@ -43,6 +43,8 @@ const TRACE: usize = 4_000;
 pub(super) enum Happening {
     /// Somebody says something.
     Deed(Deed),
+    /// Somebody does something out of the blue.
+    Whim(usize),
     /// An event arrives.
     Arrive(usize),
     /// The provider's answer to a call arrives.
@@ -199,10 +201,9 @@ impl World {
             for deed in deeds {
                 self.later(after + deed.after.max(0), Happening::Deed(deed));
             }
-            for _ in 0..if imported { 0 } else { self.dice.below(9) } {
-                let deed = self.people.whim(&mut self.dice, talk);
-                let after = deed.after + self.dice.stretch(MINUTE, 3 * DAY);
-                self.later(after, Happening::Deed(deed));
+            if !imported {
+                let after = self.dice.stretch(MINUTE, 2 * DAY);
+                self.later(after, Happening::Whim(talk));
             }
         }
         self.next_operation();
@@ -241,8 +242,9 @@ impl World {
         let process = self.process.as_ref();
         let engine = process.and_then(|process| process.next).map(|at| at.plus(-self.skew));
         let hooks = process.and_then(|process| process.courier.wake().map(|at| process.unsteady(at)));
+        let calls = process.and_then(|process| process.calls.iter().map(|(at, _)| *at).min());
         // Where nobody has anything to do, somebody will.
-        let by = [agenda, engine, hooks].into_iter().flatten().min().map_or(HOUR, |at| at.since(self.now).max(0));
+        let by = [agenda, engine, hooks, calls].into_iter().flatten().min().map_or(HOUR, |at| at.since(self.now).max(0));
         self.pass(by);
     }
 
@@ -293,6 +295,13 @@ impl World {
                 self.speak(&deed);
                 Ok(())
             }
+            Happening::Whim(talk) => {
+                let deed = self.people.whim(&mut self.dice, talk);
+                self.speak(&deed);
+                let after = self.dice.stretch(HOUR, 3 * DAY);
+                self.later(after, Happening::Whim(talk));
+                Ok(())
+            }
             Happening::Arrive(post) => self.arrive(post),
             Happening::Answered(flight) => {
                 self.answered(flight);
@@ -318,7 +327,7 @@ impl World {
         self.calm = true;
         self.weather = Weather::default();
         self.note(|| "calm".to_owned());
-        let kept = |happening: &Happening| !matches!(happening, Happening::Deed(_) | Happening::Operate);
+        let kept = |happening: &Happening| !matches!(happening, Happening::Deed(_) | Happening::Whim(_) | Happening::Operate);
         self.agenda.retain(|_, happening| kept(happening));
         if self.process.is_none() {
             self.start()?;
