@@ -313,7 +313,7 @@ pub(super) fn missing(policy: &Policy, details: &Details) -> Option<SkipReason> 
 
 /// Events that may be the first of a conversation.
 fn begins(what: &What) -> bool {
-    matches!(what, What::UserMessage(_) | What::Question(_) | What::OptOut | What::Succeeded | What::Failed | What::Cancelled)
+    matches!(what, What::UserMessage(_) | What::Question(_) | What::OptOut | What::OptIn | What::Succeeded | What::Failed | What::Cancelled)
 }
 
 fn details_learnt(event: &Inbound) -> Vec<Delta> {
