@@ -200,7 +200,7 @@ impl Engine {
         if in_hand.state.outcome().is_none() {
             // Ended just before what follows, which is the first event of the new flow.
             let ended = Event::Finish { at: at.plus(-1), how: Finish::Superseded };
-            in_hand.state = self.step_and_keep(in_hand.clone(), &ended, now, Context::none()).state;
+            in_hand.state = self.step_and_keep(*in_hand, &ended, now, Context::none()).state;
         }
         in_hand.flow = flow;
         Ok(())
@@ -212,7 +212,7 @@ impl Engine {
         if let Some(at) = self.opted_out.get(&self.keys.person(to)).copied()
             && !in_hand.state.opted_out
         {
-            in_hand.state = self.step_and_keep(in_hand.clone(), &Event::OptOut { at }, now, Context::none()).state;
+            in_hand.state = self.step_and_keep(*in_hand, &Event::OptOut { at }, now, Context::none()).state;
         }
     }
 

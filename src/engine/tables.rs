@@ -197,3 +197,67 @@ impl HotTable {
         self.by_id.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap as Truth;
+
+    #[test]
+    fn a_name_keeps_its_number_for_ever() {
+        let names = Names::default();
+        names.restore(NameId(7), Arc::from("support"));
+        assert_eq!(names.number("support"), (NameId(7), false));
+        assert_eq!(names.number("ventas"), (NameId(8), true));
+        assert_eq!(names.number("ventas"), (NameId(8), false));
+        assert_eq!((names.find("ventas"), names.find("nobody")), (Some(NameId(8)), None));
+        assert_eq!((&*names.name(NameId(7)), &*names.name(NameId(9))), ("support", "#9"));
+        names.restore(NameId(u16::MAX), Arc::from("the last"));
+        assert_eq!(names.number("one too many"), (NameId(u16::MAX), true));
+    }
+
+    #[test]
+    fn identities_are_kept_nine_days() {
+        let mut identities = Identities::default();
+        let day = |n: i64| Moment(n * DAY);
+        identities.note(EventKey(1), Identities::day(day(100)));
+        identities.note(EventKey(2), Identities::day(day(101)));
+        assert!(identities.seen(EventKey(1)) && !identities.seen(EventKey(3)));
+        assert_eq!(identities.forget(day(109)), None);
+        assert!(identities.seen(EventKey(1)), "nine days are not over");
+        assert_eq!(identities.forget(day(110)), Some(100));
+        assert_eq!((identities.seen(EventKey(1)), identities.seen(EventKey(2)), identities.len()), (false, true, 1));
+        assert_eq!(identities.forget(Moment(111 * DAY + DAY - 1)), Some(101));
+        assert!(identities.is_empty());
+        assert_eq!(Identities::day(Moment(-1)), -1);
+    }
+
+    proptest! {
+        /// The hot table is a map by id whose slots are used again.
+        #[test]
+        fn the_hot_table_is_a_map(steps in prop::collection::vec((0u128..12, any::<bool>()), 1..100)) {
+            let (mut table, mut truth) = (HotTable::default(), Truth::new());
+            for (n, (id, put)) in steps.into_iter().enumerate() {
+                let id = ConversationId(id);
+                if put {
+                    let state = State { salt: n as u32, ..State::new(id, false) };
+                    let slot = table.put(Hot { id, line: NameId(0), flow: NameId(0), ready: false, state });
+                    prop_assert_eq!(table.find(id), Some(slot));
+                    truth.insert(id, n as u32);
+                } else {
+                    table.remove(id);
+                    truth.remove(&id);
+                }
+                let found: Truth<ConversationId, u32> = table.iter().map(|hot| (hot.id, hot.state.salt)).collect();
+                prop_assert_eq!(&found, &truth);
+                prop_assert_eq!((table.len(), table.is_empty()), (truth.len(), truth.is_empty()));
+                prop_assert!(table.end() <= 12, "slots are not used again");
+                for (id, salt) in &truth {
+                    let slot = table.find(*id).expect("it is there");
+                    prop_assert_eq!(table.get(slot).map(|hot| hot.state.salt), Some(*salt));
+                }
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod config_example;
 mod dependencies;
+mod engine;
 mod help;
 mod hooks;
 mod http;
