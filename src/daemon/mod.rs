@@ -255,7 +255,7 @@ impl Running {
             tracing::error!("signals cannot be listened for; stopping");
             return None;
         };
-        let Some(mut engine) = self.engine.take() else { return None };
+        let mut engine = self.engine.take()?;
         loop {
             tokio::select! {
                 _ = term.recv() => break,

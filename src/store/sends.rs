@@ -34,7 +34,7 @@ impl Sends {
         let (LedgerEntry::Intent { send, .. } | LedgerEntry::Ended { send, .. }) = *entry;
         let before = self.get(send);
         let now = after(before, entry);
-        if let Some(before) = before.filter(|s| in_doubt(s)) {
+        if let Some(before) = before.filter(in_doubt) {
             self.doubts.remove(&(before.at, send));
         }
         if in_doubt(&now) {

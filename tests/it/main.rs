@@ -9,6 +9,7 @@ mod engine;
 mod help;
 mod hooks;
 mod http;
+#[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;
 mod scenarios;
 mod store_contract;

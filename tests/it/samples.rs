@@ -60,7 +60,7 @@ pub(crate) fn event() -> BoxedStrategy<Event> {
         moment().prop_map(|at| Event::OptOut { at }),
         moment().prop_map(|at| Event::OptIn { at }),
         moment().prop_map(|until| Event::Postpone { until }),
-        (moment(), step.clone(), verdict()).prop_map(|(silence, step, verdict)| Event::Sent { silence, step, verdict }),
+        (moment(), step, verdict()).prop_map(|(silence, step, verdict)| Event::Sent { silence, step, verdict }),
         (moment(), step, verdict()).prop_map(|(silence, step, verdict)| Event::Found { silence, step, verdict }),
         prop::sample::select(vec![Event::Hold, Event::Release, Event::SendNow, Event::Woke, Event::Orphaned, Event::PolicyChanged]),
     ]

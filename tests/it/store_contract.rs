@@ -20,22 +20,22 @@ const NOW: Moment = Moment(1_772_400_000_000);
 
 /// A store under test.
 enum Subject {
-    Memory(MemoryStore),
+    Memory(Box<MemoryStore>),
     /// The directory lives as long as the store in it.
-    Sled(tempfile::TempDir, Option<SledStore>),
+    Sled(tempfile::TempDir, Option<Box<SledStore>>),
 }
 
 impl Subject {
     fn all() -> [Subject; 2] {
         let home = tempfile::tempdir().unwrap();
         let sled = open(home.path());
-        [Subject::Memory(MemoryStore::new(Keys::new(&[1; 32]))), Subject::Sled(home, Some(sled))]
+        [Subject::Memory(Box::new(MemoryStore::new(Keys::new(&[1; 32])))), Subject::Sled(home, Some(Box::new(sled)))]
     }
 
     fn store(&self) -> &dyn Store {
         match self {
-            Subject::Memory(store) => store,
-            Subject::Sled(_, store) => store.as_ref().unwrap(),
+            Subject::Memory(store) => store.as_ref(),
+            Subject::Sled(_, store) => store.as_deref().unwrap(),
         }
     }
 
@@ -60,7 +60,7 @@ impl Subject {
                 *home = answers::killed(home.path());
                 // The old one is closed first: it must not write into what the new one reads.
                 drop(store.take());
-                *store = Some(open(home.path()));
+                *store = Some(Box::new(open(home.path())));
             }
         }
     }

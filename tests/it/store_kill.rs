@@ -109,7 +109,7 @@ fn change(n: u64) -> Change {
         deltas: Vec::new(),
         aliases: vec![AliasKey(u128::from(n))],
         hooks: Vec::new(),
-        ledger: Some(ledger).filter(|_| n % 3 == 0),
+        ledger: Some(ledger).filter(|_| n.is_multiple_of(3)),
     }))
 }
 
@@ -130,6 +130,6 @@ fn check(home: &Path, acknowledged: u64) {
         let (stored, _) = store.load(id(n)).unwrap().unwrap();
         assert_eq!(stored.state.silence, Moment(n as i64));
         assert_eq!(store.alias(AliasKey(u128::from(n))).unwrap(), Some(id(n)));
-        assert_eq!(store.standing(SendId(u128::from(n))).is_some(), n % 3 == 0);
+        assert_eq!(store.standing(SendId(u128::from(n))).is_some(), n.is_multiple_of(3));
     }
 }

@@ -18,9 +18,13 @@ use crate::store::files::{failed, remove, sync_dir};
 const BATCH: usize = 500;
 /// Bytes of pages that sled keeps in memory.
 const CACHE: u64 = 64 * 1024 * 1024;
+
 /// How long a database that was just closed may take to let go of its file.
 const CLOSING: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// A key with its payload.
+pub(super) type Row = (Vec<u8>, Vec<u8>);
 
 /// The open database.
 #[derive(Debug)]
@@ -173,7 +177,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::get`].
-    pub(super) fn at_or_before(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
+    pub(super) fn at_or_before(&self, key: &[u8]) -> Result<Option<Row>, Fault> {
         let mut range = self.tree.range(..=key);
         let found = guarded(|| self.place("searching", key), || range.next_back().transpose())?;
         found.map(|(key, value)| Ok((key.to_vec(), self.open(&key, &value)?))).transpose()

@@ -4,6 +4,7 @@
 //! the reader knows which entries still count.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::engine::ports::Fault;
 use crate::store::codec::PAYLOAD_BYTES;
@@ -25,16 +26,15 @@ impl Days {
     /// # Errors
     /// Where the day's list cannot be read.
     pub(super) fn push(&mut self, table: &Table, writes: &mut Writes<'_>, day: i64, key: u128) -> Result<(), Fault> {
-        if !self.open.contains_key(&day) {
-            self.open.insert(day, last_of(table, day)?);
+        let (n, keys) = match self.open.entry(day) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(unread) => unread.insert(last_of(table, day)?),
+        };
+        if keys.len() >= KEYS * 16 {
+            writes.put(&place(day, *n), keys);
+            (*n, *keys) = (*n + 1, Vec::new());
         }
-        if let Some((n, keys)) = self.open.get_mut(&day) {
-            if keys.len() >= KEYS * 16 {
-                writes.put(&place(day, *n), keys);
-                (*n, *keys) = (*n + 1, Vec::new());
-            }
-            keys.extend_from_slice(&key.to_be_bytes());
-        }
+        keys.extend_from_slice(&key.to_be_bytes());
         if writes.full() {
             writes.apply()?;
         }

@@ -191,10 +191,8 @@ impl Overlay {
         match change {
             Change::Forgotten(id, _) => self.forget_steps(*id, upto),
             Change::HookDone(_, n) | Change::HookDead(_, n, _) | Change::HookReplay(_, n) => self.forget_cell(*n, upto),
-            Change::OptedOut(person, _) | Change::OptedIn(person, _) => {
-                if self.opted_out.get(person).is_some_and(|(seq, _)| *seq <= upto) {
-                    self.opted_out.remove(person);
-                }
+            Change::OptedOut(person, _) | Change::OptedIn(person, _) if self.opted_out.get(person).is_some_and(|(seq, _)| *seq <= upto) => {
+                self.opted_out.remove(person);
             }
             _ => {}
         }

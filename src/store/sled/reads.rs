@@ -137,7 +137,6 @@ impl SledStore {
     }
 
     /// On disk: conversations at rest last touched before `before`, and lists in which no entry counts any more.
-    #[expect(clippy::type_complexity, reason = "named where it is used")]
     fn touched_before(&self, before: Moment, limit: usize) -> Result<(BTreeSet<ConversationId>, Vec<Vec<u8>>), Fault> {
         let busy: BTreeSet<ConversationId> = lock(&self.inner).overlay.conversations.keys().copied().collect();
         let mut found = BTreeSet::new();
