@@ -34,30 +34,27 @@ impl Engine {
             Request::Events(events, reply) => self.take(now, &events, reply),
             Request::Show(who, reply) => tell(reply, self.show(&who)),
             Request::List(filter, reply) => tell(reply, self.list(&filter)),
-            Request::Erase(who, reply) => {
-                let done = self.erase(&who);
-                self.tell_when_durable(reply, done);
-            }
-            Request::Pause(target, on, reply) => {
-                let done = self.pause(&target, on);
-                self.tell_when_durable(reply, done);
-            }
+            Request::Erase(who, reply) => self.tell_when_durable(reply, |engine| engine.erase(&who)),
+            Request::Pause(target, on, reply) => self.tell_when_durable(reply, |engine| engine.pause(&target, on)),
             Request::Doubts(reply) => tell(reply, self.doubts()),
-            Request::Resend(send, reply) => {
-                let done = self.resend(send, now);
-                self.tell_when_durable(reply, done);
-            }
+            Request::Resend(send, reply) => self.tell_when_durable(reply, |engine| engine.resend(send, now)),
             Request::Upcoming(reply) => tell(reply, Ok(self.upcoming())),
             Request::Dead(from, limit, reply) => tell(reply, self.dead(from, limit)),
-            Request::Replay(hook, seq, reply) => {
-                let done = self.replay(&hook, seq, now);
-                self.tell_when_durable(reply, done);
-            }
+            Request::Replay(hook, seq, reply) => self.tell_when_durable(reply, |engine| engine.replay(&hook, seq, now)),
             Request::Standing(reply) => tell(reply, Ok(self.standing())),
         }
     }
 
-    fn tell_when_durable<T: Send + 'static>(&mut self, reply: oneshot::Sender<Result<T, Rejected>>, answer: Result<T, Rejected>) {
+    /// Does it, unless the store has failed. A refusal waits as well: it may rest on what is not durable yet.
+    fn tell_when_durable<T: Send + 'static>(
+        &mut self,
+        reply: oneshot::Sender<Result<T, Rejected>>,
+        change: impl FnOnce(&mut Engine) -> Result<T, Rejected>,
+    ) {
+        let answer = match &self.failed {
+            Some(why) => Err(Rejected::Unavailable(why.clone())),
+            None => change(self),
+        };
         self.pending().done.push(Done::new(reply, answer));
     }
 

@@ -195,7 +195,7 @@ impl World {
                     }
                     process.offer(&released.told, now);
                 }
-                Err(group) => process.groups.push_back(group),
+                Err(group) => process.groups.push_back(*group),
             }
         }
         calls.into_iter().for_each(|call| self.may_be_made(call));
