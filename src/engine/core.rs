@@ -68,8 +68,12 @@ pub struct Engine {
     applied: u64,
     /// What a sabotage of the simulator makes of a step, so that its checks are checked.
     #[cfg(test)]
-    pub(crate) bend: Option<fn(&State, &Event, Moment, Step) -> Step>,
+    pub(crate) bend: Option<Bend>,
 }
+
+/// What the machine made of a state and an event, bent.
+#[cfg(test)]
+type Bend = fn(&State, &Event, Moment, Step) -> Step;
 
 /// What moving a conversation needs to know beside the event.
 pub(super) struct Context {

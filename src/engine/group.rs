@@ -45,7 +45,10 @@ pub struct Told {
 }
 
 /// The answer to something that an operator had done, with the place where it is waited for.
-pub struct Done(Box<dyn FnOnce(Result<(), &str>) + std::marker::Send>);
+pub struct Done(Box<Tell>);
+
+/// Tells whoever waits: that it is durable, or why it was not kept.
+type Tell = dyn FnOnce(Result<(), &str>) + std::marker::Send;
 
 impl Done {
     /// The answer `answer` for whoever waits at `reply`.

@@ -173,7 +173,10 @@ impl World {
     fn answered_event(&mut self, number: usize, answer: Option<Result<Answer, Rejected>>) -> Result<(), Broken> {
         match answer {
             Some(Ok(answer)) => self.acknowledged(number, &answer)?,
-            Some(Err(Rejected::Unavailable(_))) | None => return Ok(self.again(number)),
+            Some(Err(Rejected::Unavailable(_))) | None => {
+                self.again(number);
+                return Ok(());
+            }
             Some(Err(why)) => {
                 self.note(|| format!("post {number} is refused: {why}"));
                 self.posts[number].tries += 1;

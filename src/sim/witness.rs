@@ -68,10 +68,10 @@ impl Witness {
     }
 
     /// The process is gone: the first `survivors` changes of the tail are kept; the others, told beside them, never were.
-    pub(super) fn survive(&self, survivors: usize) -> (Vec<(u64, Change)>, Vec<(u64, Change)>) {
+    pub(super) fn survive(&self, survivors: usize) -> [Vec<(u64, Change)>; 2] {
         let mut tail = std::mem::take(&mut self.lock().tail);
         let lost = tail.split_off(survivors.min(tail.len()));
-        (tail, lost)
+        [tail, lost]
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {

@@ -301,7 +301,7 @@ impl World {
             self.strike("ledger ahead");
         }
         self.facts.claims.clear();
-        let (survived, lost) = self.store.survive(kept);
+        let [survived, lost] = self.store.survive(kept);
         self.keep(survived)?;
         self.facts.ledger_alone_heard(&lost, ahead);
         self.facts.claims.clear();
