@@ -38,7 +38,7 @@ fn change(n: u128) -> Change {
         deltas: vec![Delta::Caller(format!("caller {n}")), Delta::To("5".repeat((n % 90) as usize))],
         aliases: vec![AliasKey(n << 96)],
         hooks: Vec::new(),
-        ledger: Some(send).filter(|_| n % 5 == 0),
+        ledger: Some(send).filter(|_| n.is_multiple_of(5)),
     }))
 }
 
