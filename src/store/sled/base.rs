@@ -194,13 +194,26 @@ impl Table {
 
     /// Every key from `from` on with its payload, in order.
     pub(super) fn rows<'a>(&'a self, from: &[u8]) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + use<'a> {
-        let mut range = self.tree.range(from..);
+        self.opened(self.tree.range(from..), sled::Iter::next)
+    }
+
+    /// Every key from the last back to `until` with its payload.
+    pub(super) fn rows_back<'a>(&'a self, until: &[u8]) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + use<'a> {
+        self.opened(self.tree.range(until..), sled::Iter::next_back)
+    }
+
+    /// The rows that `step` takes from a range; nothing behind the first that cannot be read.
+    fn opened(
+        &self,
+        mut range: sled::Iter,
+        step: fn(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>,
+    ) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + '_ {
         let mut over = false;
         std::iter::from_fn(move || {
             if over {
                 return None;
             }
-            let row = guarded(|| format!("reading store/{}", self.name), || range.next().transpose());
+            let row = guarded(|| format!("reading store/{}", self.name), || step(&mut range).transpose());
             let row = row.and_then(|row| row.map(|(key, value)| Ok((key.clone(), self.open(&key, &value)?))).transpose());
             over = !matches!(row, Ok(Some(_)));
             row.transpose()
@@ -253,6 +266,11 @@ impl Writes<'_> {
     pub(super) fn remove(&mut self, key: &[u8]) {
         self.batch.remove(key);
         self.operations += 1;
+    }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.operations == 0
     }
 
     /// Whether the batch has as many operations as one should.

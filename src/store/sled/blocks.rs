@@ -1,37 +1,53 @@
 //! The compact states of conversations that are not finished, many to a value: what a start reads.
 //!
-//! Not their details. A block holds the conversations of one range of ids, and its key is where the range begins; ids are hashes,
-//! so ranges fill evenly. A block that grows too large is split in two, an empty one is removed. Writing a conversation twice
-//! changes nothing, so a fold can be done again after a crash.
+//! Not their details. Each fold appends the states it came to behind the last, so it writes what changed and no more; the last one
+//! of a conversation counts. Blocks are numbered without a hole, so that a lost one is seen. The oldest block is taken away when
+//! too much of what is there is outdated, and what still counts in it is appended again. A fold done again after a crash appends
+//! again: that changes no answer.
+
+use std::collections::HashSet;
 
 use crate::conversation::Phase;
 use crate::engine::ports::Fault;
 use crate::engine::record::Stored;
 use crate::id::ConversationId;
+use crate::store::codec::PAYLOAD_BYTES;
 use crate::store::codec::state::{put_stored, read_stored};
-use crate::store::codec::words::{Reader, put_u};
+use crate::store::codec::words::{Reader, put_id, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
 
-/// Bytes in a block. Larger ones make a start shorter and every fold dearer, in time and on disk: a fold writes whole blocks, and
-/// sled keeps some generations of each.
-const BLOCK_BYTES: usize = 640;
-/// Where the first range begins.
-const FIRST: [u8; 16] = [0; 16];
-/// Under which the number of conversations is kept: written with every batch, so that a lost block is seen.
-const COUNT: [u8; 1] = [0];
+/// Under which it is noted where the blocks begin: shorter than every number, so it stands before them.
+const MARKER: [u8; 1] = [0];
+/// Outdated states that are always left alone.
+const SLACK: u64 = 4_096;
+/// Blocks taken away in one fold, at least.
+const COLLECT: u64 = 2;
 
-/// How many conversations the blocks hold.
+/// The blocks' ends, and how much of them counts.
 #[derive(Debug)]
 pub(super) struct Blocks {
-    count: u64,
+    first: u64,
+    /// The number of the last block, and what is in it.
+    last: u64,
+    open: Vec<u8>,
+    /// States in all blocks, and those of them that count; after a crash, until the blocks are read, about so many.
+    states: u64,
+    counting: u64,
 }
 
-/// One block, read.
-struct Block {
-    key: Vec<u8>,
-    /// Where the next range begins; `None` for the last.
-    next: Option<Vec<u8>>,
-    conversations: Vec<Stored>,
+/// Where one conversation stood after a change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item {
+    pub(super) seq: u64,
+    pub(super) id: ConversationId,
+    /// `None` where it was finished or forgotten.
+    stored: Option<Stored>,
+}
+
+impl Item {
+    pub(super) fn new(seq: u64, id: ConversationId, stored: Option<Stored>) -> Item {
+        Item { seq, id, stored: stored.filter(|stored| !matches!(stored.state.phase, Phase::Finished(_))) }
+    }
 }
 
 impl Blocks {
@@ -40,119 +56,169 @@ impl Blocks {
     /// # Errors
     /// Where sled cannot write.
     pub(super) fn create(base: &Base) -> Result<(), Fault> {
+        let blocks = Blocks { first: 1, last: 1, open: Vec::new(), states: 0, counting: 0 };
         let mut writes = base.blocks.writes();
-        writes.put(&FIRST, &[]);
-        put_count(&mut writes, 0);
+        blocks.put_ends(&mut writes);
         writes.apply()
     }
 
-    /// Reads all blocks, telling each conversation.
+    /// Finds the blocks' ends. The blocks themselves are read by [`Blocks::tell`].
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] where they are damaged.
+    pub(super) fn open(table: &Table) -> Result<Blocks, Fault> {
+        let note = table.get(&MARKER)?.ok_or_else(|| table.damaged(&MARKER, "where the blocks begin is not known"))?;
+        let mut read = Reader::new(&note);
+        let (Some(first), Some(states), Some(counting)) = (read.u64(), read.u64(), read.u64()) else {
+            return Err(table.damaged(&MARKER, "where the blocks begin cannot be read"));
+        };
+        let (key, open) = table.at_or_before(&[0xff; 8])?.ok_or_else(|| table.damaged(&MARKER, "there is no block"))?;
+        let last = key.as_slice().try_into().map(u64::from_be_bytes).ok().filter(|last| *last >= first);
+        let last = last.ok_or_else(|| table.damaged(&key, "it is no block, and there must be one"))?;
+        Ok(Blocks { first, last, open, states, counting })
+    }
+
+    /// Reads all blocks, telling each conversation that is not finished.
     ///
     /// # Errors
     /// [`Fault::Corrupt`] where one is damaged or lost.
-    pub(super) fn open(table: &Table, take: &mut dyn FnMut(Stored)) -> Result<Blocks, Fault> {
-        let noted = table.get(&COUNT)?.and_then(|bytes| Reader::new(&bytes).u64());
-        let mut count = 0;
-        for row in table.rows(&FIRST) {
+    pub(super) fn tell(&mut self, table: &Table, take: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
+        let mut seen: HashSet<[u8; 16]> = HashSet::with_capacity(self.counting as usize);
+        let (mut states, mut counting) = (0, 0);
+        let mut expected = self.last;
+        // From the last to the first: what is met first of a conversation is what counts.
+        for row in table.rows_back(&[0; 8]) {
             let (key, payload) = row?;
-            let conversations = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
-            count += conversations.len() as u64;
-            conversations.into_iter().for_each(&mut *take);
+            if key.as_ref() != expected.to_be_bytes() {
+                return Err(table.damaged(&key, &format!("block {expected}, which stood before it, is lost")));
+            }
+            let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+            states += items.len() as u64;
+            for item in items.into_iter().rev().filter(|item| seen.insert(item.id.0.to_be_bytes())) {
+                if let Some(stored) = item.stored {
+                    counting += 1;
+                    take(stored);
+                }
+            }
+            expected = expected.saturating_sub(1);
         }
-        if noted != Some(count) {
-            let noted = noted.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
-            return Err(Fault::Corrupt(format!(
-                "reading store/blocks: {count} conversations are there of {noted}; put a good copy of the directory in its place, or start with `--accept-loss`"
-            )));
+        if expected + 1 != self.first {
+            return Err(table.damaged(&self.first.to_be_bytes(), &format!("the blocks up to {expected} are lost")));
         }
-        Ok(Blocks { count })
+        (self.states, self.counting) = (states, counting);
+        Ok(())
     }
 
-    /// Puts conversations in, or takes those out that are finished or forgotten (`None`). In the order of their ids.
+    /// Appends where conversations stand. `more` and `less` say how many begin and how many cease to count.
     ///
     /// # Errors
-    /// [`Fault::Corrupt`] where a block cannot be read; [`Fault::Unavailable`] where sled cannot write.
-    pub(super) fn fold(&mut self, table: &Table, changes: &[(ConversationId, Option<Stored>)]) -> Result<(), Fault> {
+    /// [`Fault::Unavailable`] where sled cannot write.
+    pub(super) fn append(&mut self, table: &Table, items: &[Item], more: u64, less: u64) -> Result<(), Fault> {
         let mut writes = table.writes();
-        let mut block: Option<Block> = None;
-        for (id, stored) in changes {
-            let key = id.0.to_be_bytes();
-            if block.as_ref().is_none_or(|b| b.next.as_ref().is_some_and(|next| key.as_slice() >= next.as_slice())) {
-                self.write(&mut writes, block.take())?;
-                block = Some(find(table, &key)?);
-            }
-            let Some(block) = &mut block else { continue };
-            let wanted = stored.filter(|s| !matches!(s.state.phase, Phase::Finished(_)));
-            match (block.conversations.binary_search_by_key(id, |s| s.id), wanted) {
-                (Ok(i), Some(stored)) => block.conversations[i] = stored,
-                (Ok(i), None) => {
-                    block.conversations.remove(i);
-                    self.count -= 1;
-                }
-                (Err(i), Some(stored)) => {
-                    block.conversations.insert(i, stored);
-                    self.count += 1;
-                }
-                (Err(_), None) => {}
-            }
-        }
-        self.write(&mut writes, block)?;
-        put_count(&mut writes, self.count);
+        items.iter().for_each(|item| self.push(&mut writes, item));
+        self.counting = (self.counting + more).saturating_sub(less);
+        self.put_ends(&mut writes);
         writes.apply()
     }
 
-    fn write(&self, writes: &mut Writes<'_>, block: Option<Block>) -> Result<(), Fault> {
-        let Some(block) = block else { return Ok(()) };
-        if block.conversations.is_empty() && block.key != FIRST {
-            writes.remove(&block.key);
-        } else {
-            put(writes, &block.key, &block.conversations);
+    /// Takes the oldest blocks away, some more than `appended` states would fill, while too much is outdated. `counts` says whether
+    /// the state after a change is the last of its conversation.
+    ///
+    /// # Errors
+    /// As [`Blocks::append`], and where a block cannot be read.
+    pub(super) fn collect(&mut self, table: &Table, appended: usize, counts: impl Fn(&Item) -> Result<bool, Fault>) -> Result<(), Fault> {
+        let mut budget = 2 * appended as u64;
+        let mut writes = table.writes();
+        for round in 0.. {
+            let outdated = self.states > 2 * self.counting + SLACK;
+            if !outdated || self.first == self.last || writes.full() || (round >= COLLECT && budget == 0) {
+                break;
+            }
+            let key = self.first.to_be_bytes();
+            let payload = table.get(&key)?.ok_or_else(|| table.damaged(&key, "the block is lost"))?;
+            let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+            for item in items.iter().filter(|item| item.stored.is_some()) {
+                if counts(item)? {
+                    self.push(&mut writes, item);
+                }
+            }
+            writes.remove(&key);
+            self.first += 1;
+            self.states = self.states.saturating_sub(items.len() as u64);
+            budget = budget.saturating_sub(items.len() as u64);
         }
-        if writes.full() {
-            put_count(writes, self.count);
-            writes.apply()?;
+        if !writes.is_empty() {
+            self.put_ends(&mut writes);
         }
-        Ok(())
+        writes.apply()
+    }
+
+    /// Whether a later block than the first has a later state of a conversation. Reads them all: for the rare case that its record,
+    /// which would say so, is damaged.
+    ///
+    /// # Errors
+    /// Where a block cannot be read.
+    pub(super) fn later_than(table: &Table, item: &Item) -> Result<bool, Fault> {
+        for row in table.rows(&[0; 8]) {
+            let (key, payload) = row?;
+            let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+            if items.iter().any(|other| other.id == item.id && other.seq > item.seq) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn push(&mut self, writes: &mut Writes<'_>, item: &Item) {
+        let mut bytes = Vec::with_capacity(96);
+        put_item(&mut bytes, item);
+        if self.open.len() + bytes.len() > PAYLOAD_BYTES {
+            writes.put(&self.last.to_be_bytes(), &self.open);
+            self.last += 1;
+            self.open.clear();
+        }
+        self.open.extend_from_slice(&bytes);
+        self.states += 1;
+    }
+
+    fn put_ends(&self, writes: &mut Writes<'_>) {
+        writes.put(&self.last.to_be_bytes(), &self.open);
+        let mut payload = Vec::new();
+        put_u(&mut payload, self.first);
+        put_u(&mut payload, self.states);
+        put_u(&mut payload, self.counting);
+        writes.put(&MARKER, &payload);
     }
 }
 
-fn put_count(writes: &mut Writes<'_>, count: u64) {
-    let mut payload = Vec::new();
-    put_u(&mut payload, count);
-    writes.put(&COUNT, &payload);
-}
-
-/// Puts the conversations of one range, in as many blocks as it takes.
-fn put(writes: &mut Writes<'_>, key: &[u8], conversations: &[Stored]) {
-    let mut payload = Vec::with_capacity(2 * BLOCK_BYTES);
-    conversations.iter().for_each(|stored| put_stored(&mut payload, stored));
-    if payload.len() <= BLOCK_BYTES {
-        writes.put(key, &payload);
-        return;
-    }
-    let (low, high) = conversations.split_at(conversations.len() / 2);
-    put(writes, key, low);
-    if let Some(first) = high.first() {
-        put(writes, &first.id.0.to_be_bytes(), high);
+fn put_item(out: &mut Vec<u8>, item: &Item) {
+    match &item.stored {
+        Some(stored) => {
+            put_u(out, item.seq << 1);
+            put_stored(out, stored);
+        }
+        None => {
+            put_u(out, item.seq << 1 | 1);
+            put_id(out, item.id.0);
+        }
     }
 }
 
-/// The block whose range holds `key`.
-fn find(table: &Table, key: &[u8; 16]) -> Result<Block, Fault> {
-    let found = table.at_or_before(key)?.filter(|(at, _)| at.len() == FIRST.len());
-    let (at, payload) = found.ok_or_else(|| table.damaged(key, "no block holds its range"))?;
-    let conversations = read(&payload).ok_or_else(|| table.damaged(&at, "its conversations cannot be read"))?;
-    let next = table.behind(&at)?;
-    Ok(Block { key: at, next, conversations })
-}
-
-fn read(payload: &[u8]) -> Option<Vec<Stored>> {
+fn read(payload: &[u8]) -> Option<Vec<Item>> {
     let mut read = Reader::new(payload);
-    let mut conversations = Vec::new();
+    let mut items = Vec::new();
     while read.left() > 0 {
-        conversations.push(read_stored(&mut read)?);
+        let number = read.u64()?;
+        let seq = number >> 1;
+        items.push(match number & 1 {
+            0 => {
+                let stored = read_stored(&mut read)?;
+                Item { seq, id: stored.id, stored: Some(stored) }
+            }
+            _ => Item { seq, id: ConversationId(read.id()?), stored: None },
+        });
     }
-    Some(conversations)
+    Some(items)
 }
 
 #[cfg(test)]
@@ -163,67 +229,66 @@ mod tests {
     use crate::store::samples::waiting;
     use std::collections::BTreeMap;
 
-    fn scattered(n: u128) -> ConversationId {
-        ConversationId(n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
-    }
-
     fn all(table: &Table) -> Result<BTreeMap<ConversationId, Stored>, Fault> {
         let mut found = BTreeMap::new();
-        Blocks::open(table, &mut |stored| {
-            found.insert(stored.id, stored);
+        Blocks::open(table)?.tell(table, &mut |stored| {
+            assert_eq!(found.insert(stored.id, stored), None, "told twice");
         })?;
         Ok(found)
     }
 
-    #[test]
-    fn blocks_split_shrink_and_hold_what_they_were_told() {
-        let home = tempfile::tempdir().unwrap();
-        let base = Base::open(home.path(), true).unwrap();
-        Blocks::create(&base).unwrap();
-        let mut blocks = Blocks::open(&base.blocks, &mut |_| {}).unwrap();
-        let mut model = BTreeMap::new();
-        for round in 0..8u128 {
-            let mut changes: Vec<(ConversationId, Option<Stored>)> = (0..700)
-                .map(|n| {
-                    let id = scattered((n * 7 + round * 131) % 1_500);
-                    let mut stored = waiting(id, Moment(1_772_000_000_000 + (n * round) as i64));
-                    if (n + round) % 5 == 0 {
-                        stored.state.phase = Phase::Finished(Outcome::Expired);
-                    }
-                    (id, Some(stored).filter(|_| (n + round) % 7 != 0 && round < 6))
-                })
-                .collect();
-            changes.sort_by_key(|(id, _)| *id);
-            changes.dedup_by_key(|(id, _)| *id);
-            // Done twice, as after a crash.
-            blocks.fold(&base.blocks, &changes).unwrap();
-            blocks.fold(&base.blocks, &changes).unwrap();
-            for (id, stored) in changes {
-                match stored.filter(|s| !matches!(s.state.phase, Phase::Finished(_))) {
-                    Some(stored) => model.insert(id, stored),
-                    None => model.remove(&id),
-                };
-            }
-            assert_eq!(all(&base.blocks).unwrap(), model);
-            assert_eq!(blocks.count, model.len() as u64);
+    fn item(seq: u64, n: u128, round: u64) -> Item {
+        let id = ConversationId(n << 90);
+        let mut stored = waiting(id, Moment(1_772_000_000_000 + round as i64));
+        if (n + u128::from(round)).is_multiple_of(5) {
+            stored.state.phase = Phase::Finished(Outcome::Expired);
         }
-        let kept = base.blocks.keys(&FIRST).count();
-        assert!((2..200).contains(&kept), "{kept} blocks");
+        Item::new(seq, id, Some(stored).filter(|_| !(n + u128::from(round)).is_multiple_of(7)))
     }
 
     #[test]
-    fn a_lost_block_is_seen() {
+    fn the_last_state_of_each_conversation_counts_and_outdated_ones_are_taken_away() {
         let home = tempfile::tempdir().unwrap();
         let base = Base::open(home.path(), true).unwrap();
         Blocks::create(&base).unwrap();
-        let mut blocks = Blocks::open(&base.blocks, &mut |_| {}).unwrap();
-        let mut changes: Vec<_> = (0..200).map(|n| (scattered(n), Some(waiting(scattered(n), Moment(0))))).collect();
-        changes.sort_by_key(|(id, _)| *id);
-        blocks.fold(&base.blocks, &changes).unwrap();
-        let last = base.blocks.keys(&FIRST).last().unwrap().unwrap();
-        let mut writes = base.blocks.writes();
-        writes.remove(&last);
-        writes.apply().unwrap();
-        assert!(matches!(all(&base.blocks), Err(Fault::Corrupt(why)) if why.contains("of 200")));
+        let mut blocks = Blocks::open(&base.blocks).unwrap();
+        let mut model: BTreeMap<ConversationId, (u64, Option<Stored>)> = BTreeMap::new();
+        let mut seq = 0;
+        for round in 0..90 {
+            let items: Vec<Item> = (0..200u128).map(|n| item(seq + n as u64 + 1, (n * 7 + u128::from(round) * 131) % 500, round)).collect();
+            seq += 200;
+            let before = model.values().filter(|(_, stored)| stored.is_some()).count() as u64;
+            items.iter().for_each(|item| drop(model.insert(item.id, (item.seq, item.stored))));
+            let after = model.values().filter(|(_, stored)| stored.is_some()).count() as u64;
+            blocks.append(&base.blocks, &items, after, before).unwrap();
+            blocks.collect(&base.blocks, items.len(), |item| Ok(model.get(&item.id).is_some_and(|(seq, _)| *seq == item.seq))).unwrap();
+            if round % 10 == 0 {
+                let counting = model.iter().filter_map(|(id, (_, stored))| stored.map(|stored| (*id, stored))).collect();
+                assert_eq!(all(&base.blocks).unwrap(), counting);
+                blocks = Blocks::open(&base.blocks).unwrap();
+            }
+        }
+        assert!(blocks.first > 100, "{blocks:?}");
+        assert!(blocks.states <= 2 * blocks.counting + SLACK + 400, "{} states for {}", blocks.states, blocks.counting);
+    }
+
+    #[test]
+    fn a_lost_block_is_seen_wherever_it_was() {
+        for lost in [1, 3, u64::MAX] {
+            let home = tempfile::tempdir().unwrap();
+            let base = Base::open(home.path(), true).unwrap();
+            Blocks::create(&base).unwrap();
+            let mut blocks = Blocks::open(&base.blocks).unwrap();
+            let items: Vec<Item> = (1..200).map(|n| item(n, u128::from(n), 1)).collect();
+            blocks.append(&base.blocks, &items, 0, 0).unwrap();
+            let mut writes = base.blocks.writes();
+            // The last one's loss is the loss of the database's end, which its mark shows; here all are lost.
+            match lost {
+                u64::MAX => (1..=blocks.last).for_each(|n| writes.remove(&n.to_be_bytes())),
+                lost => writes.remove(&lost.to_be_bytes()),
+            }
+            writes.apply().unwrap();
+            assert!(matches!(all(&base.blocks), Err(Fault::Corrupt(_))));
+        }
     }
 }

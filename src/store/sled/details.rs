@@ -28,6 +28,8 @@ pub(super) struct Record {
 /// The beginning of a record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
+    /// Up to which change the record is folded.
+    pub(super) folded: u64,
     pub(super) stored: Stored,
     pub(super) touched: Moment,
 }
@@ -50,14 +52,14 @@ pub(super) fn get(table: &Table, id: ConversationId) -> Result<Option<Record>, F
 pub(super) fn head(table: &Table, id: ConversationId) -> Result<Option<Head>, Fault> {
     let key = id.0.to_be_bytes();
     let Some(long) = chunks::beginning(table, &key)? else { return Ok(None) };
-    let head = read_head(&mut Reader::new(&long.bytes), id);
+    let head = read_head(&mut Reader::new(&long.bytes), id, long.stamp);
     head.map(Some).ok_or_else(|| table.damaged(&key, &format!("the details of {id} cannot be read")))
 }
 
 /// Puts a record, folded up to change `folded`, in place of one of `before` chunks.
 pub(super) fn put(writes: &mut Writes<'_>, folded: u64, entry: &Entry, before: u16) {
     let mut bytes = Vec::new();
-    put_head(&mut bytes, &Head { stored: entry.stored, touched: entry.touched });
+    put_head(&mut bytes, &entry.stored, entry.touched);
     put_list(&mut bytes, entry.aliases.iter(), |out, alias| put_id(out, alias.0));
     put_details(&mut bytes, &entry.details);
     chunks::put(writes, &entry.stored.id.0.to_be_bytes(), folded, &bytes, before);
@@ -103,7 +105,8 @@ pub(super) fn all_damaged(base: &Base) -> Result<BTreeSet<ConversationId>, Fault
 /// Notes what is still known of a conversation whose record is damaged.
 pub(super) fn put_damaged(writes: &mut Writes<'_>, head: &Head) {
     let mut bytes = Vec::new();
-    put_head(&mut bytes, head);
+    put_u(&mut bytes, head.folded);
+    put_head(&mut bytes, &head.stored, head.touched);
     writes.put(&head.stored.id.0.to_be_bytes(), &bytes);
 }
 
@@ -112,7 +115,9 @@ pub(super) fn put_damaged(writes: &mut Writes<'_>, head: &Head) {
 /// # Errors
 /// Where that is damaged too.
 pub(super) fn damaged_head(base: &Base, id: ConversationId) -> Result<Option<Head>, Fault> {
-    Ok(base.damaged.get(&id.0.to_be_bytes())?.and_then(|bytes| read_head(&mut Reader::new(&bytes), id)))
+    let Some(bytes) = base.damaged.get(&id.0.to_be_bytes())? else { return Ok(None) };
+    let mut read = Reader::new(&bytes);
+    Ok(read.u64().and_then(|folded| read_head(&mut read, id, folded)))
 }
 
 /// The fault of a conversation whose record is damaged.
@@ -120,22 +125,22 @@ pub(super) fn is_damaged(id: ConversationId) -> Fault {
     Fault::Corrupt(format!("reading store/details of {id}: its record is damaged; restore a backup, or erase {id}"))
 }
 
-fn put_head(out: &mut Vec<u8>, head: &Head) {
-    put_i(out, head.touched.0);
-    put_u(out, u64::from(head.stored.line.0));
-    put_u(out, u64::from(head.stored.flow.0));
-    put_state(out, &head.stored.state);
+fn put_head(out: &mut Vec<u8>, stored: &Stored, touched: Moment) {
+    put_i(out, touched.0);
+    put_u(out, u64::from(stored.line.0));
+    put_u(out, u64::from(stored.flow.0));
+    put_state(out, &stored.state);
 }
 
-fn read_head(read: &mut Reader<'_>, id: ConversationId) -> Option<Head> {
+fn read_head(read: &mut Reader<'_>, id: ConversationId, folded: u64) -> Option<Head> {
     let touched = Moment(read.i64()?);
     let (line, flow) = (NameId(read.u16()?), NameId(read.u16()?));
-    Some(Head { stored: Stored { id, line, flow, state: read_state(read, id)? }, touched })
+    Some(Head { folded, stored: Stored { id, line, flow, state: read_state(read, id)? }, touched })
 }
 
 fn decode(id: ConversationId, bytes: &[u8]) -> Option<Entry> {
     let mut read = Reader::new(bytes);
-    let head = read_head(&mut read, id)?;
+    let head = read_head(&mut read, id, 0)?;
     let aliases = read.list(|read| read.id().map(AliasKey))?;
     let details = read_details(&mut read, id)?;
     read.end()?;

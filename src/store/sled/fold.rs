@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::conversation::Phase;
 use crate::engine::ports::Fault;
 use crate::engine::record::{Change, Stored};
 use crate::id::{AliasKey, ConversationId, PersonKey};
 use crate::moment::Moment;
 use crate::store::model::{Entry, HookOp, day_of};
 use crate::store::sled::base::Base;
-use crate::store::sled::blocks::Blocks;
+use crate::store::sled::blocks::{Blocks, Item};
 use crate::store::sled::days::Days;
 use crate::store::sled::details::{self, Head};
 use crate::store::sled::overlay::{CellStep, Kept, Step, after, merge};
@@ -51,6 +52,7 @@ struct Folded {
     folded: u64,
     folded_before: u64,
     aliases: Vec<(u64, AliasKey, bool)>,
+    before: Option<Stored>,
     touched_before: Option<Moment>,
 }
 
@@ -82,10 +84,9 @@ impl Folder {
         fold_aliases(base, &folded)?;
         self.fold_identities(base, window)?;
         self.fold_touched(base, &folded, spent)?;
+        self.append_blocks(base, &folded)?;
         self.fold_details(base, &folded)?;
-        let states: Vec<(ConversationId, Option<Stored>)> =
-            folded.iter().map(|f| (f.id, f.after.as_ref().map(|entry| entry.stored))).collect();
-        self.blocks.fold(&base.blocks, &states)?;
+        self.collect_blocks(base, folded.len())?;
         self.fold_hooks(base, window)?;
         fold_opted_out(base, window)?;
         small::fold(&base.small, &window.changes, window.buried_at(u64::MAX))
@@ -102,10 +103,11 @@ impl Folder {
         let damaged = record.is_err();
         let base_entry = match record {
             Ok(record) => record.map(|r| (r.folded, r.chunks, r.entry)),
-            Err(_) => details::damaged_head(base, id)?.map(|head| (0, 0, bare(&head))),
+            Err(_) => details::damaged_head(base, id)?.map(|head| (head.folded, 0, bare(&head))),
         };
         let chunks = base_entry.as_ref().map_or(0, |(_, chunks, _)| *chunks);
         let folded_before = base_entry.as_ref().map_or(0, |(folded, _, _)| *folded);
+        let stored_before = base_entry.as_ref().map(|(_, _, entry)| entry.stored);
         let touched_before = base_entry.as_ref().map(|(_, _, entry)| entry.touched);
         let before: Vec<AliasKey> = base_entry.as_ref().map_or_else(Vec::new, |(_, _, entry)| entry.aliases.clone());
         let mut aliases = Vec::new();
@@ -126,7 +128,32 @@ impl Folder {
         let folded = steps.last().map_or(0, |(seq, _)| *seq);
         let still_damaged = damaged && !steps.iter().any(|(_, step)| matches!(step, Step::Forgotten));
         let after = merge(base_entry.map(|(folded, _, entry)| (folded, entry)), steps.iter());
-        Ok(Folded { id, after, chunks, damaged: still_damaged, folded, folded_before, aliases, touched_before })
+        Ok(Folded { id, after, chunks, damaged: still_damaged, folded, folded_before, aliases, before: stored_before, touched_before })
+    }
+
+    /// Appends states, before the records that say that they are the last.
+    fn append_blocks(&mut self, base: &Base, folded: &[Folded]) -> Result<(), Fault> {
+        let after = |f: &Folded| f.after.as_ref().map(|entry| entry.stored);
+        let items: Vec<Item> = folded.iter().map(|f| Item::new(f.folded.max(f.folded_before), f.id, after(f))).collect();
+        let unfinished = |stored: Option<Stored>| u64::from(stored.is_some_and(|s| !matches!(s.state.phase, Phase::Finished(_))));
+        let more = folded.iter().map(|f| unfinished(after(f))).sum();
+        let less = folded.iter().map(|f| unfinished(f.before)).sum();
+        self.blocks.append(&base.blocks, &items, more, less)
+    }
+
+    /// Takes blocks away in which too much is outdated: a conversation's record says which state is its last.
+    fn collect_blocks(&mut self, base: &Base, appended: usize) -> Result<(), Fault> {
+        let damaged = &self.damaged;
+        self.blocks.collect(&base.blocks, appended, |item| {
+            let head = match damaged.contains(&item.id) {
+                true => details::damaged_head(base, item.id)?,
+                false => match details::head(&base.details, item.id) {
+                    Err(Fault::Corrupt(_)) => return Ok(!Blocks::later_than(&base.blocks, item)?),
+                    head => head?,
+                },
+            };
+            Ok(head.is_some_and(|head| head.folded == item.seq))
+        })
     }
 
     fn fold_details(&mut self, base: &Base, folded: &[Folded]) -> Result<(), Fault> {
@@ -136,7 +163,10 @@ impl Folder {
             match &f.after {
                 Some(entry) if f.damaged => {
                     let mut noted = base.damaged.writes();
-                    details::put_damaged(&mut noted, &Head { stored: entry.stored, touched: entry.touched });
+                    details::put_damaged(
+                        &mut noted,
+                        &Head { folded: f.folded.max(f.folded_before), stored: entry.stored, touched: entry.touched },
+                    );
                     noted.apply()?;
                     self.damaged.insert(f.id);
                 }

@@ -134,7 +134,7 @@ fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
             log.last_seq()
         )));
     }
-    let blocks = Blocks::open(&base.blocks, &mut |_| {})?;
+    let blocks = Blocks::open(&base.blocks)?;
     small::opted_out(&base.opted_out, &mut |_, _| {})?;
     let folder = Folder::new(blocks, details::all_damaged(&base)?);
     Ok(Parts { base, log, overlay, folder })

@@ -11,7 +11,6 @@ use crate::engine::record::{Change, Details, HookRecord, NameId, Stored};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey};
 use crate::moment::Moment;
 use crate::store::model::{HookCell, at_rest, day_of};
-use crate::store::sled::blocks::Blocks;
 use crate::store::sled::overlay::{Kept, Step, merge};
 use crate::store::sled::{Inner, SledStore, days, details, fold, hooks, lock, small};
 
@@ -207,7 +206,7 @@ impl SledStore {
             };
             inner.overlay.conversations.iter().map(|(id, steps)| (*id, last(steps))).collect()
         };
-        Blocks::open(&self.base.blocks, &mut |stored| {
+        lock(&self.folder).blocks.tell(&self.base.blocks, &mut |stored| {
             if !latest.contains_key(&stored.id) {
                 take(Restored::Conversation(stored));
             }
