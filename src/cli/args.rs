@@ -176,6 +176,9 @@ pub struct SimulateOptions {
     /// The same seed lives the same days
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Live a seed of the tests again instead, with every fault and its trace
+    #[arg(long, hide = true)]
+    pub faults: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

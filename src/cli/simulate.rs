@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{self, Withheld, env};
 use crate::moment::{DAY, Moment};
 use crate::provider::console::Console;
+use crate::sim;
 use crate::sim::rehearse::{Rehearsal, rehearse};
 
 /// Rehearses the configuration; messages and the table go to `out`.
@@ -21,6 +22,9 @@ use crate::sim::rehearse::{Rehearsal, rehearse};
 /// # Errors
 /// A [`Failure`] with its exit code.
 pub fn run(config: Option<PathBuf>, options: &SimulateOptions, out: &mut dyn Write) -> Result<(), Failure> {
+    if options.faults {
+        return replay(options.seed, out);
+    }
     let path = env::locate(config);
     let failed = |why: String| Failure::new(code::FAILED, format!("simulating {}: {why}", path.display()));
     let config = config::load_with(&path, &Withheld).map_err(|mistakes| Failure::new(code::CONFIG, mistakes.to_string()))?;
@@ -34,6 +38,14 @@ pub fn run(config: Option<PathBuf>, options: &SimulateOptions, out: &mut dyn Wri
         .map_err(|fault| failed(fault.to_string()))?;
     let printed = if options.json { print_json(&told, out) } else { print_table(&told, options, out) };
     printed.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(failed(format!("printing: {error}"))) })
+}
+
+/// A seed of the fault tests again, with its trace where it breaks a promise.
+fn replay(seed: u64, out: &mut dyn Write) -> Result<(), Failure> {
+    match sim::live(seed, true) {
+        Ok(lived) => Ok(writeln!(out, "seed {seed}: {} turns, every promise kept", lived.tally.turns)?),
+        Err(broken) => Err(Failure::new(code::FAILED, broken.to_string())),
+    }
 }
 
 fn print_json(told: &Rehearsal, out: &mut dyn Write) -> io::Result<()> {

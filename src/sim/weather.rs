@@ -79,7 +79,7 @@ impl Weather {
             clock_steps,
             operator,
             // Some hooks take nothing for days on end.
-            hooks_fail: if dice.percent(10) { 1_000 } else { hooks_fail },
+            hooks_fail: if dice.percent(20) { 1_000 } else { hooks_fail },
             idle,
             hesitation,
             coincidence,

@@ -12,6 +12,7 @@ use crate::engine::courier::{Delivery, Order, Outcome, Settled};
 use crate::engine::group::{Call, Done, Told};
 use crate::engine::ports::{Durable, Fault, Store};
 use crate::engine::record::{Change, NameId};
+use crate::limits;
 use crate::moment::{HOUR, MINUTE, Moment, SECOND};
 
 /// One thing that can be done now.
@@ -89,8 +90,11 @@ impl World {
         process.uncut = true;
         process.next = process.engine.fire(wall);
         let next = process.next;
-        // What is left may be a claim's worth of looking away; twice in a row it is not.
-        if next.is_some_and(|next| next <= wall) {
+        // A restored conversation may climb its whole ladder, step by step, on what the ledger knows; nothing takes longer.
+        for _ in 0..=limits::STEPS + 2 {
+            if process.next.is_none_or(|next| next > wall) {
+                break;
+            }
             process.next = process.engine.fire(wall);
         }
         checks::nothing_is_stranded(process, wall, process.next)?;
