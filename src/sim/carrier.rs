@@ -83,14 +83,14 @@ impl World {
         open
     }
 
-    /// Conversations of the same person, where both numbers are known.
+    /// Other conversations of the same person, where the number of this one is known.
     fn family(&self, id: ConversationId) -> Vec<ConversationId> {
         let numbered = |id: &ConversationId| self.facts.known.get(id).is_some_and(|known| known.number.is_some());
         let Some(person) = self.talk_of.get(&id).filter(|_| numbered(&id)).map(|talk| self.people.talks[*talk].person) else {
             return Vec::new();
         };
         let same = self.talk_of.iter().filter(|(_, talk)| self.people.talks[**talk].person == person);
-        same.map(|(other, _)| *other).filter(|other| *other != id && numbered(other)).collect()
+        same.map(|(other, _)| *other).filter(|other| *other != id).collect()
     }
 
     /// The provider has the call. From here on nobody can take it back.

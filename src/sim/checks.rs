@@ -29,7 +29,7 @@ pub(super) struct Circumstances<'a> {
     pub(super) paused: bool,
     /// The clock is not believed.
     pub(super) clock_held: bool,
-    /// Other conversations of the person, where the number is known on both sides.
+    /// Other conversations of the person, where the number of this one is known.
     pub(super) family: Vec<ConversationId>,
 }
 
@@ -73,8 +73,11 @@ fn never_after_the_answer(facts: &Facts, call: &Call) -> Checked {
 }
 
 fn never_to_whom_opted_out(facts: &Facts, call: &Call, family: &[ConversationId]) -> Checked {
-    let of = |id: &ConversationId| facts.known.get(id).map(|known| known.activities.as_slice()).unwrap_or_default();
-    let told = family.iter().chain([&call.conversation]).flat_map(of);
+    let of = |id: &ConversationId| facts.known.get(id);
+    let own = of(&call.conversation).into_iter().flat_map(|known| &known.activities);
+    // What was said elsewhere counts where the number was known then, or was learnt since.
+    let elsewhere = family.iter().filter_map(of).flat_map(|known| known.activities.iter().map(move |a| (a, known.number.is_some())));
+    let told = own.chain(elsewhere.filter(|(a, numbered)| a.numbered || *numbered).map(|(a, _)| a));
     let last = told.filter(|a| matches!(a.kind, Kind::OptOut | Kind::OptIn)).max_by_key(|a| a.order);
     match last {
         Some(a) if a.kind == Kind::OptOut && a.acked => {

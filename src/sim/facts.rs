@@ -19,6 +19,8 @@ pub(super) struct Activity {
     pub(super) acked: bool,
     pub(super) post: usize,
     pub(super) kind: Kind,
+    /// The person's number was known then.
+    pub(super) numbered: bool,
 }
 
 /// What an activity says beside "I am here".

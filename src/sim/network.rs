@@ -128,7 +128,7 @@ impl World {
             What::Release => Kind::Release,
             What::Question(_) | What::Postpone(_) | What::SendNow => return,
         };
-        known.activities.push(Activity { order, acked: false, post: number, kind });
+        known.activities.push(Activity { order, acked: false, post: number, kind, numbered: known.number.is_some() });
     }
 
     /// Whoever waits for an answer looks whether it has come.

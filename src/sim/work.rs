@@ -182,7 +182,7 @@ impl World {
 
     /// What waited for the disk goes out.
     pub(super) fn let_out(&mut self, durable: Durable) {
-        let now = self.now;
+        let (now, wall) = (self.now, self.wall());
         let Some(process) = &mut self.process else { return };
         let mut calls = Vec::new();
         for group in std::mem::take(&mut process.groups) {
@@ -197,7 +197,7 @@ impl World {
                     if !released.permits.is_empty() {
                         process.permits.push_back(released.permits);
                     }
-                    process.offer(&released.told, now);
+                    process.offer(&released.told, now, wall);
                 }
                 Err(group) => process.groups.push_back(*group),
             }
@@ -357,7 +357,7 @@ impl Process {
     }
 
     /// Hook records that are durable.
-    fn offer(&mut self, told: &[Told], now: Moment) {
+    fn offer(&mut self, told: &[Told], now: Moment, wall: Moment) {
         let steady = self.steady(now);
         let mut hooks: Vec<_> = told.iter().map(|told| told.hook).collect();
         hooks.extend(self.hooks.iter().copied());
@@ -368,7 +368,9 @@ impl Process {
             self.hooks = hooks;
         }
         for told in told {
-            self.courier.offer(told.hook, told.conversation, told.seq, steady);
+            // How long ago it was made, on the clock that never steps.
+            let since = steady.plus(-wall.since(told.at).max(0));
+            self.courier.offer(told.hook, told.conversation, told.seq, since);
         }
     }
 }
