@@ -121,7 +121,8 @@ fn measure(path: &Path) {
     let told = begin.elapsed() - opened;
     let resident = resident() - before;
     println!(
-        "start: opened in {:.2} s (cpu {opened_cpu:.2}), told {count} conversations in {:.2} s (cpu {:.2}); {} MB resident, {:.0} bytes a conversation",
+        "start: opened in {:.2} s (cpu {opened_cpu:.2}), told {count} conversations in {:.2} s (cpu {:.2}); \
+         {} MB resident, {:.0} bytes a conversation",
         opened.as_secs_f64(),
         told.as_secs_f64(),
         cpu() - opened_cpu,

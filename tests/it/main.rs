@@ -6,6 +6,7 @@ mod config;
 mod config_example;
 mod dependencies;
 mod engine;
+mod group;
 mod help;
 mod hooks;
 mod http;

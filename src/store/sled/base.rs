@@ -163,6 +163,9 @@ pub(super) fn snapshots(dir: &Path) -> Vec<PathBuf> {
     files.filter(|path| path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("snap."))).collect()
 }
 
+/// How an iterator of sled is moved on: from either end.
+type Next = fn(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>;
+
 impl Table {
     /// The payload under `key`.
     ///
@@ -183,15 +186,6 @@ impl Table {
         found.map(|(key, value)| Ok((key.to_vec(), self.open(&key, &value)?))).transpose()
     }
 
-    /// The first key behind `key`.
-    ///
-    /// # Errors
-    /// As [`Table::get`].
-    pub(super) fn behind(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let found = guarded(|| self.place("searching", key), || self.tree.get_gt(key))?;
-        Ok(found.map(|(key, _)| key.to_vec()))
-    }
-
     /// Every key from `from` on with its payload, in order.
     pub(super) fn rows<'a>(&'a self, from: &[u8]) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + use<'a> {
         self.opened(self.tree.range(from..), sled::Iter::next)
@@ -203,11 +197,7 @@ impl Table {
     }
 
     /// The rows that `step` takes from a range; nothing behind the first that cannot be read.
-    fn opened(
-        &self,
-        mut range: sled::Iter,
-        step: fn(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>,
-    ) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + '_ {
+    fn opened(&self, mut range: sled::Iter, step: Next) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + '_ {
         let mut over = false;
         std::iter::from_fn(move || {
             if over {

@@ -258,7 +258,7 @@ mod tests {
             let items: Vec<Item> = (0..200u128).map(|n| item(seq + n as u64 + 1, (n * 7 + u128::from(round) * 131) % 500, round)).collect();
             seq += 200;
             let before = model.values().filter(|(_, stored)| stored.is_some()).count() as u64;
-            items.iter().for_each(|item| drop(model.insert(item.id, (item.seq, item.stored))));
+            model.extend(items.iter().map(|item| (item.id, (item.seq, item.stored))));
             let after = model.values().filter(|(_, stored)| stored.is_some()).count() as u64;
             blocks.append(&base.blocks, &items, after, before).unwrap();
             blocks.collect(&base.blocks, items.len(), |item| Ok(model.get(&item.id).is_some_and(|(seq, _)| *seq == item.seq))).unwrap();
