@@ -76,7 +76,8 @@ fn book() -> Book {
     let (policy, line) = (Arc::new(policy()), Arc::<str>::from("support"));
     let flow = Arc::<str>::from("onboarding");
     let capabilities = policy.line;
-    let rules = Line { flow: Some(Arc::clone(&flow)), max_in_flight: 64, rate: None, catch_up_wait: 0, capabilities };
+    let rules =
+        Line { flow: Some(Arc::clone(&flow)), max_in_flight: 64, rate: None, pair_gap: 0, daily: None, catch_up_wait: 0, capabilities };
     Book {
         lines: BTreeMap::from([(Arc::clone(&line), rules)]),
         hooks: Vec::new(),

@@ -45,7 +45,7 @@ pub(super) fn flow(table: &Table<'_>, calendars: &mut Calendars) -> Option<FlowC
         table.notes().mistake(&table.path("no"), format!("{no:?}"), "says the same as yes; write two labels that differ");
     }
     let (message, yes, no) = (Arc::from(message), Arc::from(yes), Arc::from(no));
-    let flow = FlowConfig { id, rules: rules?, message, steps, yes, no, on_yes, expires_after, max_lateness };
+    let flow = FlowConfig { id, rules: rules?, message, steps, template_vars: Vec::new(), yes, no, on_yes, expires_after, max_lateness };
     warn(table, &flow);
     Some(flow)
 }

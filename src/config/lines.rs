@@ -47,7 +47,7 @@ pub(super) fn line(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<Line
     let rate = table.maybe("rate", whole(1, 10_000)).map(|rate| rate as u32);
     // Both providers of this release are fed by the events API: nothing queues up elsewhere while the daemon is down.
     let catch_up_wait = table.or("catch_up_wait", Span(0), span(0, 60 * MINUTE)).0;
-    Some(LineConfig { provider: provider?, phone, flow, arm_on, in_doubt, max_in_flight, rate, catch_up_wait })
+    Some(LineConfig { provider: provider?, phone, flow, arm_on, in_doubt, max_in_flight, rate, pair_gap: 0, daily: None, catch_up_wait })
 }
 
 fn provider(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<ProviderConfig> {

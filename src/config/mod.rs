@@ -151,7 +151,15 @@ fn book(lines: &BTreeMap<String, LineConfig>, flows: &BTreeMap<String, FlowConfi
         book.policies.insert(name.clone(), policies);
         book.lines.insert(
             name,
-            Line { flow, max_in_flight: line.max_in_flight, rate: line.rate, catch_up_wait: line.catch_up_wait, capabilities },
+            Line {
+                flow,
+                max_in_flight: line.max_in_flight,
+                rate: line.rate,
+                pair_gap: line.pair_gap,
+                daily: line.daily,
+                catch_up_wait: line.catch_up_wait,
+                capabilities,
+            },
         );
     }
     book
@@ -162,6 +170,8 @@ fn policy(line: &LineConfig, flow: &FlowConfig) -> Policy {
         rules: flow.rules.clone(),
         message: flow.message.clone(),
         steps: flow.steps.clone(),
+        template_vars: flow.template_vars.clone(),
+        template_paused: false,
         yes: flow.yes.clone(),
         no: flow.no.clone(),
         on_yes: flow.on_yes,

@@ -166,8 +166,12 @@ pub struct LineConfig {
     pub in_doubt: InDoubt,
     /// Calls under way at once.
     pub max_in_flight: usize,
-    /// Sends a second; `None` for no limit but `max_in_flight`.
+    /// Sends in any second; `None` for no limit but `max_in_flight`.
     pub rate: Option<u32>,
+    /// Milliseconds between two sends to one person; 0 for none.
+    pub pair_gap: i64,
+    /// People who may be written to outside their messaging window in any 24 hours; `None` for no limit.
+    pub daily: Option<u32>,
     /// How long overdue sends wait after the daemon was down for more than a minute, in milliseconds.
     pub catch_up_wait: i64,
 }
@@ -239,6 +243,8 @@ pub struct FlowConfig {
     pub message: Arc<str>,
     /// Further follow-ups.
     pub steps: Vec<StepRule>,
+    /// Names of the variables that the approved template takes, in its order.
+    pub template_vars: Vec<Arc<str>>,
     /// The label of the button that resumes.
     pub yes: Arc<str>,
     /// The label of the button that declines.

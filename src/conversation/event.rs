@@ -137,6 +137,8 @@ pub enum Refusal {
     Recipient = 3,
     /// The line may not, cannot, or is wrongly set up.
     Line = 4,
+    /// The person does not want to hear from the business.
+    OptedOut = 5,
 }
 
 impl Refusal {
@@ -148,6 +150,7 @@ impl Refusal {
             Refusal::Template => SkipReason::TemplateUnavailable,
             Refusal::Recipient => SkipReason::NoRecipient,
             Refusal::Line => SkipReason::LineCannot,
+            Refusal::OptedOut => SkipReason::OptedOut,
         }
     }
 }

@@ -67,6 +67,10 @@ pub struct Policy {
     pub message: Arc<str>,
     /// Further follow-ups, at most [`limits::STEPS`].
     pub steps: Vec<StepRule>,
+    /// Names of the variables that the approved template takes, in its order.
+    pub template_vars: Vec<Arc<str>>,
+    /// The approved template cannot be sent at present: its provider has paused or rejected it.
+    pub template_paused: bool,
     /// The label of the button that resumes.
     pub yes: Arc<str>,
     /// The label of the button that declines.
@@ -95,6 +99,8 @@ impl Policy {
             rules,
             message: Arc::from(""),
             steps: Vec::new(),
+            template_vars: Vec::new(),
+            template_paused: false,
             yes: Arc::from(""),
             no: Arc::from(""),
             on_yes: OnYes::Hook,
@@ -128,7 +134,7 @@ impl Policy {
         hash.number(self.expires_after).number(self.max_lateness.unwrap_or(-1));
         hash.number(i64::from(self.on_yes == OnYes::Ask)).number(i64::from(self.arm_on == ArmOn::Question));
         hash.number(i64::from(self.in_doubt == InDoubt::Resend)).number(i64::from(self.line.correlation));
-        hash.number(i64::from(self.line.template)).number(i64::from(self.line.free_text));
+        hash.number(i64::from(self.line.template)).number(i64::from(self.line.free_text)).number(i64::from(self.template_paused));
         for step in self.steps.iter().take(limits::STEPS) {
             hash.number(step.delay);
         }

@@ -58,7 +58,7 @@ impl Delivery {
         let budget = Duration::from_millis(limits::CALL_BUDGET as u64) + Duration::from_secs(1);
         let called = tokio::time::timeout(budget, provider.send(&message))
             .await
-            .unwrap_or_else(|_| Called { end: CallEnd::Unknown, detail: "the call did not end within its budget".to_owned() });
+            .unwrap_or_else(|_| Called::new(CallEnd::Unknown, "the call did not end within its budget"));
         let (line, send, detail) = (&message.line, call.id, &called.detail);
         match called.end {
             CallEnd::Accepted => tracing::info!(%line, %send, %detail, "handed over"),

@@ -14,8 +14,12 @@ pub struct Line {
     pub flow: Option<Arc<str>>,
     /// Calls under way at once, and so the most sends that can ever be in doubt together.
     pub max_in_flight: usize,
-    /// Sends a second; `None` for no limit but `max_in_flight`.
+    /// Sends in any second; `None` for no limit but `max_in_flight`.
     pub rate: Option<u32>,
+    /// Milliseconds between two sends to one person; 0 for none.
+    pub pair_gap: i64,
+    /// People who may be written to outside their messaging window in any 24 hours; `None` for no limit.
+    pub daily: Option<u32>,
     /// After the daemon was down for more than a minute, overdue sends of this line wait so long, in milliseconds.
     pub catch_up_wait: i64,
     /// What its provider can do.

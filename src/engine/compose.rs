@@ -48,6 +48,7 @@ pub fn compose(
         buttons,
         template,
         vars: details.vars.clone(),
+        template_vars: template_vars(call, details, policy)?,
         question: details.question.clone(),
         step: call.send.step,
         episode,
@@ -55,4 +56,16 @@ pub fn compose(
         silence: call.send.silence,
         now,
     })
+}
+
+/// The variables of the template with their values, in its order.
+fn template_vars(call: &Call, details: &Details, policy: &Policy) -> Result<Vec<(String, String)>, Refusal> {
+    if call.send.form != Form::Template {
+        return Ok(Vec::new());
+    }
+    let value = |name: &Arc<str>| {
+        let at = details.vars.binary_search_by(|(known, _)| known.as_str().cmp(name)).map_err(|_| Refusal::Template)?;
+        Ok(details.vars[at].clone())
+    };
+    policy.template_vars.iter().map(value).collect()
 }

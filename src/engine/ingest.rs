@@ -89,6 +89,7 @@ impl Engine {
         let known = match &event.who {
             Who::Id(id) => Some(self.in_hand(*id).map_err(damaged)?.ok_or_else(|| Rejected::UnknownConversation(id.to_string()))?),
             Who::Caller(name) => self.by_caller(name)?,
+            Who::Person(_) | Who::Named(_) | Who::Message => None,
         };
         let line_named = match &event.line {
             Some(line) if !self.book.lines.contains_key(line.as_str()) => {
@@ -230,6 +231,7 @@ impl Engine {
             What::Release => Event::Release,
             What::Postpone(until) => Event::Postpone { until: *until },
             What::SendNow => Event::SendNow,
+            What::Tapped(_) | What::Spoke(_) | What::Status(_) | What::Moved(_) => return Err(Rejected::Impossible(String::new())),
         })
     }
 

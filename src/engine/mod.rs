@@ -12,6 +12,7 @@ pub mod desk;
 mod fire;
 pub mod group;
 pub mod guard;
+pub mod heard;
 mod ingest;
 mod inspect;
 pub mod pace;

@@ -69,7 +69,7 @@ mod tests {
 
     fn line(max_in_flight: usize, rate: Option<u32>) -> Line {
         let capabilities = Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: false };
-        Line { flow: None, max_in_flight, rate, catch_up_wait: 0, capabilities }
+        Line { flow: None, max_in_flight, rate, pair_gap: 0, daily: None, catch_up_wait: 0, capabilities }
     }
 
     #[test]

@@ -7,8 +7,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
+use crate::engine::heard::{Item, Trouble};
 use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
 use crate::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
+use crate::limits;
 use crate::moment::Moment;
 use std::sync::Arc;
 
@@ -200,8 +202,10 @@ pub struct Message {
     pub buttons: Option<(Arc<str>, Arc<str>)>,
     /// The approved template, where the form is one.
     pub template: Option<Arc<str>>,
-    /// Variables of the template.
+    /// Every variable of the conversation, sorted by name.
     pub vars: Vec<(String, String)>,
+    /// The variables that the template takes, in its order; empty where the form is none.
+    pub template_vars: Vec<(String, String)>,
     /// The last unanswered question.
     pub question: Option<Question>,
     /// The step of the ladder, from 0.
@@ -223,6 +227,32 @@ pub struct Called {
     pub end: CallEnd,
     /// One line for people: status and code, no number and no text.
     pub detail: String,
+    /// The provider's id of the message, where it was taken and has one.
+    pub message: Option<String>,
+    /// The error by its kind, where there was one: what it means for the line beside this call.
+    pub trouble: Option<Trouble>,
+}
+
+impl Called {
+    /// A call that ended so, without an id and without an error of the provider's.
+    #[must_use]
+    pub fn new(end: CallEnd, detail: impl Into<String>) -> Called {
+        Called { end, detail: detail.into(), message: None, trouble: None }
+    }
+
+    /// Taken, under this id of the provider's.
+    #[must_use]
+    pub fn accepted(message: impl Into<String>, detail: impl Into<String>) -> Called {
+        Called { message: Some(message.into()), ..Called::new(CallEnd::Accepted, detail) }
+    }
+
+    /// An error of this kind; `wait` is what the provider asks for, in milliseconds, at most
+    /// [`limits::RETRY_AFTER_CEILING`] of it.
+    #[must_use]
+    pub fn failed(trouble: Trouble, wait: i64, detail: impl Into<String>) -> Called {
+        let wait = wait.clamp(0, limits::RETRY_AFTER_CEILING);
+        Called { trouble: Some(trouble), ..Called::new(trouble.end(wait), detail) }
+    }
 }
 
 /// What the end of a call means.
@@ -238,11 +268,104 @@ pub enum CallEnd {
     Unknown,
 }
 
+/// A wait for something from outside.
+pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// A provider's line: makes one call for one message. Never retries, follows no redirect, keeps its time budget.
 pub trait Provider: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
     /// Makes the call. Dropping the future leaves the call in doubt.
-    fn send<'a>(&'a self, message: &'a Message) -> Pin<Box<dyn Future<Output = Called> + Send + 'a>>;
+    fn send<'a>(&'a self, message: &'a Message) -> Waiting<'a, Called>;
+
+    /// Asks, without sending anything to anybody, whether a line that had stopped works again; `None` where the provider has no
+    /// such question, and then one send tells. The error is one line for people.
+    fn probe(&self) -> Option<Waiting<'_, Result<(), String>>> {
+        None
+    }
+
+    /// What arrived from people since `since` while nobody listened; `None` where the provider redelivers its webhooks by itself.
+    /// The error is one line for people.
+    fn missed(&self, _since: Moment) -> Option<Waiting<'_, Result<Vec<Item>, String>>> {
+        None
+    }
+}
+
+/// A request that arrived at `/hooks/{line}`, whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Webhook<'a> {
+    /// Path and query, as they came: `/hooks/twilio?token=x`.
+    pub target: &'a str,
+    /// Names in lower case, and values; in the order of arrival, names may repeat.
+    pub headers: &'a [(String, Vec<u8>)],
+    /// The address it came from, as text; the nearest one that is not a trusted proxy's.
+    pub peer: Option<&'a str>,
+    /// The body's bytes.
+    pub body: &'a [u8],
+}
+
+impl Webhook<'_> {
+    /// The value of a header that stands there exactly once and is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
+        let value = values.next()?;
+        if values.next().is_some() { None } else { std::str::from_utf8(value).ok() }
+    }
+
+    /// The query, without the question mark; empty where there is none.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+}
+
+/// The answer to a provider's question whether this is the right address (`GET`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Handshake {
+    /// It is: this text is sent back.
+    Challenge(String),
+    /// Whoever asks does not know the word.
+    Refused,
+    /// This provider asks no such question.
+    Unasked,
+}
+
+/// A webhook whose origin is not proved: why, for the log; never with what was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forged(pub &'static str);
+
+/// A webhook that is no such thing: where and what, without what was sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreadable(pub String);
+
+/// The other half of a provider: what its webhooks prove and say. Pure.
+pub trait Inbox: Send + Sync {
+    /// Answers the provider's question on setting up.
+    fn handshake(&self, hook: &Webhook<'_>) -> Handshake;
+
+    /// Proves the origin, over the raw bytes and in constant time.
+    ///
+    /// # Errors
+    /// [`Forged`], where it does not come from the provider.
+    fn verify(&self, hook: &Webhook<'_>) -> Result<(), Forged>;
+
+    /// Reads what it says; called after [`Inbox::verify`] alone.
+    ///
+    /// # Errors
+    /// [`Unreadable`], where it is not what the provider sends. What is merely unknown is [`Item::Passed`].
+    fn read(&self, hook: &Webhook<'_>) -> Result<Vec<Item>, Unreadable>;
+
+    /// Whether this is the address ([`crate::engine::heard::Heard::address`]) of this line.
+    fn is_at(&self, address: &str) -> bool;
+
+    /// Whether the provider sends again what was not answered with 2xx.
+    fn redelivers(&self) -> bool;
+
+    /// What the bot says in its own answer to a webhook that was handed on to it (`forward_to`), where the provider sends such
+    /// answers to the person: the content type and the body of a 2xx. `None` where it says nothing.
+    fn answered(&self, _content_type: &str, _body: &[u8]) -> Option<String> {
+        None
+    }
 }

@@ -52,6 +52,7 @@ impl Engine {
         match who {
             Who::Id(id) => self.in_hand(*id).map_err(damaged)?.map(|in_hand| in_hand.id),
             Who::Caller(name) => self.by_caller(name)?.map(|in_hand| in_hand.id),
+            Who::Person(_) | Who::Named(_) | Who::Message => None,
         }
         .ok_or_else(|| Rejected::UnknownConversation(name_of(who)))
     }
@@ -181,6 +182,7 @@ pub(super) fn name_of(who: &Who) -> String {
     match who {
         Who::Id(id) => id.to_string(),
         Who::Caller(name) => name.clone(),
+        Who::Person(_) | Who::Named(_) | Who::Message => "the person of a webhook".to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::conversation::{Choice, Form, Ignored, Outcome, Phase, Policy, State};
+use crate::engine::heard::{Person, Status, Tap};
 use crate::engine::record::{Details, HookRecord, NameId, Question, Stored};
 use crate::id::{ConversationId, SendId};
 use crate::moment::Moment;
@@ -18,6 +19,12 @@ pub enum Who {
     Id(ConversationId),
     /// By the caller's own name of it.
     Caller(String),
+    /// The person on the event's line, as its provider knows them.
+    Person(Person),
+    /// By one of these names, tried in order; none is begun by it.
+    Named(Vec<String>),
+    /// By the message that a status speaks of.
+    Message,
 }
 
 /// One event, as it came in.
@@ -70,6 +77,14 @@ pub enum What {
     Postpone(Moment),
     /// Now, within hours.
     SendNow,
+    /// The person tapped a button.
+    Tapped(Tap),
+    /// The business spoke to the person, as the provider saw it: the bot or somebody at a phone; the text where it is known.
+    Spoke(Option<String>),
+    /// What became of a message to the person.
+    Status(Status),
+    /// The person is known by this from now on.
+    Moved(Person),
 }
 
 impl What {
@@ -89,6 +104,10 @@ impl What {
             What::Release => "release",
             What::Postpone(_) => "postpone",
             What::SendNow => "send_now",
+            What::Tapped(_) => "tapped",
+            What::Spoke(_) => "spoke",
+            What::Status(_) => "status",
+            What::Moved(_) => "moved",
         }
     }
 }

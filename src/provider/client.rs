@@ -155,7 +155,7 @@ pub fn common(ended: &Ended) -> Result<&Reply, Called> {
             (end, format!("HTTP {}", reply.status))
         }
     };
-    Err(Called { end, detail })
+    Err(Called::new(end, detail))
 }
 
 fn retry_after(headers: &HeaderMap, now: Moment) -> Option<i64> {

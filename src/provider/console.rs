@@ -31,8 +31,8 @@ impl Console {
         // A thread that panicked while it printed left at worst half a line behind.
         let mut printer = self.printer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match printer.write_all(line.as_bytes()).and_then(|()| printer.flush()) {
-            Ok(()) => Called { end: CallEnd::Accepted, detail: "printed".to_owned() },
-            Err(e) => Called { end: CallEnd::Busy(0), detail: format!("not printed: {e}") },
+            Ok(()) => Called::new(CallEnd::Accepted, "printed"),
+            Err(e) => Called::new(CallEnd::Busy(0), format!("not printed: {e}")),
         }
     }
 }

@@ -4,10 +4,15 @@
 
 pub mod client;
 pub mod console;
+pub mod gupshup;
+pub mod remote;
 mod render;
 #[cfg(test)]
 mod testing;
+pub mod truora;
+pub mod twilio;
 pub mod webhook;
+pub mod whatsapp;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
-use crate::conversation::{Form, Purpose};
+use crate::conversation::{Choice, Form, Purpose};
 use crate::engine::ports::Message;
+use crate::shapes::button;
 use crate::shapes::question::Asked;
 use crate::shapes::view::Pairs;
 
@@ -75,8 +76,8 @@ struct Button<'a> {
 
 fn buttons(message: &Message) -> Vec<Button<'_>> {
     let Some((yes, no)) = &message.buttons else { return Vec::new() };
-    let button = |choice, title| Button { id: format!("{choice}.{}.{}", message.conversation, message.send), choice, title };
-    vec![button("yes", yes), button("no", no)]
+    let button = |choice, word, title| Button { id: button::write(choice, message.conversation, message.send), choice: word, title };
+    vec![button(Choice::Yes, "yes", yes), button(Choice::No, "no", no)]
 }
 
 fn purpose(purpose: Purpose) -> &'static str {

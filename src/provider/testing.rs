@@ -20,6 +20,7 @@ pub(super) fn message() -> Message {
         buttons: Some(("Sí".into(), "No".into())),
         template: None,
         vars: vec![("name".into(), "Ana".into())],
+        template_vars: Vec::new(),
         question: Some(Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into() }),
         step: 0,
         episode: 1,

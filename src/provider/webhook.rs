@@ -80,7 +80,7 @@ fn meaning(ended: &Ended) -> Called {
         401 | 403 | 407 => reply.busy(),
         _ => CallEnd::Refused(refusal(reply, &mut detail)),
     };
-    Called { end, detail }
+    Called::new(end, detail)
 }
 
 /// Why, in the receiver's own words where it uses ours: `{"reason":"window_closed"}`.
@@ -150,7 +150,7 @@ mod tests {
             ("<html>", Refusal::Line, "HTTP 422"),
         ] {
             let reply = Reply { body: body.into(), ..reply(422) };
-            assert_eq!(meaning(&Ended::Reply(reply)), Called { end: CallEnd::Refused(refusal), detail: detail.into() });
+            assert_eq!(meaning(&Ended::Reply(reply)), Called::new(CallEnd::Refused(refusal), detail));
         }
     }
 

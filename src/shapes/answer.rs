@@ -46,6 +46,8 @@ impl Serialize for Answered<'_> {
         match self.who {
             Who::Caller(name) => map.serialize_entry("conversation", name)?,
             Who::Id(id) => map.serialize_entry("conversation", &format_args!("{id}"))?,
+            // Answers to webhooks are told to nobody.
+            Who::Person(_) | Who::Named(_) | Who::Message => {}
         }
         map.serialize_entry("conversation_id", &format_args!("{}", answer.conversation))?;
         map.serialize_entry("state", answer.state.as_str())?;

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod answer;
+pub mod button;
 mod calendars;
 pub mod event;
 pub mod explain;

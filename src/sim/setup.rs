@@ -60,6 +60,8 @@ impl Shape {
                 flow: Some(Arc::clone(dice.pick(&flows))),
                 max_in_flight: dice.between(1, 3) as usize,
                 rate: dice.percent(30).then(|| dice.between(1, 3) as u32),
+                pair_gap: 0,
+                daily: None,
                 catch_up_wait: if dice.percent(50) { MINUTE } else { 0 },
                 capabilities: *capabilities,
             };
@@ -74,6 +76,8 @@ fn policy(dice: &mut Dice) -> Policy {
         .map(|_| StepRule { delay: dice.stretch(30 * MINUTE, 2 * DAY), message: Arc::from("¿Seguimos?") });
     let steps = steps.collect();
     Policy {
+        template_vars: Vec::new(),
+        template_paused: false,
         rules: Rules {
             enabled: dice.percent(96),
             wait: dice.stretch(30 * MINUTE, 12 * HOUR),

@@ -32,7 +32,15 @@ fn book(lines: &[(&str, Option<&str>)], flows: &[(&str, &str)]) -> Book {
     let policies: BTreeMap<Arc<str>, Arc<Policy>> =
         flows.iter().map(|(name, rules)| (Arc::from(*name), Arc::new(read_policy(rules).expect("rules")))).collect();
     let capabilities = policies.values().next().expect("a flow").line;
-    let line = |flow: Option<&str>| Line { flow: flow.map(Arc::from), max_in_flight: 2, rate: None, catch_up_wait: MINUTE, capabilities };
+    let line = |flow: Option<&str>| Line {
+        flow: flow.map(Arc::from),
+        max_in_flight: 2,
+        rate: None,
+        pair_gap: 0,
+        daily: None,
+        catch_up_wait: MINUTE,
+        capabilities,
+    };
     Book {
         lines: lines.iter().map(|(name, flow)| (Arc::from(*name), line(*flow))).collect(),
         hooks: vec![Hook { name: Arc::from("crm"), events: Vec::new(), flows: Vec::new() }],

@@ -24,7 +24,15 @@ const NOW: Moment = Moment(1_790_000_000_000);
 fn engine(store: &Arc<MemoryStore>) -> Engine {
     let policy = Policy::retired();
     let (line, flow): (Arc<str>, Arc<str>) = (Arc::from("support"), Arc::from("chat"));
-    let rules = Line { flow: Some(flow.clone()), max_in_flight: 1, rate: None, catch_up_wait: 0, capabilities: policy.line };
+    let rules = Line {
+        flow: Some(flow.clone()),
+        max_in_flight: 1,
+        rate: None,
+        pair_gap: 0,
+        daily: None,
+        catch_up_wait: 0,
+        capabilities: policy.line,
+    };
     let book = Book {
         lines: [(line.clone(), rules)].into(),
         hooks: Vec::new(),

@@ -34,6 +34,7 @@ fn message() -> Message {
         text: "¿Seguimos?".into(),
         buttons: Some(("Sí".into(), "No".into())),
         template: None,
+        template_vars: Vec::new(),
         vars: Vec::new(),
         question: Some(Question::default()),
         step: 0,
@@ -72,7 +73,7 @@ fn a_taken_message_was_signed_and_carries_its_key() {
     let stub = Stub::answering(202, "", "<html>whatever</html>");
     let line = line(&settings(), stub.url("/send"), BUDGET);
     let called = run(line.send(&message()));
-    assert_eq!(called, Called { end: CallEnd::Accepted, detail: "HTTP 202".into() });
+    assert_eq!(called, Called::new(CallEnd::Accepted, "HTTP 202"));
     let requests = stub.requests();
     let [request] = &requests[..] else { panic!("{} requests", requests.len()) };
     assert_eq!(request.header("idempotency-key"), SendId(7).to_string());

@@ -192,7 +192,7 @@ fn read_verdict(read: &mut Reader<'_>, now: Moment) -> Option<Verdict> {
 }
 
 fn refusal_of(code: u8) -> Option<Refusal> {
-    [Refusal::WindowClosed, Refusal::Template, Refusal::Recipient, Refusal::Line].into_iter().find(|r| *r as u8 == code)
+    [Refusal::WindowClosed, Refusal::Template, Refusal::Recipient, Refusal::Line, Refusal::OptedOut].into_iter().find(|r| *r as u8 == code)
 }
 
 const FINISHES: [Finish; 4] = [Finish::Succeeded, Finish::Failed, Finish::Cancelled, Finish::Superseded];

@@ -120,6 +120,7 @@ fn show(who: &Who) -> Result<View, Rejected> {
         Who::Id(id) if *id == alice().stored.id => Ok(alice()),
         Who::Caller(name) => Err(Rejected::UnknownConversation(name.clone())),
         Who::Id(id) => Err(Rejected::UnknownConversation(id.to_string())),
+        Who::Person(_) | Who::Named(_) | Who::Message => unreachable!("the API names conversations"),
     }
 }
 

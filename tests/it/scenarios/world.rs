@@ -299,6 +299,8 @@ fn book(lines: &[String], flows: &[(String, Policy)]) -> Book {
         flow: Some(Arc::from("main")),
         max_in_flight: 64,
         rate: None,
+        pair_gap: 0,
+        daily: None,
         catch_up_wait: 0,
         capabilities: policy.line,
     };

@@ -1,0 +1,36 @@
+//! Gupshup: `read` for what its webhooks say (version 2, and version 3 in Meta's shapes), `write` for what we send, `table` for its
+//! error codes.
+//!
+//! Not the network: `remote.rs` makes the calls.
+
+use url::Url;
+
+use crate::provider::remote::Key;
+
+/// What a line of Gupshup needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The base of the API, as `https://api.gupshup.io`.
+    pub api: Url,
+    /// The API key.
+    pub api_key: Key,
+    /// The app's name, `src.name`: how webhooks of version 2 name the line.
+    pub app: String,
+    /// The business number, digits with country code.
+    pub phone: String,
+    /// What proves where a webhook comes from. Nothing signs it, so at least one of these must be there, and all that are must hold.
+    pub proof: Proof,
+    /// A reaction counts as a sign of life.
+    pub reactions: bool,
+}
+
+/// What proves a webhook's origin. All parts that are there must hold.
+#[derive(Clone, Default, Debug)]
+pub struct Proof {
+    /// Secrets, any of which stands in the address (`?token=`) or, where `header` names one, in that header.
+    pub tokens: Vec<Key>,
+    /// The header that carries the secret in place of the address; lower case.
+    pub header: Option<String>,
+    /// Addresses or ranges (`203.0.113.0/24`) that webhooks come from; any where empty.
+    pub allow_from: Vec<ipnet::IpNet>,
+}

@@ -1,0 +1,28 @@
+//! The WhatsApp Cloud API of Meta: `read` for what its webhooks say, `write` for what we send, `table` for its error codes.
+//!
+//! Not the network: `remote.rs` makes the calls.
+
+use url::Url;
+
+use crate::provider::remote::Key;
+
+/// What a line of the Cloud API needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The base of the API with its version, as `https://graph.facebook.com/v25.0`.
+    pub api: Url,
+    /// The id of the business number: part of the address that is called, and how webhooks name the line.
+    pub phone_number_id: String,
+    /// The access token.
+    pub token: Key,
+    /// App secrets that sign webhooks; any of them.
+    pub app_secrets: Vec<Key>,
+    /// The words of the verification handshake; any of them.
+    pub verify_tokens: Vec<Key>,
+    /// The language of templates whose name says none.
+    pub template_language: String,
+    /// A reaction counts as a sign of life.
+    pub reactions: bool,
+    /// The field of a request that takes a business-scoped user id; `None`: people without a number cannot be written to.
+    pub user_id_field: Option<String>,
+}
