@@ -10,6 +10,8 @@ pub const EVENT_BYTES: usize = 16 * 1024;
 pub const EVENT_ID_BYTES: usize = 128;
 /// Largest name that a caller gives a conversation, in bytes.
 pub const CONVERSATION_BYTES: usize = 128;
+/// Longest label of a button, in characters.
+pub const LABEL_CHARS: usize = 20;
 /// Longest text of a question, in characters.
 pub const QUESTION_CHARS: usize = 4_096;
 /// Largest payload of a question, in bytes.
@@ -41,6 +43,10 @@ pub const RETRY_AFTER_CEILING: i64 = 6 * HOUR;
 pub const ASK: i64 = HOUR;
 /// Most episodes of a conversation in which something was sent.
 pub const EPISODES_WITH_SENDS: u8 = 3;
+/// The longest name of a template, in bytes.
+pub const TEMPLATE_BYTES: usize = 512;
+/// Statuses of messages that may turn out to be ours, kept until the call that sent them has ended.
+pub const EARLY_STATUSES: usize = 4_096;
 /// Calls for one send, refusals included.
 pub const ATTEMPTS: u8 = 8;
 /// Further follow-ups in a flow.

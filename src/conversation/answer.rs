@@ -105,6 +105,12 @@ pub fn read(text: &str) -> Option<Choice> {
     said.choice()
 }
 
+/// A text with case, accents and the space around it forgiven: two that fold alike look alike to a person.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    text.trim().to_lowercase().nfkd().filter(|c| !is_combining_mark(*c)).collect()
+}
+
 /// What one phrase or sign says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Says {

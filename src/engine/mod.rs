@@ -15,13 +15,17 @@ pub mod guard;
 pub mod heard;
 mod ingest;
 mod inspect;
+mod orphans;
 pub mod pace;
+mod people;
 pub mod ports;
 pub mod reads;
 pub mod record;
 pub mod request;
+mod status;
 pub mod tables;
 pub mod template;
+mod templates;
 pub mod wheel;
 
 pub use core::Engine;
