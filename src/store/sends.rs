@@ -28,8 +28,9 @@ struct Packed {
 }
 
 impl Sends {
-    /// Takes an entry in. A later call takes the place of an earlier one; "taken" is final but for the provider's own word that it was
-    /// never delivered, so that nothing else can open the way to another call. An end without a claim is kept too: what stands here is never sent again.
+    /// Takes an entry in. A later call takes the place of an earlier one; "taken" is final but for the provider's own word that it
+    /// was never delivered, so that nothing else can open the way to another call. An end without a claim is kept too: what stands
+    /// here is never sent again.
     pub(crate) fn take(&mut self, entry: &LedgerEntry) {
         let (LedgerEntry::Intent { send, .. } | LedgerEntry::Ended { send, .. }) = *entry;
         let before = self.get(send);
