@@ -65,8 +65,8 @@ pub(super) fn providers(config: &Config, printer: &Printer) -> Result<Providers,
                 resolver: (!allow_private).then(|| Arc::new(PublicOnly::system()) as _),
             },
         };
-        let provider = provider::build(settings).map_err(|why| Failure::setup(format!("lines.{name}: {why}")))?;
-        providers.insert(Arc::from(name.as_str()), provider);
+        let built = provider::build(settings).map_err(|why| Failure::setup(format!("lines.{name}: {why}")))?;
+        providers.insert(Arc::from(name.as_str()), built.provider);
     }
     Ok(providers)
 }

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod console;
+mod form;
 pub mod gupshup;
 pub mod remote;
 mod render;
@@ -22,7 +23,7 @@ use reqwest::dns::Resolve;
 use url::Url;
 
 use crate::conversation::Capabilities;
-use crate::engine::ports::Provider;
+use crate::engine::ports::{Inbox, Provider};
 use crate::shapes::address;
 use crate::shapes::signature::SigningKey;
 
@@ -52,6 +53,25 @@ pub enum Settings {
         /// Looks the name up instead of the system, where private addresses are not allowed.
         resolver: Option<Arc<dyn Resolve>>,
     },
+    /// Twilio; a call may take so long.
+    Twilio(twilio::Settings, Duration),
+    /// Truora; a call may take so long.
+    Truora(truora::Settings, Duration),
+}
+
+/// A line's provider, both halves.
+#[derive(Clone)]
+pub struct Built {
+    /// The half that speaks.
+    pub provider: Arc<dyn Provider>,
+    /// The half that hears; `None` where there are no webhooks.
+    pub inbox: Option<Arc<dyn Inbox>>,
+}
+
+impl Built {
+    fn deaf(provider: impl Provider + 'static) -> Built {
+        Built { provider: Arc::new(provider), inbox: None }
+    }
 }
 
 /// What providers of these kinds can do. The console and the operator's own program take whatever form is planned and know
@@ -63,15 +83,17 @@ pub const CAPABILITIES: Capabilities =
 ///
 /// # Errors
 /// Why it cannot be: for a webhook line, an address that its resolver would refuse, or what [`client::build`] says.
-pub fn build(settings: Settings) -> Result<Arc<dyn Provider>, String> {
+pub fn build(settings: Settings) -> Result<Built, String> {
     Ok(match settings {
-        Settings::Console { printer, json, reveal } => Arc::new(console::Console::new(printer, json, reveal)),
+        Settings::Console { printer, json, reveal } => Built::deaf(console::Console::new(printer, json, reveal)),
         Settings::Webhook { url, keys, budget, resolver } => {
             if resolver.is_some() {
                 address::check(&url).map_err(|why| format!("calling {}: it {why}", url.host_str().unwrap_or("a URL without host")))?;
             }
             let client = client::build(&client::Settings { resolver, ..client::Settings::default() })?;
-            Arc::new(webhook::Webhook::new(client, url, keys, budget))
+            Built::deaf(webhook::Webhook::new(client, url, keys, budget))
         }
+        Settings::Twilio(settings, budget) => twilio::line(settings, client::build(&client::Settings::default())?, budget),
+        Settings::Truora(settings, budget) => truora::line(settings, client::build(&client::Settings::default())?, budget),
     })
 }
