@@ -53,24 +53,29 @@ pub enum Settings {
         /// Looks the name up instead of the system, where private addresses are not allowed.
         resolver: Option<Arc<dyn Resolve>>,
     },
-    /// Twilio; a call may take so long.
+    /// Twilio, with the time a call may take.
     Twilio(twilio::Settings, Duration),
-    /// Truora; a call may take so long.
+    /// Truora, with the time a call may take.
     Truora(truora::Settings, Duration),
 }
 
-/// A line's provider, both halves.
-#[derive(Clone)]
+/// A line's provider, made.
 pub struct Built {
-    /// The half that speaks.
+    /// What hands messages over.
     pub provider: Arc<dyn Provider>,
-    /// The half that hears; `None` where there are no webhooks.
+    /// What reads its webhooks, where it has any.
     pub inbox: Option<Arc<dyn Inbox>>,
 }
 
 impl Built {
-    fn deaf(provider: impl Provider + 'static) -> Built {
+    /// A provider that calls nobody back.
+    fn mute(provider: impl Provider + 'static) -> Built {
         Built { provider: Arc::new(provider), inbox: None }
+    }
+
+    /// A provider with both halves.
+    fn both(provider: impl Provider + 'static, inbox: impl Inbox + 'static) -> Built {
+        Built { provider: Arc::new(provider), inbox: Some(Arc::new(inbox)) }
     }
 }
 
@@ -82,18 +87,19 @@ pub const CAPABILITIES: Capabilities =
 /// Makes the provider of a line.
 ///
 /// # Errors
-/// Why it cannot be: for a webhook line, an address that its resolver would refuse, or what [`client::build`] says.
+/// Why it cannot be: for a webhook line, an address that its resolver would refuse; or what [`client::build`] says.
 pub fn build(settings: Settings) -> Result<Built, String> {
+    let client = || client::build(&client::Settings::default());
     Ok(match settings {
-        Settings::Console { printer, json, reveal } => Built::deaf(console::Console::new(printer, json, reveal)),
+        Settings::Console { printer, json, reveal } => Built::mute(console::Console::new(printer, json, reveal)),
         Settings::Webhook { url, keys, budget, resolver } => {
             if resolver.is_some() {
                 address::check(&url).map_err(|why| format!("calling {}: it {why}", url.host_str().unwrap_or("a URL without host")))?;
             }
             let client = client::build(&client::Settings { resolver, ..client::Settings::default() })?;
-            Built::deaf(webhook::Webhook::new(client, url, keys, budget))
+            Built::mute(webhook::Webhook::new(client, url, keys, budget))
         }
-        Settings::Twilio(settings, budget) => twilio::line(settings, client::build(&client::Settings::default())?, budget),
-        Settings::Truora(settings, budget) => truora::line(settings, client::build(&client::Settings::default())?, budget),
+        Settings::Twilio(settings, budget) => twilio::line(settings, client()?, budget),
+        Settings::Truora(settings, budget) => truora::line(settings, client()?, budget),
     })
 }

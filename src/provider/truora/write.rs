@@ -90,17 +90,32 @@ mod tests {
     use super::*;
     use crate::conversation::Purpose;
     use crate::moment::MINUTE;
-    use crate::provider::testing::message;
+    use crate::provider::testing::{fixture, message};
     use crate::provider::truora::settings;
 
-    fn template() -> Message {
+    fn template_message() -> Message {
         let vars = vec![("name".into(), "Ana Ríos".into()), ("city".into(), "Bogotá".into())];
         Message { form: Form::Template, template: Some("OTB1".into()), template_vars: vars, ..message() }
     }
 
     #[test]
+    fn the_golden_outbound() {
+        let (template, vars) = (Some("OTB00000000000000000000000000000001".into()), vec![("name".into(), "Camila Ríos".into())]);
+        let golden = Message { template, template_vars: vars, to: "573181230000".into(), ..template_message() };
+        let outgoing = Writer::new(settings()).write(&golden).unwrap();
+        assert_eq!(outgoing.body.unwrap().1, String::from_utf8(fixture("truora/req_outbound_send.form")).unwrap());
+    }
+
+    #[test]
+    fn the_golden_answer() {
+        let reply = Reply { status: 400, retry_after: None, body: fixture("truora/resp_error_400.json"), broken: None };
+        let called = judge(&Ended::Reply(reply));
+        assert_eq!((called.trouble, called.detail.as_str()), (Some(Trouble::Configuration), "HTTP 400, code 10400, configuration"));
+    }
+
+    #[test]
     fn an_outbound_is_sent_to_a_split_number() {
-        let outgoing = Writer::new(settings()).write(&template()).unwrap();
+        let outgoing = Writer::new(settings()).write(&template_message()).unwrap();
         assert_eq!(outgoing.url.as_str(), "https://api.connect.truora.com/v1/whatsapp/outbounds/send");
         let [(name, key)] = outgoing.headers.as_slice() else { panic!("one header") };
         assert_eq!((*name, key.expose()), ("truora-api-key", "test-only-truora-key"));
@@ -108,7 +123,7 @@ mod tests {
             &flow_id=IPF00000000000000000000000000000001&var.name=Ana+R%C3%ADos&var.city=Bogot%C3%A1";
         assert_eq!(outgoing.body, Some(("application/x-www-form-urlencoded", expected.into())));
         let notification = Settings { flow_id: None, ..settings() };
-        assert!(!Writer::new(notification).write(&template()).unwrap().body.unwrap().1.contains("flow_id"));
+        assert!(!Writer::new(notification).write(&template_message()).unwrap().body.unwrap().1.contains("flow_id"));
     }
 
     #[test]
@@ -116,9 +131,9 @@ mod tests {
         let refused = |message: Message| Writer::new(settings()).write(&message).unwrap_err();
         assert_eq!(refused(message()), Refusal::Line, "free text");
         assert_eq!(refused(Message { purpose: Purpose::Ask, buttons: None, ..message() }), Refusal::Line, "a question");
-        assert_eq!(refused(Message { template: None, ..template() }), Refusal::Template);
+        assert_eq!(refused(Message { template: None, ..template_message() }), Refusal::Template);
         for to in ["", "CO.13", "+573001234567", "0573001234567"] {
-            assert_eq!(refused(Message { to: to.into(), ..template() }), Refusal::Recipient, "{to}");
+            assert_eq!(refused(Message { to: to.into(), ..template_message() }), Refusal::Recipient, "{to}");
         }
     }
 

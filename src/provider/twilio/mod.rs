@@ -48,11 +48,11 @@ pub struct Settings {
 /// Makes a line of Twilio, both halves; a call takes `budget`.
 #[must_use]
 pub fn line(settings: Settings, client: reqwest::Client, budget: Duration) -> Built {
-    let inbox = inbox(settings.clone());
-    Built { provider: Arc::new(Remote::new(write::Writer::new(settings), client, budget)), inbox: Some(inbox) }
+    let reader = read::Reader::new(settings.clone());
+    Built::both(Remote::new(write::Writer::new(settings), client, budget), reader)
 }
 
-/// The half that hears.
+/// The half that hears, alone.
 #[must_use]
 pub fn inbox(settings: Settings) -> Arc<dyn Inbox> {
     Arc::new(read::Reader::new(settings))

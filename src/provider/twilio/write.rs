@@ -192,7 +192,7 @@ mod tests {
     use crate::conversation::Purpose;
     use crate::engine::ports::CallEnd;
     use crate::moment::MINUTE;
-    use crate::provider::testing::message;
+    use crate::provider::testing::{fixture, message};
     use crate::provider::twilio::settings;
 
     fn form_of(settings: Settings, message: &Message) -> Result<Vec<(String, String)>, Refusal> {
@@ -203,6 +203,28 @@ mod tests {
 
     fn value<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
         form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn the_golden_template() {
+        let (template, vars) = (Some("HX00000000000000000000000000000001".into()), vec![("name".into(), "Camila".into())]);
+        let golden = Message { form: Form::Template, template, template_vars: vars, to: "573181230000".into(), ..message() };
+        let outgoing = Writer::new(settings()).write(&golden).unwrap();
+        assert_eq!(outgoing.body.unwrap().1, String::from_utf8(fixture("twilio/req_content_template.form")).unwrap());
+    }
+
+    #[test]
+    fn the_golden_answers() {
+        let answer = |status, name: &str| Reply { status, retry_after: None, body: fixture(name), broken: None };
+        let taken = judge(&Ended::Reply(answer(201, "twilio/resp_create_201.json")));
+        assert_eq!(taken, Called::accepted("MM00000000000000000000000000000abc", "HTTP 201"));
+        for (status, name, trouble) in [
+            (400, "twilio/resp_error_400_63016.json", Trouble::WindowClosed),
+            (401, "twilio/resp_error_401_20003.json", Trouble::Authentication),
+        ] {
+            let called = judge(&Ended::Reply(answer(status, name)));
+            assert_eq!((called.trouble, called.end), (Some(trouble), trouble.end(0)), "{name}");
+        }
     }
 
     #[test]
