@@ -111,6 +111,8 @@ pub const CONNECT: i64 = 5 * SECOND;
 pub const POOL_IDLE: i64 = 4 * SECOND;
 /// As much of a response is read, in bytes.
 pub const RESPONSE_BYTES: usize = 64 * 1024;
+/// As much is read of a page of what was missed, in bytes.
+pub const LISTING_BYTES: usize = 2 * 1024 * 1024;
 
 /// Deliveries to one hook under way at once.
 pub const HOOK_IN_FLIGHT: usize = 16;

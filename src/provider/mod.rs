@@ -5,6 +5,7 @@
 pub mod client;
 pub mod console;
 mod fit;
+mod form;
 pub mod gupshup;
 mod meta;
 pub mod remote;
@@ -60,6 +61,10 @@ pub enum Settings {
     WhatsApp(whatsapp::Settings, Duration),
     /// Gupshup, with the time a call may take.
     Gupshup(gupshup::Settings, Duration),
+    /// Twilio, with the time a call may take.
+    Twilio(twilio::Settings, Duration),
+    /// Truora, with the time a call may take.
+    Truora(truora::Settings, Duration),
 }
 
 /// A line's provider, made.
@@ -105,5 +110,7 @@ pub fn build(settings: Settings) -> Result<Built, String> {
         }
         Settings::WhatsApp(settings, budget) => whatsapp::line(&settings, client()?, budget)?,
         Settings::Gupshup(settings, budget) => gupshup::line(&settings, client()?, budget)?,
+        Settings::Twilio(settings, budget) => twilio::line(settings, client()?, budget),
+        Settings::Truora(settings, budget) => truora::line(settings, client()?, budget),
     })
 }

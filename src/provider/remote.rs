@@ -130,7 +130,7 @@ impl<A: Api> Remote<A> {
     }
 
     async fn ask(&self, outgoing: Outgoing, now: Moment) -> Result<Reply, String> {
-        match client::call(self.request(outgoing), self.budget, now).await {
+        match client::call_for(self.request(outgoing), self.budget, now, limits::LISTING_BYTES).await {
             Ended::Reply(reply) if reply.broken.is_none() => Ok(reply),
             Ended::Reply(reply) => Err(format!("HTTP {}, cut short", reply.status)),
             Ended::NotSent(why) | Ended::Lost(why) => Err(why),
