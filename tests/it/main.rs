@@ -7,6 +7,7 @@ mod config_example;
 mod dependencies;
 mod engine;
 mod group;
+mod heard;
 mod help;
 mod hooks;
 mod http;
