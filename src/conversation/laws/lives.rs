@@ -94,6 +94,7 @@ pub(super) fn verdicts() -> impl Strategy<Value = Verdict> {
         1 => Just(Verdict::Refused(Refusal::Recipient)),
         2 => Just(Verdict::Unknown),
         1 => Just(Verdict::NotBegun),
+        1 => Just(Verdict::Stopped),
     ]
 }
 
@@ -234,7 +235,7 @@ impl Life {
         match *event {
             Event::Sent { verdict, .. } if before.phase == Phase::Sending => match verdict {
                 // The proof that it was not taken, also where it was in doubt before.
-                Verdict::Busy(_) | Verdict::NotBegun => drop(self.settled.remove(&send)),
+                Verdict::Busy(_) | Verdict::NotBegun | Verdict::Stopped => drop(self.settled.remove(&send)),
                 Verdict::Unknown if resends => {}
                 _ => drop(self.settled.insert(send)),
             },
