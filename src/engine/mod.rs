@@ -13,6 +13,7 @@ mod fire;
 pub mod group;
 pub mod guard;
 pub mod heard;
+pub mod inboxes;
 mod ingest;
 mod inspect;
 pub mod pace;
@@ -22,6 +23,7 @@ pub mod record;
 pub mod request;
 pub mod tables;
 pub mod template;
+mod templates;
 pub mod wheel;
 
 pub use core::Engine;

@@ -22,7 +22,7 @@ use reqwest::dns::Resolve;
 use url::Url;
 
 use crate::conversation::Capabilities;
-use crate::engine::ports::Provider;
+use crate::engine::ports::{Inbox, Provider};
 use crate::shapes::address;
 use crate::shapes::signature::SigningKey;
 
@@ -52,6 +52,28 @@ pub enum Settings {
         /// Looks the name up instead of the system, where private addresses are not allowed.
         resolver: Option<Arc<dyn Resolve>>,
     },
+    /// The Cloud API of Meta, and the time a call may take.
+    WhatsApp(whatsapp::Settings, Duration),
+    /// Gupshup, and the time a call may take.
+    Gupshup(gupshup::Settings, Duration),
+    /// Twilio, and the time a call may take.
+    Twilio(twilio::Settings, Duration),
+    /// Truora, and the time a call may take.
+    Truora(truora::Settings, Duration),
+}
+
+/// A line's provider, both halves.
+pub struct Built {
+    /// What hands messages over.
+    pub provider: Arc<dyn Provider>,
+    /// What its webhooks prove and say; `None` where it sends none.
+    pub inbox: Option<Arc<dyn Inbox>>,
+}
+
+impl Built {
+    fn sender(provider: impl Provider + 'static) -> Built {
+        Built { provider: Arc::new(provider), inbox: None }
+    }
 }
 
 /// What providers of these kinds can do. The console and the operator's own program take whatever form is planned and know
@@ -63,15 +85,18 @@ pub const CAPABILITIES: Capabilities =
 ///
 /// # Errors
 /// Why it cannot be: for a webhook line, an address that its resolver would refuse, or what [`client::build`] says.
-pub fn build(settings: Settings) -> Result<Arc<dyn Provider>, String> {
+pub fn build(settings: Settings) -> Result<Built, String> {
     Ok(match settings {
-        Settings::Console { printer, json, reveal } => Arc::new(console::Console::new(printer, json, reveal)),
+        Settings::Console { printer, json, reveal } => Built::sender(console::Console::new(printer, json, reveal)),
         Settings::Webhook { url, keys, budget, resolver } => {
             if resolver.is_some() {
                 address::check(&url).map_err(|why| format!("calling {}: it {why}", url.host_str().unwrap_or("a URL without host")))?;
             }
             let client = client::build(&client::Settings { resolver, ..client::Settings::default() })?;
-            Arc::new(webhook::Webhook::new(client, url, keys, budget))
+            Built::sender(webhook::Webhook::new(client, url, keys, budget))
+        }
+        Settings::WhatsApp(..) | Settings::Gupshup(..) | Settings::Twilio(..) | Settings::Truora(..) => {
+            return Err("its adapter is not in this build".to_owned());
         }
     })
 }
