@@ -12,8 +12,8 @@ use crate::http::{BotAnswer, Forward, Onward};
 use crate::limits;
 use crate::provider::client;
 
-/// A line's bot.
-pub(super) struct Bot {
+/// A line's bot, called over HTTP.
+pub struct Bot {
     client: reqwest::Client,
     to: Url,
     budget: Duration,
@@ -21,7 +21,10 @@ pub(super) struct Bot {
 
 impl Bot {
     /// The bot at `to`; it has `budget` for each webhook.
-    pub(super) fn new(to: Url, budget: Duration) -> Result<Bot, String> {
+    ///
+    /// # Errors
+    /// Why TLS cannot be set up.
+    pub fn new(to: Url, budget: Duration) -> Result<Bot, String> {
         let client = client::build(&client::Settings::default()).map_err(|why| format!("forward_to: {why}"))?;
         Ok(Bot { client, to, budget })
     }

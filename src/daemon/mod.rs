@@ -8,7 +8,7 @@
 mod commit;
 mod deliver;
 mod figures;
-mod forward;
+pub mod forward;
 mod hooks;
 pub mod logs;
 mod missed;

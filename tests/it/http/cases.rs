@@ -206,8 +206,7 @@ async fn each_route_asks_for_its_scope() {
     for (method, path, need) in routes() {
         // A server for each, so that the throttle of wrong tokens does not come between.
         let server = Server::with(standard(), tokens(), fake::engine()).await;
-        let head =
-            format!("{} {}", method.to_uppercase(), filled(path));
+        let head = format!("{} {}", method.to_uppercase(), filled(path));
         for (token, lets_in) in [
             ("", need == Need::Nothing),
             ("wrong", need == Need::Nothing),

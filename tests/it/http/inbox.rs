@@ -1,16 +1,13 @@
 //! An inbox that a test can read: webhooks are lines of words, proved by a header. Not a provider's: those have tests of their own.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reengaged::engine::heard::{Fate, Heard, Item, Party, Person, Status, TemplateNews};
 use reengaged::engine::inboxes::LineInbox;
 use reengaged::engine::ports::{Forged, Handshake, Inbox, Unreadable, Webhook};
 use reengaged::engine::request::What;
-use reengaged::http::{Hooks, Proxies};
+use reengaged::http::{Forward, Hooks, Proxies};
 use reengaged::moment::Moment;
-
-use super::bot::Bot;
 
 /// One line's inbox.
 pub(super) struct Words {
@@ -84,12 +81,12 @@ fn item(line: &str) -> Result<Item, Unreadable> {
 }
 
 /// The lines of the tests: `chat` redelivers, `mail` (of another provider) does not; `echo` is of chat's provider and holds on echoes.
-/// Each may have a bot.
-pub(super) fn hooks(bot: Option<&Bot>, patience: Duration) -> Hooks {
+/// The first two may have a bot.
+pub(super) fn hooks(bot: Option<&Arc<dyn Forward>>) -> Hooks {
     let line = |provider, at, redelivers, echo_holds| LineInbox { provider, inbox: Arc::new(Words { at, redelivers }), echo_holds };
     let lines = [("chat", line("x", "1", true, false)), ("echo", line("x", "2", true, true)), ("mail", line("y", "3", false, false))];
     let inboxes = lines.into_iter().map(|(name, line)| (Arc::from(name), line)).collect();
-    let bots = bot.map(|bot| ["chat", "mail"].map(|name| (Arc::from(name), bot.way(patience)))).into_iter().flatten().collect();
+    let bots = bot.into_iter().flat_map(|bot| ["chat", "mail"].map(|name| (Arc::from(name), Arc::clone(bot)))).collect();
     let addresses = vec!["127.0.0.0/8".parse().expect("a range")];
     Hooks { inboxes, bots, proxies: Proxies { addresses, unix: false } }
 }
