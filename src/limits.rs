@@ -10,6 +10,8 @@ pub const EVENT_BYTES: usize = 16 * 1024;
 pub const EVENT_ID_BYTES: usize = 128;
 /// Largest name that a caller gives a conversation, in bytes.
 pub const CONVERSATION_BYTES: usize = 128;
+/// Longest label of a button, in characters.
+pub const LABEL_CHARS: usize = 20;
 /// Longest text of a question, in characters.
 pub const QUESTION_CHARS: usize = 4_096;
 /// Largest payload of a question, in bytes.
@@ -18,6 +20,9 @@ pub const PAYLOAD_BYTES: usize = 4 * 1024;
 pub const VARIABLES: usize = 64;
 /// Largest variable or attribute, name and value each, in bytes.
 pub const VARIABLE_BYTES: usize = 1024;
+
+/// Most updates of one webhook: Meta sends at most 1 000, and no body of 3 MB holds more messages.
+pub const WEBHOOK_UPDATES: usize = 20_000;
 
 /// How far a provider's time may lie ahead of arrival before it is clamped to arrival, in milliseconds.
 pub const AHEAD: i64 = 5 * MINUTE;
@@ -41,6 +46,10 @@ pub const RETRY_AFTER_CEILING: i64 = 6 * HOUR;
 pub const ASK: i64 = HOUR;
 /// Most episodes of a conversation in which something was sent.
 pub const EPISODES_WITH_SENDS: u8 = 3;
+/// The longest name of a template, in bytes.
+pub const TEMPLATE_BYTES: usize = 512;
+/// Statuses of messages that may turn out to be ours, kept until the call that sent them has ended.
+pub const EARLY_STATUSES: usize = 4_096;
 /// Calls for one send, refusals included.
 pub const ATTEMPTS: u8 = 8;
 /// Further follow-ups in a flow.
@@ -102,6 +111,8 @@ pub const CONNECT: i64 = 5 * SECOND;
 pub const POOL_IDLE: i64 = 4 * SECOND;
 /// As much of a response is read, in bytes.
 pub const RESPONSE_BYTES: usize = 64 * 1024;
+/// As much is read of a page of what was missed, in bytes.
+pub const LISTING_BYTES: usize = 2 * 1024 * 1024;
 
 /// Largest webhook of a provider, in bytes: Meta sends up to 3 MB.
 pub const WEBHOOK_BYTES: usize = 4 * 1024 * 1024;

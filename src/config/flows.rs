@@ -21,8 +21,6 @@ use crate::shapes::{Calendars, Loose};
 pub const MESSAGE: &str = "Tienes un proceso activo en curso";
 /// The longest text of a follow-up, in characters: what WhatsApp takes above buttons.
 const MESSAGE_CHARS: usize = 1_024;
-/// The longest label of a button, in characters.
-const LABEL_CHARS: usize = 20;
 /// How long a silence after the hand-over lasts before the conversation is over, unless configured.
 const EXPIRES_AFTER: i64 = 48 * HOUR;
 
@@ -200,7 +198,7 @@ fn message(value: &Loose) -> Result<String, String> {
 }
 
 fn label(value: &Loose) -> Result<String, String> {
-    let label = text(1, LABEL_CHARS)(value)?;
+    let label = text(1, limits::LABEL_CHARS)(value)?;
     let plain = label.trim() == label && !label.contains('\n') && !label.contains("{{");
     plain.then_some(label).ok_or_else(|| "write a plain label, without space around it and without placeholders".to_owned())
 }

@@ -91,6 +91,15 @@ pub enum Event {
         /// How it ended.
         verdict: Verdict,
     },
+    /// The provider says of a message that it had taken that it will not arrive.
+    Undelivered {
+        /// The silence whose send it was.
+        silence: Moment,
+        /// The step whose send it was.
+        step: u8,
+        /// Why.
+        refusal: Refusal,
+    },
     /// The operator wants the send in doubt made again.
     Resend,
     /// The rules of the flow changed.
@@ -238,6 +247,8 @@ pub enum Report {
         /// Nobody knows whether it was taken.
         unknown: bool,
     },
+    /// A follow-up reached the person's device.
+    FollowUpDelivered,
     /// The person came back; carries the last unanswered question.
     Resumed {
         /// After the conversation had already expired or been declined.
@@ -264,6 +275,7 @@ impl Report {
         match self {
             Report::Started => "conversation.started",
             Report::FollowUpSent { .. } => "conversation.follow_up_sent",
+            Report::FollowUpDelivered => "conversation.follow_up_delivered",
             Report::Resumed { .. } => "conversation.resumed",
             Report::Declined => "conversation.declined",
             Report::Succeeded => "conversation.succeeded",

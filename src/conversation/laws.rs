@@ -214,6 +214,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         any_moment().prop_map(|until| Event::Postpone { until }),
         prop::sample::select(vec![Event::Hold, Event::Release, Event::SendNow, Event::Woke, Event::Orphaned, Event::Resend]),
         Just(Event::PolicyChanged),
+        (any_moment(), any::<u8>()).prop_map(|(silence, step)| Event::Undelivered { silence, step, refusal: Refusal::WindowClosed }),
         (verdicts(), any::<bool>(), any_moment()).prop_map(|(verdict, found, silence)| {
             if found { Event::Found { silence, step: 0, verdict } } else { Event::Sent { silence, step: 0, verdict } }
         }),
@@ -230,6 +231,7 @@ proptest! {
             // Half the point of a verdict is that it is of the call in hand.
             Event::Sent { verdict, .. } => Event::Sent { silence: state.silence, step: state.step, verdict },
             Event::Found { verdict, .. } => Event::Found { silence: state.silence, step: state.step, verdict },
+            Event::Undelivered { step, refusal, .. } => Event::Undelivered { silence: state.silence, step, refusal },
             other => other,
         };
         let step = step(&policy, &state, &event, now);

@@ -38,21 +38,21 @@ pub(super) async fn run(delivery: Arc<Delivery>, mut calls: UnboundedReceiver<Ca
     while let Some(call) = calls.recv().await {
         let delivery = Arc::clone(&delivery);
         tokio::spawn(async move {
-            let verdict = delivery.make(&call).await;
+            let (verdict, message) = delivery.make(&call).await;
             // The loop may have stopped; then the claim stands, and is in doubt at the next start.
-            let _ = delivery.wakeups.send(Wakeup::Ended(call.id, verdict));
+            let _ = delivery.wakeups.send(Wakeup::Ended(call.id, verdict, message));
         });
     }
 }
 
 impl Delivery {
-    async fn make(&self, call: &Call) -> Verdict {
+    async fn make(&self, call: &Call) -> (Verdict, Option<String>) {
         let (message, provider) = match self.prepare(call) {
             Ok(ready) => ready,
-            Err(refusal) => return Verdict::Refused(refusal),
+            Err(refusal) => return (Verdict::Refused(refusal), None),
         };
         if !self.door(call).await {
-            return Verdict::NotBegun;
+            return (Verdict::NotBegun, None);
         }
         // The provider keeps its own budget; this one is for a provider that does not.
         let budget = Duration::from_millis(limits::CALL_BUDGET as u64) + Duration::from_secs(1);
@@ -66,12 +66,13 @@ impl Delivery {
             CallEnd::Refused(_) => tracing::warn!(%line, %send, %detail, "refused"),
             CallEnd::Unknown => tracing::warn!(%line, %send, %detail, "outcome unknown; it is not sent again"),
         }
-        match called.end {
+        let verdict = match called.end {
             CallEnd::Accepted => Verdict::Accepted(self.clock.now()),
             CallEnd::Busy(after) => Verdict::Busy(after),
             CallEnd::Refused(refusal) => Verdict::Refused(refusal),
             CallEnd::Unknown => Verdict::Unknown,
-        }
+        };
+        (verdict, called.message)
     }
 
     fn prepare(&self, call: &Call) -> Result<(Message, Arc<dyn Provider>), Refusal> {

@@ -36,8 +36,8 @@ pub(super) enum Wakeup {
     Durable(Vec<NameId>),
     /// The last look before a call.
     Door(SendId, oneshot::Sender<bool>),
-    /// A call ended.
-    Ended(SendId, Verdict),
+    /// A call ended; the provider's id of the message, where it told one.
+    Ended(SendId, Verdict, Option<String>),
     /// What the courier of hooks wants kept.
     Keep(Change),
     /// New rules; answers what is in use and would be lost, and then nothing has changed.
@@ -131,7 +131,7 @@ impl Loop {
                 let open = self.engine.door(send, now);
                 let _ = reply.send(open);
             }
-            Wakeup::Ended(send, verdict) => self.engine.settle(send, verdict, now),
+            Wakeup::Ended(send, verdict, message) => self.engine.settle_as(send, verdict, message.as_deref(), now),
             Wakeup::Keep(change) => self.engine.keep(change),
             Wakeup::Reload(book, reply) => {
                 let _ = reply.send(self.reload(book));

@@ -10,9 +10,8 @@ use tokio::sync::oneshot;
 
 use crate::conversation::{Event, Finish, Phase, Verdict};
 use crate::engine::book::Book;
-use crate::engine::core::{Context, Engine, ended};
+use crate::engine::core::{Context, Engine};
 use crate::engine::desk::Request;
-use crate::engine::fire::ledger_end;
 use crate::engine::group::{Done, Told};
 use crate::engine::ingest::damaged;
 use crate::engine::record::{Change, LedgerEnd, LedgerEntry, NameId, PauseScope};
@@ -214,23 +213,6 @@ impl Engine {
         Ok(Answer { ignored: step.ignored, ..Answer::of(in_hand.id, &step.state) })
     }
 
-    /// A status of the provider settles a doubt: how the call for this send ended after all. Nothing where it is not in doubt.
-    pub fn settle_doubt(&mut self, send: SendId, verdict: Verdict, now: Moment) {
-        let Some(standing) = self.store.standing(send).filter(|s| matches!(s.end, None | Some(LedgerEnd::Unknown))) else { return };
-        if self.in_flight.contains_key(&send) {
-            return;
-        }
-        let in_hand = self.in_hand_hot(standing.conversation).filter(|in_hand| in_hand.state.doubt);
-        match in_hand.filter(|in_hand| self.keys.send(in_hand.id, in_hand.state.silence, in_hand.state.step) == send) {
-            Some(in_hand) => {
-                let event = Event::Sent { silence: in_hand.state.silence, step: in_hand.state.step, verdict };
-                self.step_and_keep(in_hand, &event, now, Context::none());
-            }
-            // The conversation has gone on; the ledger still wants to know.
-            None => self.push(Change::Ledger(ended(&standing, now, ledger_end(verdict)))),
-        }
-    }
-
     fn replay(&mut self, hook: &str, seq: Option<u64>, now: Moment) -> Result<usize, Rejected> {
         let Some(id) = self.names.find(hook) else {
             return Err(Rejected::Impossible(format!("replay: no hook {hook:?} has ever been configured")));
@@ -275,7 +257,7 @@ impl Engine {
 
     /// New rules. Conversations that wait are planned again, a piece at a time, by [`Engine::replan_some`].
     pub fn reload(&mut self, book: Arc<Book>) {
-        self.book = book;
+        self.book = self.in_force(&book);
         self.number_names();
         self.replan = Some(0);
     }

@@ -6,11 +6,12 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::conversation::{Event, InDoubt, Phase, Purpose, Report, Verdict};
+use crate::conversation::{Event, InDoubt, Phase, Purpose, Refusal, Report, Verdict};
 use crate::engine::core::{Context, Engine, InFlight, InHand};
 use crate::engine::group::{Call, Told};
 use crate::engine::ports::Standing;
-use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Stored};
+use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, NameId, PauseScope};
+use crate::engine::status::Beside;
 use crate::engine::wheel::Slot;
 use crate::id::{ConversationId, SendId};
 use crate::limits;
@@ -138,8 +139,8 @@ impl Engine {
         let Some(to_send) = step.send else { return };
         self.push(Change::Ledger(intent));
         self.counters.claims += 1;
-        self.in_flight
-            .insert(send, InFlight { conversation: id, line, silence: to_send.silence, step: to_send.step, attempt, proved: false });
+        let (silence, step) = (to_send.silence, to_send.step);
+        self.in_flight.insert(send, InFlight { conversation: id, line, silence, step, attempt, proved: false, failed: None });
         if let Some(rules) = self.book.lines.get(&self.names.name(line)) {
             self.paces.entry(line).or_default().claim(rules, now);
         }
@@ -150,7 +151,7 @@ impl Engine {
     fn may_be_made_again(&self, in_hand: &InHand, known: &Standing) -> bool {
         let resends = || self.policy(in_hand.line, in_hand.flow).is_some_and(|policy| policy.in_doubt == InDoubt::Resend);
         match known.end {
-            Some(LedgerEnd::Refused) => true,
+            Some(LedgerEnd::Refused | LedgerEnd::Undelivered) => true,
             Some(LedgerEnd::Unknown) => in_hand.state.phase == Phase::Retrying && resends(),
             Some(LedgerEnd::Accepted) | None => false,
         }
@@ -177,52 +178,63 @@ impl Engine {
         in_hand && !stopped && !paused && open && now <= state.not_after
     }
 
-    /// A call ended, or never began. The permit comes back when that is durable.
+    /// A call ended, or never began, and the provider told no id of a message.
     pub fn settle(&mut self, send: SendId, verdict: Verdict, now: Moment) {
+        self.settle_as(send, verdict, None, now);
+    }
+
+    /// A call ended, or never began; `message` is the provider's id of what it took. The permit comes back when that is durable.
+    pub fn settle_as(&mut self, send: SendId, verdict: Verdict, message: Option<&str>, now: Moment) {
         let Some(call) = self.in_flight.remove(&send) else { return };
+        // A status that said so came before the answer to the call.
+        let verdict = match (verdict, call.failed) {
+            (Verdict::Accepted(_) | Verdict::Unknown, Some(refusal)) => Verdict::Refused(refusal),
+            (verdict, _) => verdict,
+        };
         let end = if call.proved { LedgerEnd::Accepted } else { ledger_end(verdict) };
         let ledger = LedgerEntry::Ended { send, attempt: call.attempt, at: now, end };
         self.pending().permits.push(call.line);
-        if call.proved {
-            return self.push(Change::Ledger(ledger));
-        }
-        let event = Event::Sent { silence: call.silence, step: call.step, verdict };
         let in_hand = self.in_hand(call.conversation).ok().flatten();
-        let wanted = in_hand.as_ref().is_some_and(|in_hand| {
-            let state = &in_hand.state;
-            state.phase == Phase::Sending && state.silence == call.silence && state.step == call.step
-        });
-        match in_hand {
-            Some(in_hand) if wanted => {
-                let context = Context { ledger: Some(ledger), ..Context::none() };
-                self.step_and_keep(in_hand, &event, now, context);
-            }
-            Some(in_hand) => self.settle_late(in_hand, (send, call.step), verdict, Some(ledger), now),
-            None => self.push(Change::Ledger(ledger)),
+        let Some(in_hand) = in_hand else { return self.push(Change::Ledger(ledger)) };
+        let state = &in_hand.state;
+        let wanted = state.phase == Phase::Sending && state.silence == call.silence && state.step == call.step && !call.proved;
+        let message = message.map(|message| self.message_key(&self.names.name(call.line), message));
+        let (aliases, deltas): (Vec<_>, Vec<_>) = message.map(|message| (message, Delta::Handed(send, message))).into_iter().unzip();
+        if wanted {
+            let event = Event::Sent { silence: call.silence, step: call.step, verdict };
+            self.step_and_keep(in_hand, &event, now, Context { identity: None, deltas, aliases, ledger: Some(ledger) });
+        } else if call.proved {
+            self.keep_beside(&in_hand, now, Beside { deltas, aliases, ledger: Some(ledger), ..Beside::default() });
+        } else {
+            self.settle_late(
+                in_hand,
+                (send, call.step),
+                verdict,
+                Beside { deltas, aliases, ledger: Some(ledger), ..Beside::default() },
+                now,
+            );
+        }
+        if verdict == Verdict::Refused(Refusal::OptedOut) {
+            self.opt_out(in_hand.id, now);
+        }
+        if let Some(message) = message {
+            self.catch_up_on(&in_hand, send, message, now);
         }
     }
 
     /// The conversation has gone on while the call was under way: the outcome is kept with the send, and moves nothing.
-    pub(super) fn settle_late(
-        &mut self,
-        in_hand: InHand,
-        (send, step): (SendId, u8),
-        verdict: Verdict,
-        ledger: Option<LedgerEntry>,
-        now: Moment,
-    ) {
+    pub(super) fn settle_late(&mut self, in_hand: InHand, (send, step): (SendId, u8), verdict: Verdict, beside: Beside, now: Moment) {
         let Some(outcome) = Engine::late_outcome(verdict) else { return };
         self.counters.races += 1;
         self.counters.send_ended(outcome);
-        let deltas = vec![Delta::Ended { send, step, outcome, at: now }];
-        let mut hooks = Vec::new();
+        let mut deltas = vec![Delta::Ended { send, step, outcome, at: now }];
+        deltas.extend(beside.deltas);
+        let mut hooks = beside.hooks;
         if outcome.counts_as_sent() && step != limits::ASK_STEP {
             let report = Report::FollowUpSent { unknown: verdict == Verdict::Unknown };
             hooks.extend(self.hook_record(&in_hand, report, step, Some(send), None, now));
         }
-        let InHand { id, line, flow, state } = in_hand;
-        let stored = Stored { id, line, flow, state };
-        self.push(Change::Moved(Box::new(Moved { stored, identity: None, now, deltas, aliases: Vec::new(), hooks, ledger })));
+        self.keep_beside(&in_hand, now, Beside { deltas, hooks, ..beside });
     }
 
     /// Permits whose outcome is durable come back.
@@ -258,7 +270,7 @@ impl Engine {
     }
 }
 
-pub(super) fn ledger_end(verdict: Verdict) -> LedgerEnd {
+fn ledger_end(verdict: Verdict) -> LedgerEnd {
     match verdict {
         Verdict::Accepted(_) => LedgerEnd::Accepted,
         Verdict::Busy(_) | Verdict::Refused(_) | Verdict::NotBegun => LedgerEnd::Refused,

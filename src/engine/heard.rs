@@ -56,6 +56,14 @@ pub struct Person {
     pub user: String,
 }
 
+impl Person {
+    /// Where to send: the number where it is known.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        if self.phone.is_empty() { &self.user } else { &self.phone }
+    }
+}
+
 /// A tap on a button.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tap {

@@ -83,6 +83,8 @@ pub enum Restored {
     OptOut(PersonKey, Moment),
     /// A pause in force.
     Pause(PauseScope),
+    /// A template of a line that cannot be sent at present.
+    Template(NameId, Arc<str>),
     /// A hook record that some hook still has to get.
     Hook(HookRecord),
     /// A send in the ledger whose last call has no end: nobody knows how it ended. (Ended ones are asked for one by one.)

@@ -50,6 +50,14 @@ pub struct Inbound {
     pub attributes: Vec<(String, String)>,
 }
 
+impl Inbound {
+    /// An event that says no more than what happened to whom.
+    #[must_use]
+    pub fn of(who: Who, at: Option<Moment>, what: What) -> Inbound {
+        Inbound { id: None, who, at, what, line: None, flow: None, to: None, vars: Vec::new(), attributes: Vec::new() }
+    }
+}
+
 /// What happened, or what an operator wants.
 #[derive(Clone, PartialEq, Debug)]
 pub enum What {

@@ -164,6 +164,7 @@ impl Serialize for EventShape<'_> {
             Event::Woke => ("woke", None),
             Event::Sent { .. } => ("sent", None),
             Event::Found { .. } => ("found", None),
+            Event::Undelivered { .. } => ("undelivered", None),
             Event::Resend => ("resend", None),
             Event::Orphaned => ("orphaned", None),
             Event::PolicyChanged => ("policy_changed", None),
@@ -181,6 +182,11 @@ impl Serialize for EventShape<'_> {
                 map.serialize_entry("silence_since", &Instant(*silence))?;
                 map.serialize_entry("step", step)?;
                 verdict_entries(&mut map, *verdict)?;
+            }
+            Event::Undelivered { silence, step, refusal } => {
+                map.serialize_entry("silence_since", &Instant(*silence))?;
+                map.serialize_entry("step", step)?;
+                map.serialize_entry("reason", refusal.reason().as_str())?;
             }
             _ => {}
         }

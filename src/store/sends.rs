@@ -28,8 +28,9 @@ struct Packed {
 }
 
 impl Sends {
-    /// Takes an entry in. A later call takes the place of an earlier one; "taken" is final, so that no later word can open the
-    /// way to another call. An end without a claim is kept too: what stands here is never sent again.
+    /// Takes an entry in. A later call takes the place of an earlier one; "taken" is final but for the provider's own word that it
+    /// was never delivered, so that nothing else can open the way to another call. An end without a claim is kept too: what stands
+    /// here is never sent again.
     pub(crate) fn take(&mut self, entry: &LedgerEntry) {
         let (LedgerEntry::Intent { send, .. } | LedgerEntry::Ended { send, .. }) = *entry;
         let before = self.get(send);
@@ -76,7 +77,8 @@ fn after(known: Option<Standing>, entry: &LedgerEntry) -> Standing {
             _ => Standing { send, conversation, line, attempt, at, end: None },
         },
         LedgerEntry::Ended { send, attempt, at, end } => match known {
-            Some(known) if known.end == Some(LedgerEnd::Accepted) || known.attempt > attempt => known,
+            Some(known) if known.attempt > attempt => known,
+            Some(known) if known.end == Some(LedgerEnd::Accepted) && end != LedgerEnd::Undelivered => known,
             Some(known) => Standing { attempt, end: Some(end), ..known },
             None => Standing { send, conversation: ConversationId(0), line: NameId(0), attempt, at, end: Some(end) },
         },
@@ -106,7 +108,7 @@ fn unpack(send: SendId, packed: &Packed) -> Standing {
 
 /// The end stored as `code`; 0 stands for none yet.
 pub(crate) fn end_of(code: u8) -> Option<LedgerEnd> {
-    [LedgerEnd::Accepted, LedgerEnd::Refused, LedgerEnd::Unknown].into_iter().find(|end| *end as u8 == code)
+    [LedgerEnd::Accepted, LedgerEnd::Refused, LedgerEnd::Unknown, LedgerEnd::Undelivered].into_iter().find(|end| *end as u8 == code)
 }
 
 #[cfg(test)]

@@ -354,6 +354,9 @@ fn a_start_is_told_everything_it_needs() {
             Change::Paused(PauseScope::All, true),
             Change::Paused(PauseScope::Line(NameId(1)), true),
             Change::Paused(PauseScope::All, false),
+            Change::Template(NameId(1), Arc::from("reengage/es"), false),
+            Change::Template(NameId(1), Arc::from("other/es"), false),
+            Change::Template(NameId(1), Arc::from("other/es"), true),
             Change::Alive(NOW.plus(5)),
         ]);
         step(subject);
@@ -366,6 +369,7 @@ fn a_start_is_told_everything_it_needs() {
             Restored::Identity(EventKey(8), NOW.0 / DAY),
             Restored::OptOut(PersonKey(6), NOW),
             Restored::Pause(PauseScope::Line(NameId(1))),
+            Restored::Template(NameId(1), Arc::from("reengage/es")),
             Restored::Alive(NOW.plus(5)),
         ];
         let mut once: Vec<&Restored> = Vec::new();
