@@ -120,6 +120,18 @@ pub const RESPONSE_BYTES: usize = 64 * 1024;
 /// As much is read of a page of what was missed, in bytes.
 pub const LISTING_BYTES: usize = 2 * 1024 * 1024;
 
+/// Largest webhook of a provider, in bytes: Meta sends up to 3 MB.
+pub const WEBHOOK_BYTES: usize = 4 * 1024 * 1024;
+/// A webhook up to this size is read at once; of larger ones only so many as [`WEBHOOKS_LARGE`] are in memory together, since
+/// nothing proves where they come from before they are whole.
+pub const WEBHOOK_SMALL: usize = 64 * 1024;
+/// Larger webhooks that are read at once.
+pub const WEBHOOKS_LARGE: usize = 16;
+/// The time the bot may take with a webhook that is handed on to it, at most: providers wait little longer.
+pub const FORWARD_BUDGET: i64 = 10 * SECOND;
+/// How long before the last sign of life it is asked what was missed.
+pub const MISSED_OVERLAP: i64 = MINUTE;
+
 /// Deliveries to one hook under way at once.
 pub const HOOK_IN_FLIGHT: usize = 16;
 /// The time a delivery to a hook may take, all of it.
@@ -142,6 +154,7 @@ pub const INBOX: usize = 8_192;
 
 const _: () = assert!(CALL_BUDGET < DRAIN, "a call ends before the drain does");
 const _: () = assert!(DRAIN < 60 * SECOND, "the drain ends before systemd's TimeoutStopSec");
+const _: () = assert!(FORWARD_BUDGET < DRAIN, "a webhook that is handed on ends before the drain does");
 const _: () = assert!(CONNECT < CALL_BUDGET, "a connection that cannot be made is known as such");
 const _: () = assert!(HOOK_BUDGET < DRAIN && HOOK_AGE < RETENTION);
 const _: () = assert!(WAIT_FLOOR < WAIT_CEILING && WAIT_CEILING < STEP_CEILING);

@@ -11,7 +11,10 @@
 //! - "not now" is later, never no: one more reminder costs less than a person lost;
 //! - "ok thanks" and "👍 gracias" are ways to leave politely: no answer. "ok" and "👍" alone are yes.
 
+mod fold;
 mod words;
+
+pub use fold::fold;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -103,12 +106,6 @@ pub fn read(text: &str) -> Option<Choice> {
         at += words;
     }
     said.choice()
-}
-
-/// A text with case, accents and the space around it forgiven: two that fold alike look alike to a person.
-#[must_use]
-pub fn folded(text: &str) -> String {
-    text.trim().to_lowercase().nfkd().filter(|c| !is_combining_mark(*c)).collect()
 }
 
 /// What one phrase or sign says.

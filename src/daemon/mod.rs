@@ -8,8 +8,10 @@
 mod commit;
 mod deliver;
 mod figures;
+pub mod forward;
 mod hooks;
 pub mod logs;
+mod missed;
 mod probing;
 mod reload;
 mod start;
@@ -118,13 +120,17 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let listeners = start::listeners(&config).await?;
     let addresses: Vec<String> = listeners.iter().map(|l| l.address().to_string()).collect();
     let site = Site::new(start::bounds(&config), start::tokens(&config));
+    let printer = start::printer();
+    let start::Lines { providers, hooks } = start::lines(&config, &printer)?;
+    site.replace_hooks(hooks);
     let (close, closed) = oneshot::channel::<()>();
     let serving = tokio::spawn(http::serve(listeners, Arc::clone(&site), async {
         // Dropping the other end closes as well.
         let _ = closed.await;
     }));
     let store = open(&config, accept_loss).await?;
-    let mut running = Running::begin(config, clock, store, drop, Arc::clone(&site)).await?;
+    let parts = Parts { config, printer, providers, clock, site };
+    let mut running = Running::begin(parts, store, drop).await?;
     let status = format!("listening at {}", addresses.join(" and "));
     tracing::info!(conversations = running.conversations, "{status}");
     systemd::ready(&status);
@@ -141,6 +147,15 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     result
 }
 
+/// What is there before the store is read.
+struct Parts {
+    config: Config,
+    printer: Printer,
+    providers: Providers,
+    clock: Clock,
+    site: Arc<Site>,
+}
+
 /// The parts, under way.
 struct Running {
     shared: Arc<Shared>,
@@ -150,9 +165,8 @@ struct Running {
 }
 
 impl Running {
-    async fn begin(config: Config, clock: Clock, store: Arc<dyn Store>, drop: bool, site: Arc<Site>) -> Result<Running, Failure> {
-        let printer = start::printer();
-        let providers = start::providers(&config, &printer)?;
+    async fn begin(parts: Parts, store: Arc<dyn Store>, drop: bool) -> Result<Running, Failure> {
+        let Parts { config, printer, providers, clock, site } = parts;
         let book = Arc::new(config.book.clone());
         let mut engine = recover(&store, &book, &clock).await?;
         check_in_use(&mut engine, &book, &clock, drop)?;
@@ -174,12 +188,16 @@ impl Running {
             hooks_changed: watch::Sender::new(()),
         });
         let conversations = engine.waiting();
+        let alive = engine.last_alive();
         let (ended, end) = oneshot::channel();
         let mut running = Running { shared, conversations, engine: Some(end), threads: Vec::new() };
         let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told };
         running.threads(engine, (woken, requested, probes), outlets, ended)?;
         running.tasks(called, telling, probed);
-        running.open(requests);
+        let desk = running.open(requests);
+        if let Some(alive) = alive {
+            missed::recover(&running.shared, &desk, alive);
+        }
         Ok(running)
     }
 
@@ -246,13 +264,15 @@ impl Running {
         tokio::spawn(upkeep::run(shared.clock.clone(), Arc::clone(&shared.config), shared.wakeups.clone()));
     }
 
-    fn open(&self, requests: mpsc::Sender<Request>) {
+    fn open(&self, requests: mpsc::Sender<Request>) -> Desk {
         let (store, wakeups) = (Arc::clone(&self.shared.store), self.shared.wakeups.clone());
         let figures = move || -> Vec<Figure> {
             let snapshot = snapshot(&wakeups);
             snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default()
         };
-        self.shared.site.open(Inside { desk: Desk::new(requests), figures: Arc::new(figures) });
+        let desk = Desk::new(requests);
+        self.shared.site.open(Inside { desk: desk.clone(), figures: Arc::new(figures) });
+        desk
     }
 
     /// Waits for a signal, or for the loop to end; reads the configuration again on SIGHUP.

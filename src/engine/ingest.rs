@@ -188,6 +188,9 @@ impl Engine {
     fn machine_event(&mut self, in_hand: &InHand, event: &Inbound, at: Moment, deltas: &[Delta]) -> Result<Event, Rejected> {
         Ok(match &event.what {
             What::UserMessage(text) => Event::Message { at, typed: self.typed(in_hand, text) },
+            What::Question(Question { text, .. }) | What::Spoke(Some(text)) if self.completes(in_hand, text).is_some() => {
+                Event::Finish { at, how: self.completes(in_hand, text).unwrap_or(Finish::Succeeded) }
+            }
             What::Question(_) | What::Spoke(_) => Event::Question { at, obstacle: self.obstacle(in_hand, deltas)? },
             What::Answer(choice) => Event::Answer { at, choice: *choice, silence: None },
             What::Tapped(tap) => self.tapped(in_hand, tap, at)?,
@@ -206,13 +209,18 @@ impl Engine {
         })
     }
 
+    /// How the process has ended, where the bot's words say so by a rule of its flow.
+    fn completes(&self, in_hand: &InHand, said: &str) -> Option<Finish> {
+        self.book.completion(&self.names.name(in_hand.flow), said)
+    }
+
     /// What a text says to a follow-up: an answer as people type it, or what stands on our buttons.
     fn typed(&self, in_hand: &InHand, text: &str) -> Option<Choice> {
         answer::read(text).or_else(|| {
             let policy = self.policy(in_hand.line, in_hand.flow)?;
             // The longest label has twenty characters; a longer text is none.
-            let text = Some(text).filter(|text| text.len() <= 4 * limits::LABEL_CHARS).map(answer::folded)?;
-            let on = |label: &str| !text.is_empty() && answer::folded(label) == text;
+            let text = Some(text).filter(|text| text.len() <= 4 * limits::LABEL_CHARS).map(answer::fold)?;
+            let on = |label: &str| !text.is_empty() && answer::fold(label) == text;
             if on(&policy.yes) { Some(Choice::Yes) } else { on(&policy.no).then_some(Choice::No) }
         })
     }

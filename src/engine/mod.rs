@@ -14,6 +14,7 @@ pub mod group;
 pub mod guard;
 mod health;
 pub mod heard;
+pub mod inboxes;
 mod ingest;
 mod inspect;
 mod orphans;

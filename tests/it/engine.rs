@@ -47,6 +47,7 @@ fn book(lines: &[(&str, Option<&str>)], flows: &[(&str, &str)]) -> Book {
         hooks: vec![Hook { name: Arc::from("crm"), events: Vec::new(), flows: Vec::new() }],
         flows: flows.iter().map(|(name, _)| Arc::from(*name)).collect(),
         policies: lines.iter().map(|(name, _)| (Arc::from(*name), policies.clone())).collect(),
+        ..Book::default()
     }
 }
 

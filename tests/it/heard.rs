@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use reengaged::conversation::{Choice, Form, Ignored, Phase, Policy, SendOutcome, Verdict};
+use reengaged::conversation::{Choice, Finish, Form, Ignored, Phase, Policy, SendOutcome, Verdict};
 use reengaged::engine::Engine;
-use reengaged::engine::book::{Book, Hook, Line};
+use reengaged::engine::book::{Book, Completion, Hook, Line};
 use reengaged::engine::group::{Call, Released};
 use reengaged::engine::heard::{Fate, Person, Status, Tap, TemplateNews, Trouble};
 use reengaged::engine::ports::Store;
@@ -396,6 +396,21 @@ fn where_the_text_comes_after_the_sight_of_it_it_is_taken_up() {
     world.now = world.now.plus(SECOND);
     assert_eq!(world.engine.take_one(world.now, &late).expect("taken").ignored, Some(Ignored::Stale), "it moves nothing");
     assert_eq!(world.details(id).question.map(|question| question.text).as_deref(), Some("¿Su cédula?"));
+}
+
+#[test]
+fn what_the_bot_says_can_end_the_process() {
+    let mut rules = book(RULES, true);
+    let says = Completion::new("Gracias por completar", Finish::Succeeded);
+    rules.completions = BTreeMap::from([(Arc::from("onboarding"), vec![says])]);
+    let mut world = World::new(true);
+    world.engine.reload(Arc::new(rules));
+    world.hear(ana(), What::Spoke(Some("¿Su cédula?".to_owned())));
+    world.now = world.now.plus(MINUTE);
+    let ended = world.hear(ana(), What::Spoke(Some("¡GRACIAS POR COMPLETAR su registro!".to_owned())));
+    assert_eq!(ended.outcome().map(|outcome| outcome.as_str()), Some("succeeded"));
+    assert!(world.hooks().contains(&"conversation.succeeded"));
+    assert!(world.pass(HOUR).is_empty());
 }
 
 /// What may arrive of one person, each at a time of its own; `(kind, minute)`.

@@ -327,5 +327,6 @@ fn book(lines: &[String], flows: &[(String, Policy)]) -> Book {
         hooks: vec![Hook { name: Arc::from("crm"), events: Vec::new(), flows: Vec::new() }],
         flows: flows.iter().map(|(name, _)| Arc::from(name.as_str())).collect(),
         policies: lines.iter().map(|line| (Arc::from(line.as_str()), policies.clone())).collect(),
+        ..Book::default()
     }
 }
