@@ -6,10 +6,14 @@ mod config;
 mod config_example;
 mod dependencies;
 mod engine;
+mod fixtures;
+mod golden_calls;
 mod group;
 mod help;
 mod hooks;
 mod http;
+mod provider_contract;
+mod readers;
 #[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;
 mod scenarios;

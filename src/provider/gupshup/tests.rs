@@ -150,14 +150,20 @@ fn both_versions_of_one_thing_have_one_identity() {
     let text = json!({"messages": [{"from": "573181230000", "id": "wamid.1", "type": "text", "timestamp": "1", "text": {"body": "Hola"}}]});
     same(from_ana("text", json!({"text": "Hola"})), v3(text));
     let failed = json!({"id": "ee4a", "type": "failed", "destination": "573181230000", "payload": {"code": 470}});
-    let status = json!({"id": "wamid.2", "gs_id": "ee4a", "status": "failed", "timestamp": "1", "recipient_id": "573181230000", "errors": [{"code": 470}]});
-    same(only(&event("message-event", failed)), v3(json!({"statuses": [status]})));
+    let status = |word: &str, at: Value| json!({"id": "wamid.2", "gs_id": "ee4a", "status": word, "timestamp": at, "recipient_id": "573181230000", "errors": [{"code": 470}]});
+    same(only(&event("message-event", failed)), v3(json!({"statuses": [status("failed", json!("1789398000"))]})));
     let enqueued = json!({"id": "ee4a", "type": "enqueued", "destination": "573181230000", "payload": {}});
-    let status =
-        json!({"id": "wamid.2", "gs_id": "ee4a", "status": "enqueued", "timestamp": 1_710_941_393_420_i64, "recipient_id": "573181230000"});
-    let three = v3(json!({"statuses": [status]}));
+    let three = v3(json!({"statuses": [status("enqueued", json!(1_710_941_393_420_i64))]}));
     assert_eq!(three.at, Some(Moment(1_710_941_393_420)));
     same(only(&event("message-event", enqueued)), three);
+}
+
+/// As Gupshup's own example has it: then it is the line of the address that was called.
+#[test]
+fn version_3_may_name_no_line() {
+    let value = json!({"messaging_product": "whatsapp", "statuses": [{"gs_id": "2baf", "id": "wamid.1", "status": "enqueued"}]});
+    let Item::Event(heard) = only(&json!({"entry": [{"changes": [{"field": "messages", "value": value}]}]})) else { panic!("no event") };
+    assert_eq!((heard.address.as_str(), heard.at, heard.party), ("", None, Party::Unnamed));
 }
 
 #[test]
