@@ -2,6 +2,8 @@
 //!
 //! Not the endpoint: here a delivery goes straight to the reader.
 
+use std::time::Duration;
+
 use reengaged::conversation::Choice;
 use reengaged::engine::heard::{Fate, Heard, Item, Party, Person, Status, Tap, TemplateNews, Trouble};
 use reengaged::engine::ports::{Handshake, Inbox};
@@ -9,7 +11,7 @@ use reengaged::engine::request::What;
 use reengaged::id::{ConversationId, SendId};
 use reengaged::moment::{HOUR, Moment, SECOND};
 use reengaged::provider::remote::Key;
-use reengaged::provider::{gupshup, whatsapp};
+use reengaged::provider::{self, gupshup, whatsapp};
 use reengaged::shapes::button;
 use url::Url;
 
@@ -213,6 +215,21 @@ fn our_correlation_field_names_the_send() {
     let items = reader.read(&crate::fixtures::Delivery::new("/hooks/whatsapp", &[], filled).hook()).unwrap();
     let status = Status { message: OUR.into(), send: Some(SendId(7)), fate: Fate::Sent };
     assert_eq!(items, [heard(&format!("{OUR}/sent"), T0 + 7_202 * SECOND, a(), What::Status(status))]);
+}
+
+#[test]
+fn a_line_is_built_with_both_its_halves() {
+    let budget = Duration::from_secs(10);
+    for (settings, capabilities, address) in [
+        (provider::Settings::WhatsApp(whatsapp(), budget), whatsapp::CAPABILITIES, LINE),
+        (provider::Settings::Gupshup(gupshup(), budget), gupshup::CAPABILITIES, "DemoApp"),
+    ] {
+        let built = provider::build(settings).unwrap();
+        assert_eq!(built.provider.capabilities(), capabilities);
+        assert!(built.inbox.unwrap().is_at(address));
+    }
+    let unproved = gupshup::Settings { proof: gupshup::Proof::default(), ..gupshup() };
+    assert!(provider::build(provider::Settings::Gupshup(unproved, budget)).is_err_and(|why| why.contains("nothing proves")));
 }
 
 /// The manifest's reading of a webhook of Gupshup; `None` where the file is none.

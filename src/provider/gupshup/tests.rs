@@ -150,7 +150,12 @@ fn both_versions_of_one_thing_have_one_identity() {
     let text = json!({"messages": [{"from": "573181230000", "id": "wamid.1", "type": "text", "timestamp": "1", "text": {"body": "Hola"}}]});
     same(from_ana("text", json!({"text": "Hola"})), v3(text));
     let failed = json!({"id": "ee4a", "type": "failed", "destination": "573181230000", "payload": {"code": 470}});
-    let status = |word: &str, at: Value| json!({"id": "wamid.2", "gs_id": "ee4a", "status": word, "timestamp": at, "recipient_id": "573181230000", "errors": [{"code": 470}]});
+    let errors = json!([{"code": 470}]);
+    let status = |word: &str, at: Value| {
+        json!({
+            "id": "wamid.2", "gs_id": "ee4a", "status": word, "timestamp": at, "recipient_id": "573181230000", "errors": errors,
+        })
+    };
     same(only(&event("message-event", failed)), v3(json!({"statuses": [status("failed", json!("1789398000"))]})));
     let enqueued = json!({"id": "ee4a", "type": "enqueued", "destination": "573181230000", "payload": {}});
     let three = v3(json!({"statuses": [status("enqueued", json!(1_710_941_393_420_i64))]}));
