@@ -72,7 +72,8 @@ proptest! {
             if before.phase != Phase::Sending || before.doubt {
                 return Ok(());
             }
-            let Step { state, ended, reports, .. } = life.take(&Event::Sent { silence: before.silence, step: before.step, verdict: Verdict::Stopped });
+            let stopped = Event::Sent { silence: before.silence, step: before.step, verdict: Verdict::Stopped };
+            let Step { state, ended, reports, .. } = life.take(&stopped);
             prop_assert_eq!((state.phase, state.attempt, state.wake), (Phase::Retrying, before.attempt - 1, Some(life.now)));
             prop_assert_eq!((ended, reports), (None, [None; 3]));
             life.now = life.now.plus(wait);
