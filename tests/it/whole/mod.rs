@@ -2,5 +2,6 @@
 
 mod kill;
 mod life;
+mod lines;
 mod process;
 mod receiver;
