@@ -5,12 +5,15 @@ mod check;
 mod config;
 mod config_example;
 mod dependencies;
+mod docs;
+mod emulator;
 mod engine;
 mod group;
 mod heard;
 mod help;
 mod hooks;
 mod http;
+mod lines;
 mod readers_forms;
 #[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;

@@ -2,5 +2,5 @@
 
 mod kill;
 mod life;
-mod process;
+pub(crate) mod process;
 mod receiver;
