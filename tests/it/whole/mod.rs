@@ -3,5 +3,5 @@
 mod kill;
 mod life;
 mod lines;
-mod process;
+pub(crate) mod process;
 mod receiver;
