@@ -18,7 +18,7 @@ use url::Url;
 const OUR_MESSAGE: &str = "MM00000000000000000000000000000abc";
 
 /// The requests of `SIGNATURES.json`, and the secrets.
-struct Fixtures(Value);
+pub(crate) struct Fixtures(Value);
 
 /// One delivery of a fixture, as it would arrive.
 struct Delivery {
@@ -34,7 +34,7 @@ impl Delivery {
 }
 
 impl Fixtures {
-    fn open() -> Fixtures {
+    pub(crate) fn open() -> Fixtures {
         let text = fs::read(crate::shared().join("fixtures/SIGNATURES.json")).expect("the fixtures are at hand (REENGAGED_SHARED)");
         Fixtures(serde_json::from_slice(&text).expect("SIGNATURES.json is JSON"))
     }
@@ -61,12 +61,12 @@ impl Fixtures {
         requests.filter(|name| name.starts_with(provider)).cloned().collect()
     }
 
-    fn twilio(&self, public_url: &str) -> Arc<dyn Inbox> {
+    pub(crate) fn twilio(&self, public_url: &str) -> Arc<dyn Inbox> {
         let auth_tokens = vec![Key::new("the-next-token"), self.secret("TWILIO_TOKEN")];
         twilio::inbox(twilio::Settings { auth_tokens, ..twilio_settings(public_url) })
     }
 
-    fn truora(&self) -> Arc<dyn Inbox> {
+    pub(crate) fn truora(&self) -> Arc<dyn Inbox> {
         truora::inbox(truora::Settings {
             api: "https://api.connect.truora.com".parse().expect("a URL"),
             api_key: Key::new("test-only-truora-key"),
