@@ -52,6 +52,12 @@ pub const TEMPLATE_BYTES: usize = 512;
 pub const EARLY_STATUSES: usize = 4_096;
 /// Calls for one send, refusals included.
 pub const ATTEMPTS: u8 = 8;
+/// The highest rate of a line, in sends a second.
+pub const RATE: usize = 10_000;
+/// A line that has stopped is asked about so long after; each time in vain, the wait doubles.
+pub const PROBE: i64 = 15 * SECOND;
+/// The longest wait between two questions whether a stopped line works.
+pub const PROBE_CEILING: i64 = 5 * MINUTE;
 /// Further follow-ups in a flow.
 pub const STEPS: usize = 8;
 /// The `step` number under which a question asked again after "yes" is identified.
@@ -153,6 +159,7 @@ const _: () = assert!(CONNECT < CALL_BUDGET, "a connection that cannot be made i
 const _: () = assert!(HOOK_BUDGET < DRAIN && HOOK_AGE < RETENTION);
 const _: () = assert!(WAIT_FLOOR < WAIT_CEILING && WAIT_CEILING < STEP_CEILING);
 const _: () = assert!(LEDGER > RETENTION + STEP_CEILING, "nothing that could be sent again has left the ledger");
+const _: () = assert!(PROBE < PROBE_CEILING && BACKOFF < BACKOFF_CEILING);
 const _: () = assert!(STEPS < ASK_STEP as usize);
 const _: () = assert!(CLOCK_DRIFT < CLOCK_JUMP && CLOCK_JUMP <= CLOCK_STEADY && NAP < CLOCK_STEADY);
 const _: () = assert!(IDENTITY_DAYS * DAY >= 8 * DAY, "providers redeliver for 7 days");

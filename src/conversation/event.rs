@@ -132,6 +132,9 @@ pub enum Verdict {
     Unknown,
     /// The door was found closed before the call began: too late, or no longer wanted. Nothing was handed over.
     NotBegun,
+    /// The line's credentials or account are not taken: nothing was handed over, and it is no fault of this send. It waits for
+    /// its line, and the call does not count.
+    Stopped,
 }
 
 /// Why a provider refused for good.

@@ -20,6 +20,7 @@ impl Turn<'_> {
             Verdict::Accepted(at) => self.handed_over(at, SendOutcome::Accepted),
             Verdict::Refused(refusal) => self.not_taken(refusal),
             Verdict::Busy(after) => self.retry(after),
+            Verdict::Stopped => self.wait_for_the_line(),
             Verdict::NotBegun if state.attempt >= limits::ATTEMPTS => self.skip(SkipReason::TooLate),
             Verdict::NotBegun => {
                 self.state.phase = self.armed_phase();
@@ -153,6 +154,14 @@ impl Turn<'_> {
         self.because(Reason::Retry { at: self.now.plus(backoff), attempt: attempt + 1 });
         self.state.phase = Phase::Retrying;
         self.attempt_again(self.now.plus(backoff));
+    }
+
+    /// The line has stopped: due at once, but it is the line that says when. The call is given back.
+    fn wait_for_the_line(&mut self) {
+        self.because(Reason::Retry { at: self.now, attempt: self.state.attempt });
+        self.state.attempt = self.state.attempt.saturating_sub(1);
+        self.state.phase = Phase::Retrying;
+        self.attempt_again(self.now);
     }
 
     fn attempt_again(&mut self, wake: Moment) {

@@ -12,6 +12,7 @@ pub mod forward;
 mod hooks;
 pub mod logs;
 mod missed;
+mod probing;
 mod reload;
 mod start;
 mod systemd;
@@ -33,6 +34,7 @@ use crate::clock::Clock;
 use crate::config::settings::Config;
 use crate::daemon::commit::Outlets;
 use crate::daemon::deliver::{Delivery, Providers};
+use crate::daemon::probing::Probing;
 use crate::daemon::wakeups::{End, Loop, Wakeup};
 use crate::engine::Engine;
 use crate::engine::book::Book;
@@ -41,6 +43,7 @@ use crate::engine::group::{Call, Told};
 use crate::engine::guard::ClockGuard;
 use crate::engine::ports::{Fault, Store};
 use crate::engine::reads::Snapshot;
+use crate::engine::record::NameId;
 use crate::engine::tables::Names;
 use crate::http::{self, Figure, Inside, Site};
 use crate::limits;
@@ -170,6 +173,7 @@ impl Running {
         let (wakeups, woken) = unbounded_channel();
         let (calls, called) = unbounded_channel();
         let (told, telling) = unbounded_channel();
+        let (probes, probed) = unbounded_channel();
         let (requests, requested) = mpsc::channel(limits::INBOX);
         let shared = Arc::new(Shared {
             config: Arc::new(ArcSwap::from_pointee(config)),
@@ -187,8 +191,9 @@ impl Running {
         let alive = engine.last_alive();
         let (ended, end) = oneshot::channel();
         let mut running = Running { shared, conversations, engine: Some(end), threads: Vec::new() };
-        running.threads(engine, woken, requested, Outlets { wakeups: running.shared.wakeups.clone(), calls, told }, ended)?;
-        running.tasks(called, telling);
+        let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told };
+        running.threads(engine, (woken, requested, probes), outlets, ended)?;
+        running.tasks(called, telling, probed);
         let desk = running.open(requests);
         if let Some(alive) = alive {
             missed::recover(&running.shared, &desk, alive);
@@ -200,8 +205,7 @@ impl Running {
     fn threads(
         &mut self,
         engine: Engine,
-        wakeups: UnboundedReceiver<Wakeup>,
-        requests: mpsc::Receiver<Request>,
+        (wakeups, requests, probes): (UnboundedReceiver<Wakeup>, mpsc::Receiver<Request>, UnboundedSender<NameId>),
         outlets: Outlets,
         ended: oneshot::Sender<End>,
     ) -> Result<(), Failure> {
@@ -216,6 +220,7 @@ impl Running {
             requests,
             wakeups,
             groups,
+            probes,
             watchdog: Box::new(systemd::alive),
             stopping: None,
             forget_before: None,
@@ -240,8 +245,8 @@ impl Running {
         Ok(())
     }
 
-    /// Those who make calls, tell hooks and do upkeep.
-    fn tasks(&self, calls: UnboundedReceiver<Call>, told: UnboundedReceiver<Told>) {
+    /// Those who make calls, ask about lines, tell hooks and do upkeep.
+    fn tasks(&self, calls: UnboundedReceiver<Call>, told: UnboundedReceiver<Told>, probes: UnboundedReceiver<NameId>) {
         let shared = &self.shared;
         let delivery = Delivery {
             store: Arc::clone(&shared.store),
@@ -252,6 +257,9 @@ impl Running {
             wakeups: shared.wakeups.clone(),
         };
         tokio::spawn(deliver::run(Arc::new(delivery), calls));
+        let (providers, names) = (Arc::clone(&shared.providers), Arc::clone(&shared.names));
+        let probing = Probing { providers, names, wakeups: shared.wakeups.clone() };
+        tokio::spawn(probing::run(Arc::new(probing), probes));
         tokio::spawn(hooks::run(Arc::clone(shared), told));
         tokio::spawn(upkeep::run(shared.clock.clone(), Arc::clone(&shared.config), shared.wakeups.clone()));
     }

@@ -2,7 +2,6 @@
 //!
 //! Not an event of a conversation: those come in by `ingest.rs`.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -58,7 +57,8 @@ impl Engine {
         self.pending().done.push(Done::new(reply, answer));
     }
 
-    /// Pauses (`on`) or resumes. Resuming everything also lifts a hold of the whole store.
+    /// Pauses (`on`) or resumes. Resuming everything also lifts a hold of the whole store; resuming a line that has stopped starts
+    /// it at once.
     ///
     /// # Errors
     /// A line or flow of that name does not exist.
@@ -69,7 +69,11 @@ impl Engine {
         } else {
             self.pauses.remove(&scope);
             self.unpark(scope);
+            if let PauseScope::Line(line) = scope {
+                self.start_line(line);
+            }
             if scope == PauseScope::All {
+                self.start_all_lines();
                 self.held = None;
                 self.clock_held = None;
                 self.resumed = true;
@@ -87,15 +91,6 @@ impl Engine {
             Target::Line(line) => Err(Rejected::UnknownLine(line.clone(), self.line_names())),
             Target::Flow(flow) if self.book.flows.iter().any(|f| **f == **flow) => Ok(PauseScope::Flow(self.number(flow))),
             Target::Flow(flow) => Err(Rejected::UnknownFlow(flow.clone(), self.flow_names())),
-        }
-    }
-
-    fn unpark(&mut self, scope: PauseScope) {
-        for slot in self.parked.remove(&scope).unwrap_or_default() {
-            if let Some(hot) = self.hot.get(slot).filter(|hot| hot.ready) {
-                let key = (hot.state.not_after, hot.state.due.unwrap_or(Moment::MIN), slot);
-                self.ready.entry(hot.line).or_default().push(Reverse(key));
-            }
         }
     }
 
@@ -158,7 +153,7 @@ impl Engine {
             let why = format!("erasing {id}: a call for it is under way; try again in {} s", limits::CALL_BUDGET / 1000);
             return Err(Rejected::Impossible(why));
         }
-        self.hot.remove(id);
+        self.drop_hot(id);
         self.push(Change::Forgotten(id, true));
         Ok(id)
     }
@@ -171,7 +166,7 @@ impl Engine {
         self.apply();
         let ids = self.store.outlived(before, FORGET).map_err(damaged)?;
         for id in &ids {
-            self.hot.remove(*id);
+            self.drop_hot(*id);
             self.push(Change::Forgotten(*id, false));
         }
         Ok(ids.len() == FORGET)
@@ -259,6 +254,7 @@ impl Engine {
     pub fn reload(&mut self, book: Arc<Book>) {
         self.book = self.in_force(&book);
         self.number_names();
+        self.probe_soon();
         self.replan = Some(0);
     }
 

@@ -2,17 +2,18 @@
 //!
 //! Not the verbs: taking events in is `ingest.rs`, sending is `fire.rs`, what operators ask is `reads.rs` and `control.rs`.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::conversation::{Event, Policy, Refusal, Report, SendOutcome, State, Step, Verdict, step};
 use crate::engine::book::Book;
 use crate::engine::counters::Counters;
 use crate::engine::group::{Group, Released, Told};
-use crate::engine::pace::Pace;
+use crate::engine::health::Health;
+use crate::engine::pace::{Pace, Steady};
 use crate::engine::ports::{Fault, Restored, Standing, Store};
 use crate::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
+use crate::engine::room::Room;
 use crate::engine::status::Early;
 use crate::engine::tables::{Hot, HotTable, Identities, Names};
 use crate::engine::templates::Unusable;
@@ -21,9 +22,6 @@ use crate::id::{ConversationId, Keys, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
 use crate::schedule::Tzdata;
-
-/// A follow-up that waits for its line: soonest closing first, then soonest due.
-pub(super) type Ready = BinaryHeap<Reverse<(Moment, Moment, Slot)>>;
 
 /// A claim whose call has not ended.
 #[derive(Clone, Copy, Debug)]
@@ -50,14 +48,16 @@ pub struct Engine {
     pub(super) identities: Identities,
     pub(super) opted_out: HashMap<PersonKey, Moment>,
     /// In the order of lines, so that the same events make the same claims in the same order.
-    pub(super) ready: BTreeMap<NameId, Ready>,
+    pub(super) rooms: BTreeMap<NameId, Room>,
     pub(super) paces: HashMap<NameId, Pace>,
+    /// The time of pacing.
+    pub(super) steady: Steady,
+    pub(super) health: Health,
     pub(super) in_flight: HashMap<SendId, InFlight>,
     pub(super) pauses: BTreeSet<PauseScope>,
     pub(super) unusable: Unusable,
     /// Statuses of messages that may turn out to be ours, when the calls under way have told their ids.
     pub(super) early: Early,
-    pub(super) parked: HashMap<PauseScope, Vec<Slot>>,
     pub(super) held: Option<String>,
     pub(super) clock_held: Option<String>,
     /// An operator resumed everything, the clock as it is included.
@@ -125,6 +125,7 @@ impl Engine {
         engine.number_names();
         let down = alive.map_or(0, |at| now.since(at));
         engine.adopt_orphans(dangling, now);
+        engine.recover_pace(now);
         if down > limits::DOWN {
             engine.wait_for_queued_answers(now);
         }
@@ -142,13 +143,14 @@ impl Engine {
             names: Arc::default(),
             identities: Identities::default(),
             opted_out: HashMap::new(),
-            ready: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             paces: HashMap::new(),
+            steady: Steady::default(),
+            health: Health::default(),
             in_flight: HashMap::new(),
             pauses: BTreeSet::new(),
             unusable: Unusable::default(),
             early: Early::default(),
-            parked: HashMap::new(),
             held: None,
             clock_held: None,
             resumed: false,
@@ -170,7 +172,7 @@ impl Engine {
         match restored {
             Restored::Conversation(stored) => {
                 let Stored { id, line, flow, state } = stored;
-                let slot = self.hot.put(Hot { id, line, flow, ready: false, state });
+                let slot = self.hot.put(Hot { id, line, flow, waits: None, state });
                 self.note_deadline(slot);
             }
             Restored::Identity(key, day) => self.identities.note(key, day),
@@ -205,8 +207,8 @@ impl Engine {
         let book = Arc::clone(&self.book);
         for (name, line) in &book.lines {
             if line.catch_up_wait > 0 {
-                let id = self.number(name);
-                self.paces.entry(id).or_default().close_until(now.plus(line.catch_up_wait));
+                let (id, steady) = (self.number(name), self.steady.at(now));
+                self.paces.entry(id).or_default().close_until(steady.plus(line.catch_up_wait));
             }
         }
     }
@@ -233,7 +235,7 @@ impl Engine {
         self.book.policy(&self.names.name(line), &self.names.name(flow)).cloned()
     }
 
-    fn policy_or_retired(&self, line: NameId, flow: NameId) -> Arc<Policy> {
+    pub(super) fn policy_or_retired(&self, line: NameId, flow: NameId) -> Arc<Policy> {
         self.policy(line, flow).unwrap_or_else(|| Arc::clone(&self.retired))
     }
 
@@ -301,12 +303,15 @@ impl Engine {
 
     /// Puts the state into memory, or out of it where the conversation is over, and the wheel in step with it.
     fn place(&mut self, stored: &Stored) {
+        // Whoever moves has to come due again, and then waits by what is planned then.
+        if let Some(slot) = self.hot.find(stored.id) {
+            self.leave_room(slot);
+        }
         if stored.state.outcome().is_some() {
             return self.hot.remove(stored.id);
         }
-        let ready = self.hot.find(stored.id).and_then(|slot| self.hot.get(slot)).is_some_and(|hot| hot.ready);
         let Stored { id, line, flow, state } = *stored;
-        let slot = self.hot.put(Hot { id, line, flow, ready, state });
+        let slot = self.hot.put(Hot { id, line, flow, waits: None, state });
         self.note_deadline(slot);
     }
 
@@ -387,7 +392,7 @@ impl Engine {
         match verdict {
             Verdict::Accepted(_) => Some(SendOutcome::Accepted),
             Verdict::Unknown => Some(SendOutcome::Unknown),
-            Verdict::Busy(_) | Verdict::NotBegun => Some(SendOutcome::Cancelled),
+            Verdict::Busy(_) | Verdict::NotBegun | Verdict::Stopped => Some(SendOutcome::Cancelled),
             Verdict::Refused(refusal) => Some(SendOutcome::Rejected(refusal.reason())),
         }
     }

@@ -3,10 +3,9 @@
 //! Crash story: the claim and its ledger entry are durable before [`Call`]s leave the engine. A crash after that leaves a claim
 //! whose call may or may not have been made: in doubt, and not made again. A crash before it leaves nothing.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::conversation::{Event, InDoubt, Phase, Purpose, Refusal, Report, Verdict};
+use crate::conversation::{Event, Form, InDoubt, Phase, Purpose, Refusal, Report, Verdict};
 use crate::engine::core::{Context, Engine, InFlight, InHand};
 use crate::engine::group::{Call, Told};
 use crate::engine::ports::Standing;
@@ -25,9 +24,14 @@ impl Engine {
             return None;
         }
         for _ in 0..limits::GROUP {
-            let Some((_, slot)) = self.pop_due(now) else { break };
+            let Some((_, slot)) = self.pop_due(now) else { return self.claim_what_may_go(now) };
             self.woken(slot, now);
         }
+        // Who closes soonest may be among those who were not woken yet: nobody goes before them.
+        Some(now)
+    }
+
+    fn claim_what_may_go(&mut self, now: Moment) -> Option<Moment> {
         let line_opens = self.claim_ready(now);
         let next = self.wheel.next();
         match (line_opens, next) {
@@ -43,19 +47,14 @@ impl Engine {
 
     /// A deadline came. Expiry and the end of a doubt need no permit; a follow-up waits for its line.
     fn woken(&mut self, slot: Slot, now: Moment) {
-        let Some(hot) = self.hot.get_mut(slot) else { return };
+        let Some(hot) = self.hot.get(slot) else { return };
         let state = &hot.state;
         let expired = state.expires.is_some_and(|at| at <= now);
         if state.phase == Phase::Sending || expired || state.held {
             let id = hot.id;
-            hot.ready = false;
             return self.wake(id, now);
         }
-        if !hot.ready {
-            hot.ready = true;
-            let (line, key) = (hot.line, (state.not_after, state.due.unwrap_or(Moment::MIN), slot));
-            self.ready.entry(line).or_default().push(Reverse(key));
-        }
+        self.enter_room(slot, now);
         // While it waits for its line it can still expire.
         if let Some(expires) = self.hot.get(slot).and_then(|hot| hot.state.expires) {
             self.wheel.insert(expires, slot);
@@ -74,25 +73,15 @@ impl Engine {
             return None;
         }
         let book = Arc::clone(&self.book);
-        let lines: Vec<NameId> = self.ready.iter().filter(|(_, ready)| !ready.is_empty()).map(|(line, _)| *line).collect();
+        let lines: Vec<NameId> = self.rooms.iter().filter(|(_, room)| !room.is_idle()).map(|(line, _)| *line).collect();
         let mut opens: Option<Moment> = None;
         for id in lines {
             let name = self.names.name(id);
             let Some(line) = book.lines.get(&name).filter(|_| !self.pauses.contains(&PauseScope::Line(id))) else { continue };
-            for _ in 0..limits::GROUP {
-                if !self.paces.entry(id).or_default().permits(line, now) {
-                    break;
-                }
-                let Some(slot) = self.ready.get_mut(&id).and_then(|ready| ready.pop()).map(|Reverse((_, _, slot))| slot) else { break };
-                self.claim_slot(slot, now);
-            }
-            let waits = self.paces.entry(id).or_default().waits(line, now);
-            if self.ready.get(&id).is_some_and(|ready| !ready.is_empty()) {
-                opens = match (opens, waits) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
-            }
+            opens = match (opens, self.claim_on(id, line, now)) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
         }
         opens
     }
@@ -101,28 +90,8 @@ impl Engine {
         self.held.is_some() || self.clock_held.is_some() || self.pauses.contains(&PauseScope::All)
     }
 
-    fn claim_slot(&mut self, slot: Slot, now: Moment) {
-        let Some(hot) = self.hot.get_mut(slot).filter(|hot| hot.ready) else { return };
-        hot.ready = false;
-        let (id, flow) = (hot.id, hot.flow);
-        // It may have moved on while it waited; the wheel knows its present deadline.
-        if hot.state.wake_at().is_none_or(|wake| wake > now) {
-            return self.note_deadline(slot);
-        }
-        if self.pauses.contains(&PauseScope::Flow(flow)) {
-            if let Some(hot) = self.hot.get_mut(slot) {
-                hot.ready = true;
-            }
-            return self.parked.entry(PauseScope::Flow(flow)).or_default().push(slot);
-        }
-        if let Some(in_hand) = self.in_hand_hot(id) {
-            self.claim(in_hand, now);
-        }
-        self.note_deadline(slot);
-    }
-
     /// Asks the machine whether this follow-up goes out now; if so, its claim and its ledger entry join the group.
-    fn claim(&mut self, in_hand: InHand, now: Moment) {
+    pub(super) fn claim(&mut self, in_hand: InHand, now: Moment) {
         let InHand { id, line, flow, state } = in_hand;
         let send = self.keys.send(id, state.silence, state.step);
         let known = self.store.standing(send);
@@ -134,17 +103,16 @@ impl Engine {
         }
         // The ledger numbers the calls of a send through, also where a restored store has forgotten some.
         let attempt = known.map_or(0, |known| known.attempt).max(state.attempt).saturating_add(1);
-        let intent = LedgerEntry::Intent { send, attempt, at: now, conversation: id, line };
         let step = self.step_and_keep(in_hand, &Event::Woke, now, Context { ledger: None, ..Context::none() });
         let Some(to_send) = step.send else { return };
-        self.push(Change::Ledger(intent));
+        let template = to_send.form == Form::Template;
+        self.push(Change::Ledger(LedgerEntry::Intent { send, attempt, at: now, conversation: id, line, template }));
         self.counters.claims += 1;
         let (silence, step) = (to_send.silence, to_send.step);
         self.in_flight.insert(send, InFlight { conversation: id, line, silence, step, attempt, proved: false, failed: None });
-        if let Some(rules) = self.book.lines.get(&self.names.name(line)) {
-            self.paces.entry(line).or_default().claim(rules, now);
-        }
-        self.pending().calls.push(Call { id: send, conversation: id, line, flow, send: to_send });
+        let call = Call { id: send, conversation: id, line, flow, send: to_send };
+        self.claimed(&call, now);
+        self.pending().calls.push(call);
     }
 
     /// Whether another call may be made for a send that stands in the ledger: after a refusal, and where the line prefers twice to never.
@@ -160,8 +128,9 @@ impl Engine {
     /// The last look before a call: is this send still wanted, and still in time? Whatever was acknowledged before this moment counts.
     pub fn door(&mut self, send: SendId, now: Moment) -> bool {
         let open = self.may_go_out(send, now);
-        if !open {
-            self.counters.stopped_at_the_door += 1;
+        match self.in_flight.get(&send).copied() {
+            Some(call) if open => self.called(call.line, call.conversation, now),
+            _ => self.counters.stopped_at_the_door += 1,
         }
         open
     }
@@ -171,7 +140,7 @@ impl Engine {
         let Some(hot) = self.hot.find(call.conversation).and_then(|slot| self.hot.get(slot)) else { return false };
         let state = &hot.state;
         let in_hand = state.phase == Phase::Sending && !state.doubt && state.silence == call.silence && state.step == call.step;
-        let stopped = state.held || self.everything_is_held() || self.failed.is_some();
+        let stopped = state.held || self.everything_is_held() || self.failed.is_some() || !self.health.lets_out(call.line, send);
         let paused = self.pauses.contains(&PauseScope::Line(hot.line)) || self.pauses.contains(&PauseScope::Flow(hot.flow));
         // The question again is a reply: the hours of follow-ups do not bind it.
         let open = state.purpose == Purpose::Ask || self.policy(hot.line, hot.flow).is_some_and(|policy| policy.rules.hours.is_open(now));
@@ -186,6 +155,7 @@ impl Engine {
     /// A call ended, or never began; `message` is the provider's id of what it took. The permit comes back when that is durable.
     pub fn settle_as(&mut self, send: SendId, verdict: Verdict, message: Option<&str>, now: Moment) {
         let Some(call) = self.in_flight.remove(&send) else { return };
+        let verdict = self.line_heard(call.line, call.conversation, send, verdict, now);
         // A status that said so came before the answer to the call.
         let verdict = match (verdict, call.failed) {
             (Verdict::Accepted(_) | Verdict::Unknown, Some(refusal)) => Verdict::Refused(refusal),
@@ -270,10 +240,10 @@ impl Engine {
     }
 }
 
-fn ledger_end(verdict: Verdict) -> LedgerEnd {
+pub(super) fn ledger_end(verdict: Verdict) -> LedgerEnd {
     match verdict {
         Verdict::Accepted(_) => LedgerEnd::Accepted,
-        Verdict::Busy(_) | Verdict::Refused(_) | Verdict::NotBegun => LedgerEnd::Refused,
+        Verdict::Busy(_) | Verdict::Refused(_) | Verdict::NotBegun | Verdict::Stopped => LedgerEnd::Refused,
         Verdict::Unknown => LedgerEnd::Unknown,
     }
 }

@@ -158,6 +158,12 @@ impl Trouble {
         }
     }
 
+    /// Whether it stops the line: nobody's message would be taken.
+    #[must_use]
+    pub fn stops(self) -> bool {
+        matches!(self, Trouble::Authentication | Trouble::Account)
+    }
+
     /// The word of logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

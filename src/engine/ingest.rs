@@ -188,6 +188,9 @@ impl Engine {
     fn machine_event(&mut self, in_hand: &InHand, event: &Inbound, at: Moment, deltas: &[Delta]) -> Result<Event, Rejected> {
         Ok(match &event.what {
             What::UserMessage(text) => Event::Message { at, typed: self.typed(in_hand, text) },
+            What::Question(Question { text, .. }) | What::Spoke(Some(text)) if self.completes(in_hand, text).is_some() => {
+                Event::Finish { at, how: self.completes(in_hand, text).unwrap_or(Finish::Succeeded) }
+            }
             What::Question(_) | What::Spoke(_) => Event::Question { at, obstacle: self.obstacle(in_hand, deltas)? },
             What::Answer(choice) => Event::Answer { at, choice: *choice, silence: None },
             What::Tapped(tap) => self.tapped(in_hand, tap, at)?,
@@ -204,6 +207,11 @@ impl Engine {
                 return Err(Rejected::Impossible(format!("{}: not a word of the person", event.what.kind())));
             }
         })
+    }
+
+    /// How the process has ended, where the bot's words say so by a rule of its flow.
+    fn completes(&self, in_hand: &InHand, said: &str) -> Option<Finish> {
+        self.book.completion(&self.names.name(in_hand.flow), said)
     }
 
     /// What a text says to a follow-up: an answer as people type it, or what stands on our buttons.

@@ -66,6 +66,8 @@ pub struct Standing {
     pub attempt: u8,
     /// When that was claimed.
     pub at: Moment,
+    /// A call for it was claimed as a template.
+    pub template: bool,
     /// How it ended; `None` while it is under way, or where nobody will ever know.
     pub end: Option<LedgerEnd>,
 }
@@ -155,6 +157,9 @@ pub trait Store: Send + Sync {
 
     /// Sends whose last call ended unknown or has no end yet, oldest first, at most `limit`.
     fn doubts(&self, limit: usize) -> Vec<Standing>;
+
+    /// Sends whose last call was claimed at `since` or later, oldest first: what pacing has to know at a start.
+    fn claims(&self, since: Moment) -> Vec<Standing>;
 
     /// The keys of this store.
     fn keys(&self) -> &Keys;

@@ -270,6 +270,8 @@ pub enum LedgerEntry {
         conversation: ConversationId,
         /// On which line.
         line: NameId,
+        /// As a template: outside the messaging window.
+        template: bool,
     },
     /// The call ended. Only `Refused` and `Undelivered` permit another call for the send.
     Ended {

@@ -331,6 +331,19 @@ pub struct Standing {
     pub held: Option<String>,
     /// The store can no longer keep anything, and why.
     pub failed: Option<String>,
+    /// Lines whose credentials or account are not taken; each starts by itself when they are.
+    pub stopped: Vec<StoppedLine>,
+}
+
+/// A line that has stopped by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoppedLine {
+    /// Its name.
+    pub line: String,
+    /// What its provider said.
+    pub why: String,
+    /// Since when.
+    pub since: Moment,
 }
 
 /// A dead letter of a hook.

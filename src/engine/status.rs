@@ -157,6 +157,12 @@ impl Engine {
         if refusal == Refusal::OptedOut {
             self.opt_out(in_hand.id, now);
         }
+        // What it says of the line counts as if the call had said it.
+        match trouble {
+            Trouble::ThrottleLine => self.throttle(in_hand.line, 0, now),
+            trouble if trouble.stops() => _ = self.stop_line(in_hand.line, &format!("a status says {trouble}"), now),
+            _ => {}
+        }
         Answer { ignored: step.ignored, ..Answer::of(in_hand.id, &step.state) }
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::conversation::State;
 use crate::engine::record::NameId;
 use crate::engine::request::unnamed;
+use crate::engine::room::Place;
 use crate::engine::wheel::Slot;
 use crate::id::{ConversationId, EventKey};
 use crate::limits;
@@ -113,8 +114,8 @@ pub struct Hot {
     pub line: NameId,
     /// In which flow.
     pub flow: NameId,
-    /// It waits for a permit or a pause in the ready queue of its line.
-    pub ready: bool,
+    /// Where it waits in the room of its line, while it does.
+    pub waits: Option<Place>,
     /// Where it stands.
     pub state: State,
 }
@@ -242,7 +243,7 @@ mod tests {
                 let id = ConversationId(id);
                 if put {
                     let state = State { salt: n as u32, ..State::new(id, false) };
-                    let slot = table.put(Hot { id, line: NameId(0), flow: NameId(0), ready: false, state });
+                    let slot = table.put(Hot { id, line: NameId(0), flow: NameId(0), waits: None, state });
                     prop_assert_eq!(table.find(id), Some(slot));
                     truth.insert(id, n as u32);
                 } else {

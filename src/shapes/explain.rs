@@ -219,6 +219,7 @@ fn verdict_entries<M: SerializeMap>(map: &mut M, verdict: Verdict) -> Result<(),
         }
         Verdict::Unknown => map.serialize_entry("verdict", "unknown"),
         Verdict::NotBegun => map.serialize_entry("verdict", "not_begun"),
+        Verdict::Stopped => map.serialize_entry("verdict", "line_stopped"),
     }
 }
 

@@ -191,6 +191,7 @@ fn verdict() -> BoxedStrategy<Verdict> {
         refusal().prop_map(Verdict::Refused),
         Just(Verdict::Unknown),
         Just(Verdict::NotBegun),
+        Just(Verdict::Stopped),
     ]
     .boxed()
 }
@@ -314,12 +315,8 @@ fn ledger_entry() -> BoxedStrategy<LedgerEntry> {
     // Within some weeks: the ledger drops what is older than months.
     let at = (1_770_000_000_000..1_772_000_000_000i64).prop_map(Moment);
     prop_oneof![
-        (few(), 1..4u8, at.clone(), conversation(), name()).prop_map(|(send, attempt, at, conversation, line)| LedgerEntry::Intent {
-            send: SendId(send),
-            attempt,
-            at,
-            conversation,
-            line
+        (few(), 1..4u8, at.clone(), conversation(), name(), any::<bool>()).prop_map(|(send, attempt, at, conversation, line, template)| {
+            LedgerEntry::Intent { send: SendId(send), attempt, at, conversation, line, template }
         }),
         (few(), 1..4u8, at, end).prop_map(|(send, attempt, at, end)| LedgerEntry::Ended { send: SendId(send), attempt, at, end }),
     ]

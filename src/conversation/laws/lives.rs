@@ -97,6 +97,7 @@ pub(super) fn verdicts() -> impl Strategy<Value = Verdict> {
         1 => Just(Verdict::Refused(Refusal::WindowClosed)),
         2 => Just(Verdict::Unknown),
         1 => Just(Verdict::NotBegun),
+        1 => Just(Verdict::Stopped),
     ]
 }
 
@@ -242,7 +243,9 @@ impl Life {
         match *event {
             Event::Sent { verdict, .. } if before.phase == Phase::Sending => match verdict {
                 // The proof that it was not taken, also where it was in doubt before.
-                Verdict::Busy(_) | Verdict::NotBegun | Verdict::Refused(Refusal::WindowClosed) => drop(self.settled.remove(&send)),
+                Verdict::Busy(_) | Verdict::NotBegun | Verdict::Stopped | Verdict::Refused(Refusal::WindowClosed) => {
+                    self.settled.remove(&send);
+                }
                 Verdict::Unknown if resends => {}
                 _ => drop(self.settled.insert(send)),
             },

@@ -115,6 +115,7 @@ pub(super) fn ending(verdict: Verdict, now: Moment) -> String {
         Verdict::Refused(refusal) => format!("refused: {}", name_of(&REFUSALS, refusal)),
         Verdict::Unknown => "without an answer".to_owned(),
         Verdict::NotBegun => "not begun".to_owned(),
+        Verdict::Stopped => "line stopped".to_owned(),
     }
 }
 
@@ -126,6 +127,7 @@ pub fn read_ending(text: &str, now: Moment) -> Option<Verdict> {
         "taken" => Verdict::Accepted(now),
         "without an answer" => Verdict::Unknown,
         "not begun" => Verdict::NotBegun,
+        "line stopped" => Verdict::Stopped,
         _ => {
             if let Some(at) = rest("taken at ") {
                 Verdict::Accepted(read_moment(at)?)
@@ -163,6 +165,7 @@ mod tests {
             Verdict::Refused(Refusal::Recipient),
             Verdict::Unknown,
             Verdict::NotBegun,
+            Verdict::Stopped,
         ];
         let mut events: Vec<Event> = PLAIN.iter().map(|(event, _)| *event).collect();
         events.extend(verdicts.map(|verdict| Event::Sent { silence: at, step: 2, verdict }));

@@ -188,6 +188,7 @@ fn put_verdict(out: &mut Vec<u8>, verdict: Verdict, now: Moment) {
         Verdict::Refused(refusal) => out.extend_from_slice(&[3, refusal as u8]),
         Verdict::Unknown => out.push(4),
         Verdict::NotBegun => out.push(5),
+        Verdict::Stopped => out.push(6),
     }
 }
 
@@ -198,6 +199,7 @@ fn read_verdict(read: &mut Reader<'_>, now: Moment) -> Option<Verdict> {
         3 => Verdict::Refused(refusal_of(read.u8()?)?),
         4 => Verdict::Unknown,
         5 => Verdict::NotBegun,
+        6 => Verdict::Stopped,
         _ => return None,
     })
 }

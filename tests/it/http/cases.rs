@@ -95,8 +95,11 @@ async fn the_operators_calls_are_answered() {
     let reply = server.ask("DELETE /v1/conversations/alice", &[], "").await;
     assert_eq!(reply.json()["erased"], true);
     assert_eq!(server.post("/v1/pause", r#"{"line":"support"}"#).await.json()["paused"], json!(["line support"]));
-    assert_eq!(server.get("/readyz").await.json(), json!({"status": 200, "ready": true, "paused": ["line support"]}));
-    assert_eq!(server.post("/v1/resume", r#"{"line":"support"}"#).await.json(), json!({"paused": [], "held": null, "failed": null}));
+    assert_eq!(server.get("/readyz").await.json(), json!({"status": 200, "ready": true, "paused": ["line support"], "stopped": []}));
+    assert_eq!(
+        server.post("/v1/resume", r#"{"line":"support"}"#).await.json(),
+        json!({"paused": [], "stopped": [], "held": null, "failed": null})
+    );
     assert_eq!(server.get("/v1/doubts").await.json()["doubts"][0]["send"], "snd_00000000000000000000000005");
     assert_eq!(server.post("/v1/doubts/snd_00000000000000000000000005/resend", "").await.status, 200);
     assert_eq!(
