@@ -187,7 +187,7 @@ pub(super) fn maintenance(root: &Table<'_>) -> Maintenance {
     for (key, instead) in [
         ("backup", "run `reengaged backup` from a timer"),
         ("fsck", "run `reengaged fsck` from a timer"),
-        ("approvals", "no line of this release has templates to be approved"),
+        ("approvals", "providers tell by webhook when a template may no longer be sent"),
     ] {
         table.unbuilt(key, instead);
     }
