@@ -10,6 +10,7 @@ pub mod counters;
 pub mod courier;
 pub mod desk;
 mod fire;
+mod foresee;
 pub mod group;
 pub mod guard;
 mod health;

@@ -8,12 +8,16 @@ mod dependencies;
 mod docs;
 mod emulator;
 mod engine;
+mod fixtures;
+mod golden_calls;
 mod group;
 mod heard;
 mod help;
 mod hooks;
 mod http;
 mod lines;
+mod provider_contract;
+mod readers;
 mod readers_forms;
 #[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;

@@ -9,10 +9,10 @@ use reengaged::conversation::{Event, Form, Phase, Policy, State, step};
 use reengaged::engine::desk::{Desk, Request};
 use reengaged::engine::record::{Decision, Details, HookRecord, NameId, Question, Stored};
 use reengaged::engine::request::{
-    Action, Answer, DeadLetter, Doubt, Inbound, Listed, Rejected, Standing, Target, Upcoming, View, What, Who,
+    Action, Answer, DeadLetter, Doubt, Inbound, Late, LateOnes, Listed, Rejected, Standing, Target, Upcoming, View, What, Who,
 };
 use reengaged::id::{ConversationId, SendId};
-use reengaged::moment::Moment;
+use reengaged::moment::{HOUR, Moment};
 use tokio::sync::mpsc;
 
 /// When alice was asked.
@@ -81,7 +81,17 @@ fn serve(request: Request, standing: &mut Standing) {
         }
         Request::Resend(SendId(5), reply) => drop(reply.send(Ok(Answer::of(ConversationId(1), &alice().stored.state)))),
         Request::Resend(send, reply) => drop(reply.send(Err(Rejected::Impossible(format!("sending {send} again: it is not in doubt"))))),
-        Request::Upcoming(reply) => drop(reply.send(Ok(vec![Upcoming { hour: ASKED, line: "support".into(), count: 7 }]))),
+        Request::Upcoming(reply) => drop(reply.send(Ok(vec![Upcoming { hour: ASKED, line: "support".into(), count: 7, late: 2 }]))),
+        Request::Late(limit, reply) => {
+            let late = |n: u128| Late {
+                conversation: ConversationId(n),
+                caller: format!("57311222333{n}"),
+                line: "support".into(),
+                due: ASKED,
+                not_after: ASKED.plus(HOUR),
+            };
+            drop(reply.send(Ok(LateOnes { late: (1..3).take(limit).map(late).collect(), total: 2 })));
+        }
         Request::Dead(from, limit, reply) => drop(reply.send(Ok((from..9).take(limit).map(dead).collect()))),
         Request::Replay(_, seq, reply) => drop(reply.send(Ok(if seq == Some(404) { 0 } else { 1 }))),
         Request::Template(_, reply) => drop(reply.send(Ok(()))),
