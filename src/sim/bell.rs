@@ -60,6 +60,7 @@ fn book(rate: u32) -> Book {
         hooks: Vec::new(),
         flows: FLOWS.iter().map(|(name, ..)| Arc::from(*name)).collect(),
         policies: BTreeMap::from([(Arc::from(LINE), policies)]),
+        ..Book::default()
     }
 }
 
