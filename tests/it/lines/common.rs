@@ -79,7 +79,7 @@ pub(super) async fn a_silent_person_says_no_and_is_left_alone<M: Line>(manners: 
 }
 
 pub(super) async fn silence_after_the_follow_up_expires<M: Line>(manners: M) {
-    let (story, person) = (Story::begin(manners, &Plot::fast()), camila());
+    let (story, person) = (Story::begin(manners, &Plot { expires_after: "30m", ..Plot::fast() }), camila());
     story.provider.script([Script::Report(vec![Fate::Delivered, Fate::Sent, Fate::Read, Fate::Read])]);
     let name = story.asked(&person, 31).await;
     story.answering(&name).await;
@@ -129,6 +129,7 @@ pub(super) async fn a_window_that_turns_out_closed_is_the_template_once<M: Line>
         // The template is not delivered either: that is the end of it.
         story.provider.script([closed, Script::Report(vec![Fate::Failed(later)])]);
         let name = story.asked(&person, 31).await;
+        for _ in 0..3 { println!("{}", story.get(&format!("/v1/conversations/{name}/explain")).await.1); std::thread::sleep(std::time::Duration::from_secs(1)); }
         let template = story.provider.taken(before + free_text + 1).pop().expect("it was taken");
         assert_eq!((template.template.as_deref(), &template.to), (Some(M::TEMPLATE), &person.phone));
         assert_eq!(template.vars, [person.name.as_str()]);

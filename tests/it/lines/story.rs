@@ -24,6 +24,8 @@ pub(super) struct Plot {
     pub(super) line: String,
     /// More keys of the flow.
     pub(super) flow: String,
+    /// After how much silence the conversation is over.
+    pub(super) expires_after: &'static str,
     /// The hours, UTC.
     pub(super) hours: (String, String),
     /// How many times faster than the world's the clock runs, and from when on.
@@ -32,7 +34,13 @@ pub(super) struct Plot {
 
 impl Default for Plot {
     fn default() -> Plot {
-        Plot { line: "pair_gap = \"0s\"".to_owned(), flow: String::new(), hours: ("00:00".to_owned(), "00:00".to_owned()), clock: None }
+        Plot {
+            line: "pair_gap = \"0s\"".to_owned(),
+            flow: String::new(),
+            expires_after: "48h",
+            hours: ("00:00".to_owned(), "00:00".to_owned()),
+            clock: None,
+        }
     }
 }
 
@@ -227,7 +235,7 @@ start_business_hours = "{opens}"
 end_business_hours = "{closes}"
 yes = "Sí, continuar"
 no = "No, gracias"
-expires_after = "30m"
+expires_after = "{expires}"
 {flow}
 [flows.onboarding.session]
 template = "{template}"
@@ -242,6 +250,7 @@ allow_private = true
         template = M::TEMPLATE,
         line = plot.line,
         flow = plot.flow,
+        expires = plot.expires_after,
         opens = plot.hours.0,
         closes = plot.hours.1,
     )

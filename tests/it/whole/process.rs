@@ -95,6 +95,9 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the daemon said:\n{}", self.log());
+        }
         // It may have ended by itself, or been killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
