@@ -19,6 +19,9 @@ pub const VARIABLES: usize = 64;
 /// Largest variable or attribute, name and value each, in bytes.
 pub const VARIABLE_BYTES: usize = 1024;
 
+/// Most updates of one webhook: Meta sends at most 1 000, and no body of 3 MB holds more messages.
+pub const WEBHOOK_UPDATES: usize = 20_000;
+
 /// How far a provider's time may lie ahead of arrival before it is clamped to arrival, in milliseconds.
 pub const AHEAD: i64 = 5 * MINUTE;
 /// How much older than the armed question a message may be and still cancel it (providers stamp whole seconds).

@@ -4,14 +4,18 @@
 
 pub mod client;
 pub mod console;
+mod fit;
 mod form;
 pub mod gupshup;
+mod meta;
 pub mod remote;
 mod render;
+mod soft;
 #[cfg(test)]
 mod testing;
 pub mod truora;
 pub mod twilio;
+mod verdict;
 pub mod webhook;
 pub mod whatsapp;
 
@@ -57,6 +61,10 @@ pub enum Settings {
     Twilio(twilio::Settings, Duration),
     /// Truora, with the time a call may take.
     Truora(truora::Settings, Duration),
+    /// The WhatsApp Cloud API, with the time a call may take.
+    WhatsApp(whatsapp::Settings, Duration),
+    /// Gupshup, with the time a call may take.
+    Gupshup(gupshup::Settings, Duration),
 }
 
 /// A line's provider, made.
@@ -87,7 +95,8 @@ pub const CAPABILITIES: Capabilities =
 /// Makes the provider of a line.
 ///
 /// # Errors
-/// Why it cannot be: for a webhook line, an address that its resolver would refuse; or what [`client::build`] says.
+/// Why it cannot be: for a webhook line, an address that its resolver would refuse; for a line with an API of its own, a setting
+/// that it cannot be without; or what [`client::build`] says.
 pub fn build(settings: Settings) -> Result<Built, String> {
     let client = || client::build(&client::Settings::default());
     Ok(match settings {
@@ -99,7 +108,9 @@ pub fn build(settings: Settings) -> Result<Built, String> {
             let client = client::build(&client::Settings { resolver, ..client::Settings::default() })?;
             Built::mute(webhook::Webhook::new(client, url, keys, budget))
         }
-        Settings::Twilio(settings, budget) => twilio::line(settings, client()?, budget),
-        Settings::Truora(settings, budget) => truora::line(settings, client()?, budget),
+        Settings::Twilio(settings, budget) => twilio::line(&settings, client()?, budget)?,
+        Settings::Truora(settings, budget) => truora::line(&settings, client()?, budget)?,
+        Settings::WhatsApp(settings, budget) => whatsapp::line(&settings, client()?, budget)?,
+        Settings::Gupshup(settings, budget) => gupshup::line(&settings, client()?, budget)?,
     })
 }

@@ -6,10 +6,15 @@ mod config;
 mod config_example;
 mod dependencies;
 mod engine;
+mod fixtures;
+mod golden_calls;
 mod group;
 mod help;
 mod hooks;
 mod http;
+mod missed;
+mod provider_contract;
+mod readers;
 mod readers_forms;
 #[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;
