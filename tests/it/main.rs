@@ -16,6 +16,7 @@ mod help;
 mod hooks;
 mod http;
 mod lines;
+mod missed;
 mod provider_contract;
 mod readers;
 mod readers_forms;

@@ -25,13 +25,12 @@ fn hooks() -> Hooks {
     let budget = Duration::from_secs(10);
     let built = |settings| provider::build(settings).expect("a line").inbox.expect("it takes webhooks");
     let second = whatsapp::Settings { phone_number_id: "106540352242999".into(), ..readers::whatsapp() };
-    let forms = readers_forms::Fixtures::open();
     let lines: [(&str, &'static str, Arc<dyn Inbox>); 5] = [
         ("whatsapp", "whatsapp_cloud", built(provider::Settings::WhatsApp(readers::whatsapp(), budget))),
         ("whatsapp2", "whatsapp_cloud", built(provider::Settings::WhatsApp(second, budget))),
         ("gupshup", "gupshup", built(provider::Settings::Gupshup(readers::gupshup(), budget))),
-        ("twilio", "twilio", forms.twilio("https://reengaged.example.test/hooks/twilio")),
-        ("truora", "truora", forms.truora()),
+        ("twilio", "twilio", built(provider::Settings::Twilio(readers_forms::twilio(), budget))),
+        ("truora", "truora", built(provider::Settings::Truora(readers_forms::truora(), budget))),
     ];
     let line = |(name, provider, inbox): (&str, &'static str, _)| (Arc::from(name), LineInbox { provider, inbox, echo_holds: false });
     Hooks { inboxes: lines.into_iter().map(line).collect::<Inboxes>(), bots: BTreeMap::new(), ..Hooks::default() }

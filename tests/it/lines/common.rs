@@ -129,7 +129,10 @@ pub(super) async fn a_window_that_turns_out_closed_is_the_template_once<M: Line>
         // The template is not delivered either: that is the end of it.
         story.provider.script([closed, Script::Report(vec![Fate::Failed(later)])]);
         let name = story.asked(&person, 31).await;
-        for _ in 0..3 { println!("{}", story.get(&format!("/v1/conversations/{name}/explain")).await.1); std::thread::sleep(std::time::Duration::from_secs(1)); }
+        for _ in 0..3 {
+            println!("{}", story.get(&format!("/v1/conversations/{name}/explain")).await.1);
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
         let template = story.provider.taken(before + free_text + 1).pop().expect("it was taken");
         assert_eq!((template.template.as_deref(), &template.to), (Some(M::TEMPLATE), &person.phone));
         assert_eq!(template.vars, [person.name.as_str()]);
