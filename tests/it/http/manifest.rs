@@ -70,7 +70,7 @@ async fn every_fixture_is_read_at_the_endpoint_as_the_manifest_says() {
     let (server, recorder) = server(standard(), Mind::Keeps, None).await;
     server.site.replace_hooks(hooks());
     let signatures: Value = serde_json::from_slice(&body("SIGNATURES.json")).expect("JSON");
-    let mut told = String::new();
+    let (mut told, mut heard) = (String::new(), 0);
     for (name, request) in signatures["requests"].as_object().expect("requests").iter().filter(|(_, r)| r["method"] == "POST") {
         let url = url::Url::parse(request["url"].as_str().expect("an address")).expect("an address");
         let headers: Vec<(String, String)> = request["headers"]
@@ -87,6 +87,11 @@ async fn every_fixture_is_read_at_the_endpoint_as_the_manifest_says() {
         for event in recorder.take() {
             writeln!(told, "    {}", sentence(&event)).expect("a string");
         }
+        let groups = recorder.seen();
+        for news in groups[heard..].iter().flatten().filter(|told| told.contains(" template ")) {
+            writeln!(told, "    {news}").expect("a string");
+        }
+        heard = groups.len();
     }
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/http/manifest.txt");
     #[allow(clippy::disallowed_methods)]
