@@ -10,10 +10,12 @@ use crate::conversation::{Event, Phase, Policy, Report, SendOutcome, State, Step
 use crate::engine::book::Book;
 use crate::engine::counters::Counters;
 use crate::engine::group::{Group, Released, Told};
+use crate::engine::hot::HotTable;
+use crate::engine::identities::Identities;
 use crate::engine::pace::Pace;
 use crate::engine::ports::{Fault, Restored, Standing, Store};
 use crate::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
-use crate::engine::tables::{Hot, HotTable, Identities, Names};
+use crate::engine::tables::Names;
 use crate::engine::wheel::{Slot, Wheel};
 use crate::id::{ConversationId, Keys, PersonKey, SendId};
 use crate::limits;
@@ -160,7 +162,7 @@ impl Engine {
         match restored {
             Restored::Conversation(stored) => {
                 let Stored { id, line, flow, state } = stored;
-                let slot = self.hot.put(Hot { id, line, flow, ready: false, state });
+                let slot = self.hot.put(id, line, flow, state);
                 self.note_deadline(slot);
             }
             Restored::Identity(key, day) => self.identities.note(key, day),
@@ -346,15 +348,16 @@ impl Engine {
         if stored.state.outcome().is_some() {
             return self.hot.remove(stored.id);
         }
-        let ready = self.hot.find(stored.id).and_then(|slot| self.hot.get(slot)).is_some_and(|hot| hot.ready);
         let Stored { id, line, flow, state } = *stored;
-        let slot = self.hot.put(Hot { id, line, flow, ready, state });
-        self.note_deadline(slot);
+        let slot = self.hot.put(id, line, flow, state);
+        if let Some(wake) = state.wake_at() {
+            self.wheel.insert(wake, slot);
+        }
     }
 
     /// Keeps the wheel in step with a slot's deadline.
     pub(super) fn note_deadline(&mut self, slot: Slot) {
-        if let Some(wake) = self.hot.get(slot).and_then(|hot| hot.state.wake_at()) {
+        if let Some(wake) = self.hot.wake_at(slot) {
             self.wheel.insert(wake, slot);
         }
     }

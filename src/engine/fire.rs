@@ -37,26 +37,25 @@ impl Engine {
 
     fn pop_due(&mut self, now: Moment) -> Option<(Moment, Slot)> {
         let hot = &self.hot;
-        self.wheel.pop(now, |slot| hot.get(slot).and_then(|hot| hot.state.wake_at()))
+        self.wheel.pop(now, |slot| hot.wake_at(slot))
     }
 
     /// A deadline came. Expiry and the end of a doubt need no permit; a follow-up waits for its line.
     fn woken(&mut self, slot: Slot, now: Moment) {
-        let Some(hot) = self.hot.get_mut(slot) else { return };
+        let Some(hot) = self.hot.get(slot) else { return };
         let state = &hot.state;
         let expired = state.expires.is_some_and(|at| at <= now);
         if state.phase == Phase::Sending || expired || state.held {
-            let id = hot.id;
-            hot.ready = false;
-            return self.wake(id, now);
+            self.hot.set_ready(slot, false);
+            return self.wake(hot.id, now);
         }
         if !hot.ready {
-            hot.ready = true;
+            self.hot.set_ready(slot, true);
             let (line, key) = (hot.line, (state.not_after, state.due.unwrap_or(Moment::MIN), slot));
             self.ready.entry(line).or_default().push(Reverse(key));
         }
         // While it waits for its line it can still expire.
-        if let Some(expires) = self.hot.get(slot).and_then(|hot| hot.state.expires) {
+        if let Some(expires) = state.expires {
             self.wheel.insert(expires, slot);
         }
     }
@@ -101,17 +100,15 @@ impl Engine {
     }
 
     fn claim_slot(&mut self, slot: Slot, now: Moment) {
-        let Some(hot) = self.hot.get_mut(slot).filter(|hot| hot.ready) else { return };
-        hot.ready = false;
+        let Some(hot) = self.hot.get(slot).filter(|hot| hot.ready) else { return };
+        self.hot.set_ready(slot, false);
         let (id, flow) = (hot.id, hot.flow);
         // It may have moved on while it waited; the wheel knows its present deadline.
         if hot.state.wake_at().is_none_or(|wake| wake > now) {
             return self.note_deadline(slot);
         }
         if self.pauses.contains(&PauseScope::Flow(flow)) {
-            if let Some(hot) = self.hot.get_mut(slot) {
-                hot.ready = true;
-            }
+            self.hot.set_ready(slot, true);
             return self.parked.entry(PauseScope::Flow(flow)).or_default().push(slot);
         }
         if let Some(in_hand) = self.in_hand_hot(id) {

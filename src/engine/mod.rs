@@ -13,6 +13,8 @@ mod fire;
 pub mod group;
 pub mod guard;
 pub mod heard;
+pub mod hot;
+pub mod identities;
 mod ingest;
 mod inspect;
 pub mod pace;
@@ -23,5 +25,10 @@ pub mod request;
 pub mod tables;
 pub mod template;
 pub mod wheel;
+
+#[cfg(test)]
+#[allow(dead_code, reason = "the properties of the store use the rest")]
+#[path = "../../tests/it/samples.rs"]
+mod samples;
 
 pub use core::Engine;
