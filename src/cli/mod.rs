@@ -78,14 +78,19 @@ fn plan_stream(path: Option<PathBuf>, flow: Option<&str>) -> Result<u8, Failure>
             let path = env::locate(path);
             let config = config::load_with(&path, &Withheld)
                 .map_err(|mistakes| Failure::new(code::CONFIG, format!("taking the policy of flow {name}: {mistakes}")))?;
-            let (_, flow) = config.flow(name).ok_or_else(|| {
+            let (name, _) = config.flow(name).ok_or_else(|| {
                 let there: Vec<&str> = config.flows.keys().map(String::as_str).collect();
                 Failure::new(
                     code::USAGE,
                     format!("taking the policy of flow {name}: there is none of that name; there are {}", there.join(", ")),
                 )
             })?;
-            Some(flow.rules.clone())
+            let mut all = config.rules_of(name).into_iter();
+            let first = all.next().map(|(rules, lines)| (rules, lines.join(", ")));
+            if let (Some((_, lines)), Some(_)) = (&first, all.next()) {
+                eprintln!("flow {name} has other rules on other lines; these are those of {lines}");
+            }
+            first.map(|(rules, _)| rules)
         }
     };
     let fine = plan::stream(io::stdin().lock(), io::stdout().lock(), rules)?;

@@ -169,6 +169,9 @@ fn pause(desk: &mut Desk<'_>, scope: &Scope, daemon: &Daemon, paused: bool) -> R
             true => writeln!(out, "nothing is paused")?,
             false => writeln!(out, "paused: {}", paused.join(", "))?,
         }
+        for stopped in items(&answer["stopped"]) {
+            writeln!(out, "line {} has stopped since {}: {}", cell(&stopped["line"]), cell(&stopped["since"]), cell(&stopped["why"]))?;
+        }
         for (key, says) in [("held", "sending is held"), ("failed", "the store has failed")] {
             if let Some(why) = answer[key].as_str() {
                 writeln!(out, "{says}: {}", visible(why))?;

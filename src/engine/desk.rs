@@ -4,6 +4,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::engine::heard::TemplateNews;
 use crate::engine::request::{Answer, DeadLetter, Doubt, Filter, Inbound, Listed, Rejected, Standing, Target, Upcoming, View, Who};
 use crate::id::ConversationId;
 
@@ -30,6 +31,8 @@ pub enum Request {
     Dead(u64, usize, oneshot::Sender<Result<Vec<DeadLetter>, Rejected>>),
     /// Dead letters are delivered again: of this hook, this one or all; answers how many.
     Replay(String, Option<u64>, oneshot::Sender<Result<usize, Rejected>>),
+    /// A provider told of templates of lines.
+    Template(Vec<(String, TemplateNews)>, oneshot::Sender<Result<(), Rejected>>),
     /// What holds sending at present.
     Standing(oneshot::Sender<Result<Standing, Rejected>>),
 }

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 
 use crate::conversation::{Form, Phase, Purpose, SendOutcome, State};
 use crate::engine::record::NameId;
+use crate::engine::room::Place;
 use crate::engine::wheel::Slot;
 use crate::id::ConversationId;
 use crate::moment::Moment;
@@ -24,8 +25,8 @@ pub struct Hot {
     pub line: NameId,
     /// In which flow.
     pub flow: NameId,
-    /// It waits for a permit or a pause in the ready queue of its line.
-    pub ready: bool,
+    /// Where it waits in the room of its line, while it does.
+    pub waits: Option<Place>,
     /// Where it stands.
     pub state: State,
 }
@@ -39,6 +40,8 @@ pub struct HotTable {
     by_id: HashTable<Slot>,
     /// States that no cell holds.
     rare: HashMap<Slot, State>,
+    /// Where those wait that are in the room of their line.
+    waiting: HashMap<Slot, Place>,
 }
 
 impl HotTable {
@@ -53,7 +56,7 @@ impl HotTable {
     pub fn get(&self, slot: Slot) -> Option<Hot> {
         let cell = self.cells.get(slot as usize).filter(|cell| cell.has(USED))?;
         let state = if cell.has(RARE) { *self.rare.get(&slot)? } else { cell.state() };
-        Some(Hot { id: cell.id(), line: cell.line, flow: cell.flow, ready: cell.has(READY), state })
+        Some(Hot { id: cell.id(), line: cell.line, flow: cell.flow, waits: self.waits(slot), state })
     }
 
     /// When what is in a slot wants to be woken.
@@ -62,21 +65,35 @@ impl HotTable {
         self.get(slot)?.state.wake_at()
     }
 
-    /// Notes whether what is in a slot waits in a ready queue.
-    pub fn set_ready(&mut self, slot: Slot, ready: bool) {
-        if let Some(cell) = self.cells.get_mut(slot as usize) {
-            cell.set(READY, ready);
-        }
+    /// Where what is in a slot waits, while it does.
+    #[must_use]
+    pub fn waits(&self, slot: Slot) -> Option<Place> {
+        let waits = self.cells.get(slot as usize).is_some_and(|cell| cell.has(WAITS));
+        if waits { self.waiting.get(&slot).copied() } else { None }
     }
 
-    /// Puts a conversation in, or replaces it; whether it waits in a ready queue stays as it is.
+    /// Notes where what is in a slot waits from now on; answers where it waited before.
+    pub fn set_waits(&mut self, slot: Slot, place: Option<Place>) -> Option<Place> {
+        let before = self.waits(slot);
+        if let Some(cell) = self.cells.get_mut(slot as usize) {
+            cell.set(WAITS, place.is_some());
+            match place {
+                Some(place) => drop(self.waiting.insert(slot, place)),
+                None if before.is_some() => drop(self.waiting.remove(&slot)),
+                None => {}
+            }
+        }
+        before
+    }
+
+    /// Puts a conversation in, or replaces it; where it waits stays as it is.
     pub fn put(&mut self, id: ConversationId, line: NameId, flow: NameId, state: State) -> Slot {
         let mut cell = Cell::of(id, line, flow, &state);
         let exact = cell.state() == state;
         cell.set(RARE, !exact);
         let slot = match self.find(id) {
             Some(slot) => {
-                cell.set(READY, self.cells[slot as usize].has(READY));
+                cell.set(WAITS, self.cells[slot as usize].has(WAITS));
                 self.cells[slot as usize] = cell;
                 slot
             }
@@ -110,6 +127,7 @@ impl HotTable {
     pub fn remove(&mut self, id: ConversationId) {
         let Ok(entry) = self.by_id.find_entry(hash(id), |slot| self.cells[*slot as usize].id() == id) else { return };
         let (slot, _) = entry.remove();
+        self.set_waits(slot, None);
         self.cells[slot as usize].set(USED, false);
         self.rare.remove(&slot);
         self.free.push(slot);
@@ -173,7 +191,8 @@ const _: () = assert!(size_of::<Cell>() == 64, "a million of them are 64 MB");
 
 /// There is a conversation in the cell.
 const USED: u16 = 1;
-const READY: u16 = 1 << 1;
+/// It waits, and where stands beside the table.
+const WAITS: u16 = 1 << 1;
 /// The state stands beside the table.
 const RARE: u16 = 1 << 2;
 const HELD: u16 = 1 << 3;
@@ -189,6 +208,7 @@ const TEMPLATE: u16 = 1 << 11;
 const QUESTION: u16 = 1 << 12;
 /// It is due when it wakes.
 const DUE: u16 = 1 << 13;
+const SHUT: u16 = 1 << 14;
 
 /// No instant; for `not_after`, none that ends it.
 const NONE: i32 = i32::MIN;
@@ -204,6 +224,7 @@ impl Cell {
             (STARTED, state.started),
             (OPTED_OUT, state.opted_out),
             (DOUBT, state.doubt),
+            (SHUT, state.shut),
             (HURRIED, state.hurried),
             (LATER, state.later),
             (SENT_IN_EPISODE, state.sent_in_episode),
@@ -256,6 +277,7 @@ impl Cell {
             started: self.has(STARTED),
             opted_out: self.has(OPTED_OUT),
             doubt: self.has(DOUBT),
+            shut: self.has(SHUT),
             hurried: self.has(HURRIED),
             later: self.has(LATER),
             episode: u32::from(self.episode),
@@ -286,6 +308,7 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::room::Turn;
     use crate::engine::samples;
     use proptest::prelude::*;
     use std::collections::BTreeMap as Truth;
@@ -306,21 +329,23 @@ mod tests {
                     1 if truth.contains_key(&id) => {
                         let slot = table.find(id).expect("it is there");
                         let hot: &mut Hot = truth.get_mut(&id).expect("it is there");
-                        hot.ready = !hot.ready;
-                        table.set_ready(slot, hot.ready);
+                        let place = Place::Line(Turn { follow_up: true, closes: Moment(1), due: Moment(2) });
+                        let place = if hot.waits.is_some() { None } else { Some(place) };
+                        prop_assert_eq!(table.set_waits(slot, place), hot.waits);
+                        hot.waits = place;
                     }
                     _ => {
                         let slot = table.put(id, stored.line, stored.flow, state);
                         prop_assert_eq!(table.find(id), Some(slot));
-                        let ready = truth.get(&id).is_some_and(|hot| hot.ready);
-                        truth.insert(id, Hot { id, line: stored.line, flow: stored.flow, ready, state });
+                        let waits = truth.get(&id).and_then(|hot| hot.waits);
+                        truth.insert(id, Hot { id, line: stored.line, flow: stored.flow, waits, state });
                     }
                 }
                 let found: Truth<ConversationId, Hot> = table.iter().map(|hot| (hot.id, hot)).collect();
                 prop_assert_eq!(&found, &truth);
                 prop_assert_eq!((table.len(), table.is_empty()), (truth.len(), truth.is_empty()));
                 prop_assert!(table.end() <= 12, "slots are not used again");
-                prop_assert!(table.rare.len() <= truth.len());
+                prop_assert!(table.rare.len() <= truth.len() && table.waiting.len() <= truth.len());
                 for (id, hot) in &truth {
                     let slot = table.find(*id).expect("it is there");
                     prop_assert_eq!(table.get(slot), Some(*hot));

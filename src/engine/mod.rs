@@ -12,18 +12,26 @@ pub mod desk;
 mod fire;
 pub mod group;
 pub mod guard;
+mod health;
 pub mod heard;
 pub mod hot;
 pub mod identities;
+pub mod inboxes;
 mod ingest;
 mod inspect;
+mod orphans;
 pub mod pace;
+mod pacing;
+mod people;
 pub mod ports;
 pub mod reads;
 pub mod record;
 pub mod request;
+pub mod room;
+mod status;
 pub mod tables;
 pub mod template;
+mod templates;
 pub mod wheel;
 
 #[cfg(test)]

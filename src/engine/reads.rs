@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub doubts: u64,
     /// Identities of events kept.
     pub identities: u64,
+    /// Every line that is configured, and whether it has stopped.
+    pub lines: BTreeMap<Arc<str>, bool>,
     /// What holds sending.
     pub standing: Standing,
 }
@@ -144,7 +146,8 @@ impl Engine {
             PauseScope::Line(line) => format!("line {}", self.names.name(*line)),
             PauseScope::Flow(flow) => format!("flow {}", self.names.name(*flow)),
         });
-        Standing { paused: paused.collect(), held: self.held.clone().or_else(|| self.clock_held.clone()), failed: self.failed.clone() }
+        let held = self.held.clone().or_else(|| self.clock_held.clone());
+        Standing { paused: paused.collect(), held, failed: self.failed.clone(), stopped: self.stopped_lines() }
     }
 
     /// Figures for `/metrics`.
@@ -167,6 +170,7 @@ impl Engine {
             in_flight: lines.collect(),
             doubts: self.store.doubts(limits::PAGE).iter().filter(|d| d.end == Some(LedgerEnd::Unknown)).count() as u64,
             identities: self.identities.len() as u64,
+            lines: self.book.lines.keys().map(|line| (Arc::clone(line), self.has_stopped(line))).collect(),
             standing: self.standing(),
         }
     }

@@ -50,6 +50,14 @@ pub struct Inbound {
     pub attributes: Vec<(String, String)>,
 }
 
+impl Inbound {
+    /// An event that says no more than what happened to whom.
+    #[must_use]
+    pub fn of(who: Who, at: Option<Moment>, what: What) -> Inbound {
+        Inbound { id: None, who, at, what, line: None, flow: None, to: None, vars: Vec::new(), attributes: Vec::new() }
+    }
+}
+
 /// What happened, or what an operator wants.
 #[derive(Clone, PartialEq, Debug)]
 pub enum What {
@@ -323,6 +331,19 @@ pub struct Standing {
     pub held: Option<String>,
     /// The store can no longer keep anything, and why.
     pub failed: Option<String>,
+    /// Lines whose credentials or account are not taken; each starts by itself when they are.
+    pub stopped: Vec<StoppedLine>,
+}
+
+/// A line that has stopped by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoppedLine {
+    /// Its name.
+    pub line: String,
+    /// What its provider said.
+    pub why: String,
+    /// Since when.
+    pub since: Moment,
 }
 
 /// A dead letter of a hook.

@@ -81,7 +81,7 @@ pub struct Reply {
     pub status: u16,
     /// The wait that it asks for, in milliseconds, where it does.
     pub retry_after: Option<i64>,
-    /// Its body, at most [`limits::RESPONSE_BYTES`] of it.
+    /// Its body, or as much of it as was asked for.
     pub body: Vec<u8>,
     /// Why the body ended too soon, where it did. A body that we cut has not.
     pub broken: Option<String>,
@@ -98,8 +98,13 @@ impl Reply {
 /// Makes one request and reads its answer within `budget`, all of it: connection, request, answer. `now` is for an answer
 /// that names a date.
 pub async fn call(request: reqwest::RequestBuilder, budget: Duration, now: Moment) -> Ended {
+    call_for(request, budget, now, limits::RESPONSE_BYTES).await
+}
+
+/// Like [`call`], for an answer of up to `most` bytes.
+pub async fn call_for(request: reqwest::RequestBuilder, budget: Duration, now: Moment, most: usize) -> Ended {
     let mut reply = None;
-    let exchange = exchange(request, now, &mut reply);
+    let exchange = exchange(request, now, most, &mut reply);
     let end = tokio::time::timeout(budget, exchange).await;
     match (end, reply) {
         (Ok(Err(unanswered)), _) => unanswered,
@@ -112,17 +117,17 @@ pub async fn call(request: reqwest::RequestBuilder, budget: Duration, now: Momen
 }
 
 /// Fills `into` as the answer arrives, so that what came before the budget ran out is not lost.
-async fn exchange(request: reqwest::RequestBuilder, now: Moment, into: &mut Option<Reply>) -> Result<(), Ended> {
+async fn exchange(request: reqwest::RequestBuilder, now: Moment, most: usize, into: &mut Option<Reply>) -> Result<(), Ended> {
     let mut response = request.send().await.map_err(|error| {
         // Nothing is written before the connection stands; what fails after that may have arrived.
         if error.is_connect() || error.is_builder() { Ended::NotSent(told(error)) } else { Ended::Lost(told(error)) }
     })?;
     let retry_after = retry_after(response.headers(), now);
     let reply = into.insert(Reply { status: response.status().as_u16(), retry_after, body: Vec::new(), broken: None });
-    while reply.body.len() < limits::RESPONSE_BYTES {
+    while reply.body.len() < most {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                let room = limits::RESPONSE_BYTES - reply.body.len();
+                let room = most - reply.body.len();
                 reply.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
             }
             Ok(None) => break,

@@ -4,13 +4,18 @@
 
 pub mod client;
 pub mod console;
+mod fit;
+mod form;
 pub mod gupshup;
+mod meta;
 pub mod remote;
 mod render;
+mod soft;
 #[cfg(test)]
 mod testing;
 pub mod truora;
 pub mod twilio;
+mod verdict;
 pub mod webhook;
 pub mod whatsapp;
 
@@ -22,7 +27,7 @@ use reqwest::dns::Resolve;
 use url::Url;
 
 use crate::conversation::Capabilities;
-use crate::engine::ports::Provider;
+use crate::engine::ports::{Inbox, Provider};
 use crate::shapes::address;
 use crate::shapes::signature::SigningKey;
 
@@ -52,6 +57,34 @@ pub enum Settings {
         /// Looks the name up instead of the system, where private addresses are not allowed.
         resolver: Option<Arc<dyn Resolve>>,
     },
+    /// The WhatsApp Cloud API, with the time a call may take.
+    WhatsApp(whatsapp::Settings, Duration),
+    /// Gupshup, with the time a call may take.
+    Gupshup(gupshup::Settings, Duration),
+    /// Twilio, with the time a call may take.
+    Twilio(twilio::Settings, Duration),
+    /// Truora, with the time a call may take.
+    Truora(truora::Settings, Duration),
+}
+
+/// A line's provider, made.
+pub struct Built {
+    /// What hands messages over.
+    pub provider: Arc<dyn Provider>,
+    /// What reads its webhooks, where it has any.
+    pub inbox: Option<Arc<dyn Inbox>>,
+}
+
+impl Built {
+    /// A provider that calls nobody back.
+    fn mute(provider: impl Provider + 'static) -> Built {
+        Built { provider: Arc::new(provider), inbox: None }
+    }
+
+    /// A provider with both halves.
+    fn both(provider: impl Provider + 'static, inbox: impl Inbox + 'static) -> Built {
+        Built { provider: Arc::new(provider), inbox: Some(Arc::new(inbox)) }
+    }
 }
 
 /// What providers of these kinds can do. The console and the operator's own program take whatever form is planned and know
@@ -62,16 +95,22 @@ pub const CAPABILITIES: Capabilities =
 /// Makes the provider of a line.
 ///
 /// # Errors
-/// Why it cannot be: for a webhook line, an address that its resolver would refuse, or what [`client::build`] says.
-pub fn build(settings: Settings) -> Result<Arc<dyn Provider>, String> {
+/// Why it cannot be: for a webhook line, an address that its resolver would refuse; for a line with an API of its own, a setting
+/// that it cannot be without; or what [`client::build`] says.
+pub fn build(settings: Settings) -> Result<Built, String> {
+    let client = || client::build(&client::Settings::default());
     Ok(match settings {
-        Settings::Console { printer, json, reveal } => Arc::new(console::Console::new(printer, json, reveal)),
+        Settings::Console { printer, json, reveal } => Built::mute(console::Console::new(printer, json, reveal)),
         Settings::Webhook { url, keys, budget, resolver } => {
             if resolver.is_some() {
                 address::check(&url).map_err(|why| format!("calling {}: it {why}", url.host_str().unwrap_or("a URL without host")))?;
             }
             let client = client::build(&client::Settings { resolver, ..client::Settings::default() })?;
-            Arc::new(webhook::Webhook::new(client, url, keys, budget))
+            Built::mute(webhook::Webhook::new(client, url, keys, budget))
         }
+        Settings::WhatsApp(settings, budget) => whatsapp::line(&settings, client()?, budget)?,
+        Settings::Gupshup(settings, budget) => gupshup::line(&settings, client()?, budget)?,
+        Settings::Twilio(settings, budget) => twilio::line(settings, client()?, budget),
+        Settings::Truora(settings, budget) => truora::line(settings, client()?, budget),
     })
 }

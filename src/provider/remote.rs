@@ -6,6 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use url::Url;
 
 use crate::conversation::{Capabilities, Refusal};
@@ -24,6 +26,12 @@ impl Key {
     #[must_use]
     pub fn new(text: impl Into<String>) -> Key {
         Key(text.into())
+    }
+
+    /// Whether it is this text, compared in constant time whatever the lengths.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(text.as_bytes())).into()
     }
 
     /// Its text.
@@ -122,7 +130,7 @@ impl<A: Api> Remote<A> {
     }
 
     async fn ask(&self, outgoing: Outgoing, now: Moment) -> Result<Reply, String> {
-        match client::call(self.request(outgoing), self.budget, now).await {
+        match client::call_for(self.request(outgoing), self.budget, now, limits::LISTING_BYTES).await {
             Ended::Reply(reply) if reply.broken.is_none() => Ok(reply),
             Ended::Reply(reply) => Err(format!("HTTP {}, cut short", reply.status)),
             Ended::NotSent(why) | Ended::Lost(why) => Err(why),

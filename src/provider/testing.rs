@@ -33,3 +33,11 @@ pub(super) fn message() -> Message {
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
 }
+
+/// A fixture of the contract, byte for byte.
+#[allow(clippy::disallowed_methods, reason = "tests find the shared folder as tests/it does")]
+pub(super) fn fixture(name: &str) -> Vec<u8> {
+    let named = std::env::var_os("REENGAGED_SHARED").map(std::path::PathBuf::from);
+    let shared = named.unwrap_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
+    std::fs::read(shared.join("fixtures").join(name)).unwrap_or_else(|error| panic!("reading fixture {name}: {error}"))
+}

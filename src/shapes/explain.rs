@@ -164,6 +164,7 @@ impl Serialize for EventShape<'_> {
             Event::Woke => ("woke", None),
             Event::Sent { .. } => ("sent", None),
             Event::Found { .. } => ("found", None),
+            Event::Undelivered { .. } => ("undelivered", None),
             Event::Resend => ("resend", None),
             Event::Orphaned => ("orphaned", None),
             Event::PolicyChanged => ("policy_changed", None),
@@ -181,6 +182,11 @@ impl Serialize for EventShape<'_> {
                 map.serialize_entry("silence_since", &Instant(*silence))?;
                 map.serialize_entry("step", step)?;
                 verdict_entries(&mut map, *verdict)?;
+            }
+            Event::Undelivered { silence, step, refusal } => {
+                map.serialize_entry("silence_since", &Instant(*silence))?;
+                map.serialize_entry("step", step)?;
+                map.serialize_entry("reason", refusal.reason().as_str())?;
             }
             _ => {}
         }
@@ -213,6 +219,7 @@ fn verdict_entries<M: SerializeMap>(map: &mut M, verdict: Verdict) -> Result<(),
         }
         Verdict::Unknown => map.serialize_entry("verdict", "unknown"),
         Verdict::NotBegun => map.serialize_entry("verdict", "not_begun"),
+        Verdict::Stopped => map.serialize_entry("verdict", "line_stopped"),
     }
 }
 

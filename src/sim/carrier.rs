@@ -10,7 +10,9 @@ use super::world::{Happening, World};
 use crate::conversation::{Purpose, Refusal, State, Verdict};
 use crate::engine::compose::compose;
 use crate::engine::group::Call;
+use crate::engine::heard::{Fate, Status, Trouble};
 use crate::engine::ports::Store;
+use crate::engine::request::{Inbound, What, Who};
 use crate::id::{ConversationId, SendId};
 use crate::moment::{HOUR, MINUTE, SECOND};
 
@@ -182,8 +184,11 @@ impl World {
             if let (false, Some(last)) = (taken, facts.handed.last_mut()) {
                 *last = Handed::Refused;
             }
-            let verdict = if taken { Verdict::Accepted(wall) } else { Verdict::Refused(Refusal::Recipient) };
-            process.engine.settle_doubt(send, verdict, wall);
+            let fate = if taken { Fate::Sent } else { Fate::Failed(Trouble::Permanent) };
+            let what = What::Status(Status { message: format!("m-{send}"), send: Some(send), fate });
+            let line = process.engine.hot().find(|hot| hot.id == conversation).map(|hot| self.facts.name(hot.line).to_owned());
+            let told = process.engine.take_one(wall, &Inbound { line, ..Inbound::of(Who::Message, Some(wall), what) });
+            debug_assert!(told.is_ok(), "a status of a send that was made: {told:?}");
             process.touched();
             self.tally.count("doubt settled by status");
         }

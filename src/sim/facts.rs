@@ -147,7 +147,7 @@ impl Facts {
             Change::Ledger(entry) => self.ledger(entry),
             Change::Forgotten(id, erased) => self.forget(*id, *erased),
             Change::Alive(at) => self.alive = Some(*at),
-            Change::OptedOut(..) | Change::OptedIn(..) | Change::DeadUntil(_) | Change::IdentitiesUntil(_) => {}
+            Change::OptedOut(..) | Change::OptedIn(..) | Change::DeadUntil(_) | Change::IdentitiesUntil(_) | Change::Template(..) => {}
         }
         Ok(())
     }

@@ -143,6 +143,10 @@ impl Store for Witness {
         self.store.keys()
     }
 
+    fn claims(&self, since: Moment) -> Vec<Standing> {
+        self.store.claims(since)
+    }
+
     fn outlived(&self, before: Moment, limit: usize) -> Result<Vec<ConversationId>, Fault> {
         self.store.outlived(before, limit)
     }

@@ -32,7 +32,10 @@ fn every_mistake_is_printed_and_the_exit_code_is_2() {
     let (code, out, err) = check("lines.a.provider = 5\nflows.f.yes = \"\"\n", true, false);
     assert_eq!((code, out.as_str()), (2, ""));
     let lines: Vec<&str> = err.lines().collect();
-    assert_eq!(lines[0], "FILE:1: lines.a.provider = 5: write \"webhook\" or \"console\"");
+    assert_eq!(
+        lines[0],
+        "FILE:1: lines.a.provider = 5: write \"whatsapp_cloud\", \"gupshup\", \"twilio\", \"truora\", \"webhook\" or \"console\""
+    );
     assert_eq!(lines[1], "FILE:2: flows.f.yes = \"\": write 1 to 20 characters; these are 0");
     assert_eq!(lines.last(), Some(&"FILE: 2 mistakes, 1 warning"));
 }

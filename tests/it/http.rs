@@ -4,7 +4,10 @@
 mod cases;
 mod client;
 mod fake;
+mod forward;
 mod hostile;
+mod inbox;
 mod sockets;
 mod stream;
+mod webhooks;
 mod wire;

@@ -7,9 +7,11 @@ mod config_example;
 mod dependencies;
 mod engine;
 mod group;
+mod heard;
 mod help;
 mod hooks;
 mod http;
+mod readers_forms;
 #[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;
 mod scenarios;

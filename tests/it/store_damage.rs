@@ -30,7 +30,8 @@ fn id(n: u128) -> ConversationId {
 }
 
 fn change(n: u128) -> Change {
-    let send = LedgerEntry::Intent { send: SendId(n), attempt: 1, at: Moment(NOW), conversation: id(n), line: NameId(1) };
+    let (at, line) = (Moment(NOW), NameId(1));
+    let send = LedgerEntry::Intent { send: SendId(n), attempt: 1, at, conversation: id(n), line, template: false };
     Change::Moved(Box::new(Moved {
         stored: samples::waiting(id(n), Moment(NOW)),
         identity: Some(EventKey(n)),

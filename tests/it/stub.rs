@@ -37,7 +37,7 @@ pub(crate) enum Mood {
 /// One request that arrived whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    head: String,
+    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 

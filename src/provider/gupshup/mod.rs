@@ -1,11 +1,27 @@
-//! Gupshup: `read` for what its webhooks say (version 2, and version 3 in Meta's shapes), `write` for what we send, `table` for its
-//! error codes.
+//! Gupshup: `read` for what its webhooks say (`v2`, and version 3 in Meta's shapes), `write` for what we send, `table` for its
+//! error codes, `judge` for what its answers mean.
 //!
-//! Not the network: `remote.rs` makes the calls.
+//! Not the network: `remote.rs` makes the calls. Not the platform's own shapes and codes: `meta/` has those.
+
+mod judge;
+mod read;
+mod table;
+mod v2;
+mod write;
+
+use std::time::Duration;
 
 use url::Url;
 
-use crate::provider::remote::Key;
+use crate::conversation::Capabilities;
+use crate::provider::Built;
+use crate::provider::remote::{Key, Remote};
+
+pub use read::Reader;
+pub use write::Writer;
+
+/// What a line of Gupshup can do.
+pub const CAPABILITIES: Capabilities = Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: true };
 
 /// What a line of Gupshup needs to know.
 #[derive(Clone, Debug)]
@@ -16,7 +32,7 @@ pub struct Settings {
     pub api_key: Key,
     /// The app's name, `src.name`: how webhooks of version 2 name the line.
     pub app: String,
-    /// The business number, digits with country code.
+    /// The business number, digits with country code: how webhooks of version 3 name the line.
     pub phone: String,
     /// What proves where a webhook comes from. Nothing signs it, so at least one of these must be there, and all that are must hold.
     pub proof: Proof,
@@ -33,4 +49,12 @@ pub struct Proof {
     pub header: Option<String>,
     /// Addresses or ranges (`203.0.113.0/24`) that webhooks come from; any where empty.
     pub allow_from: Vec<ipnet::IpNet>,
+}
+
+/// Makes a line; a call takes `budget`.
+///
+/// # Errors
+/// Which setting is missing or cannot be used.
+pub fn line(settings: &Settings, client: reqwest::Client, budget: Duration) -> Result<Built, String> {
+    Ok(Built::both(Remote::new(Writer::new(settings)?, client, budget), Reader::new(settings)?))
 }

@@ -1,10 +1,27 @@
-//! Truora: follow-ups go out as its outbound messages, and its hooks tell how processes ended.
+//! Truora: follow-ups go out as its outbound messages (`write`, to numbers split by `calling`), and its hooks tell how processes ended
+//! (`read`, proved by `token`).
 //!
 //! Not a conversation: Truora's own bot hears the person; what the person says reaches us by the events API alone.
 
+mod calling;
+mod read;
+mod table;
+mod token;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
 use url::Url;
 
-use crate::provider::remote::Key;
+use crate::conversation::Capabilities;
+use crate::engine::ports::Inbox;
+use crate::provider::Built;
+use crate::provider::remote::{Key, Remote};
+
+/// What a line of Truora can do: its approved outbound with *continue* and *cancel*, and nothing else.
+pub const CAPABILITIES: Capabilities =
+    Capabilities { free_text: false, buttons: true, template: true, correlation: false, recipient: true };
 
 /// What a line of Truora needs to know.
 #[derive(Clone, Debug)]
@@ -32,4 +49,29 @@ pub enum HookAlgorithm {
     Hs384,
     /// HMAC with SHA-512.
     Hs512,
+}
+
+/// Makes a line of Truora, both halves; a call takes `budget`.
+#[must_use]
+pub fn line(settings: Settings, client: reqwest::Client, budget: Duration) -> Built {
+    let reader = read::Reader::new(settings.clone());
+    Built::both(Remote::new(write::Writer::new(settings), client, budget), reader)
+}
+
+/// The half that hears, alone.
+#[must_use]
+pub fn inbox(settings: Settings) -> Arc<dyn Inbox> {
+    Arc::new(read::Reader::new(settings))
+}
+
+#[cfg(test)]
+pub(super) fn settings() -> Settings {
+    Settings {
+        api: "https://api.connect.truora.com".parse().expect("a URL"),
+        api_key: Key::new("test-only-truora-key"),
+        hook_secrets: vec![Key::new("test-only-truora-hook-secret")],
+        hook_algorithm: HookAlgorithm::Hs256,
+        flow_id: Some("IPF00000000000000000000000000000001".into()),
+        flows: Vec::new(),
+    }
 }

@@ -1,11 +1,27 @@
-//! Twilio's Programmable Messaging for WhatsApp: `read` for what its webhooks say, `write` for what we send, `table` for its error
-//! codes, `missed` for the messages that arrived while nobody listened.
+//! Twilio's Programmable Messaging for WhatsApp: `read` for what its webhooks say and `signature` for their proof, `write` for what
+//! we send, `table` for its error codes, `missed` for the messages that arrived while nobody listened, `twiml` for what a bot answers.
 //!
 //! Not the network: `remote.rs` makes the calls.
 
+mod missed;
+mod read;
+mod signature;
+mod table;
+mod twiml;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
 use url::Url;
 
-use crate::provider::remote::Key;
+use crate::conversation::Capabilities;
+use crate::engine::ports::Inbox;
+use crate::provider::Built;
+use crate::provider::remote::{Key, Remote};
+
+/// What a line of Twilio can do. Its statuses echo nothing of ours: a doubt stays one.
+pub const CAPABILITIES: Capabilities = Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: true };
 
 /// What a line of Twilio needs to know.
 #[derive(Clone, Debug)]
@@ -27,4 +43,31 @@ pub struct Settings {
     /// A content template with two quick replies, for follow-ups inside the window: its first variable is the text, the second and
     /// the third are the ids of *yes* and *no*. Without it the labels stand under the text, to be typed.
     pub quick_reply: Option<String>,
+}
+
+/// Makes a line of Twilio, both halves; a call takes `budget`.
+#[must_use]
+pub fn line(settings: Settings, client: reqwest::Client, budget: Duration) -> Built {
+    let reader = read::Reader::new(settings.clone());
+    Built::both(Remote::new(write::Writer::new(settings), client, budget), reader)
+}
+
+/// The half that hears, alone.
+#[must_use]
+pub fn inbox(settings: Settings) -> Arc<dyn Inbox> {
+    Arc::new(read::Reader::new(settings))
+}
+
+#[cfg(test)]
+pub(super) fn settings() -> Settings {
+    Settings {
+        api: "https://api.twilio.com".parse().expect("a URL"),
+        account_sid: "AC00000000000000000000000000000001".into(),
+        auth_tokens: vec![Key::new("test-only-twilio-auth-token")],
+        phone: "5716000001".into(),
+        messaging_service_sid: None,
+        public_url: "https://reengaged.example.test/hooks/twilio".parse().expect("a URL"),
+        status_callback: Some("https://reengaged.example.test/hooks/twilio/status".parse().expect("a URL")),
+        quick_reply: None,
+    }
 }

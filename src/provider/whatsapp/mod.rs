@@ -1,10 +1,24 @@
-//! The WhatsApp Cloud API of Meta: `read` for what its webhooks say, `write` for what we send, `table` for its error codes.
+//! The WhatsApp Cloud API of Meta: `read` for what its webhooks say, `write` for what we send, `judge` for what its answers mean.
 //!
-//! Not the network: `remote.rs` makes the calls.
+//! Not the network (`remote.rs` makes the calls), and not the platform's shapes and error codes: `meta/` has those.
+
+mod judge;
+mod read;
+mod write;
+
+use std::time::Duration;
 
 use url::Url;
 
-use crate::provider::remote::Key;
+use crate::conversation::Capabilities;
+use crate::provider::Built;
+use crate::provider::remote::{Key, Remote};
+
+pub use read::Reader;
+pub use write::Writer;
+
+/// What a line of the Cloud API can do.
+pub const CAPABILITIES: Capabilities = Capabilities { free_text: true, buttons: true, template: true, correlation: true, recipient: true };
 
 /// What a line of the Cloud API needs to know.
 #[derive(Clone, Debug)]
@@ -25,4 +39,12 @@ pub struct Settings {
     pub reactions: bool,
     /// The field of a request that takes a business-scoped user id; `None`: people without a number cannot be written to.
     pub user_id_field: Option<String>,
+}
+
+/// Makes a line; a call takes `budget`.
+///
+/// # Errors
+/// Which setting is missing or cannot be used.
+pub fn line(settings: &Settings, client: reqwest::Client, budget: Duration) -> Result<Built, String> {
+    Ok(Built::both(Remote::new(Writer::new(settings)?, client, budget), Reader::new(settings)?))
 }

@@ -275,6 +275,10 @@ impl Store for SledStore {
         lock(&self.inner).sends.doubts().take(limit).collect()
     }
 
+    fn claims(&self, since: Moment) -> Vec<Standing> {
+        lock(&self.inner).sends.claims(since)
+    }
+
     fn outlived(&self, before: Moment, limit: usize) -> Result<Vec<ConversationId>, Fault> {
         self.at_rest_before(before, limit)
     }

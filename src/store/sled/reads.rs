@@ -182,6 +182,7 @@ impl SledStore {
         self.tell_identities(take)?;
         self.tell_opted_out(take)?;
         small.pauses.iter().for_each(|scope| take(Restored::Pause(*scope)));
+        small.templates.iter().for_each(|(line, template)| take(Restored::Template(*line, template.clone())));
         self.tell_hooks(take)?;
         if let Some(n) = small.last_hook {
             take(Restored::LastHook(n));

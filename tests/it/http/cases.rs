@@ -95,8 +95,11 @@ async fn the_operators_calls_are_answered() {
     let reply = server.ask("DELETE /v1/conversations/alice", &[], "").await;
     assert_eq!(reply.json()["erased"], true);
     assert_eq!(server.post("/v1/pause", r#"{"line":"support"}"#).await.json()["paused"], json!(["line support"]));
-    assert_eq!(server.get("/readyz").await.json(), json!({"status": 200, "ready": true, "paused": ["line support"]}));
-    assert_eq!(server.post("/v1/resume", r#"{"line":"support"}"#).await.json(), json!({"paused": [], "held": null, "failed": null}));
+    assert_eq!(server.get("/readyz").await.json(), json!({"status": 200, "ready": true, "paused": ["line support"], "stopped": []}));
+    assert_eq!(
+        server.post("/v1/resume", r#"{"line":"support"}"#).await.json(),
+        json!({"paused": [], "stopped": [], "held": null, "failed": null})
+    );
     assert_eq!(server.get("/v1/doubts").await.json()["doubts"][0]["send"], "snd_00000000000000000000000005");
     assert_eq!(server.post("/v1/doubts/snd_00000000000000000000000005/resend", "").await.status, 200);
     assert_eq!(
@@ -184,6 +187,11 @@ async fn the_figures_begin_with_the_lateness() {
     server.stop().await;
 }
 
+/// A path of a route, with something in its places.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "alice").replace("{name}", "crm").replace("{line}", "support").replace("{*rest}", "status")
+}
+
 fn token(secret: &str, scopes: Scopes) -> ([u8; 32], Scopes) {
     (Sha256::digest(secret.as_bytes()).into(), scopes)
 }
@@ -201,8 +209,7 @@ async fn each_route_asks_for_its_scope() {
     for (method, path, need) in routes() {
         // A server for each, so that the throttle of wrong tokens does not come between.
         let server = Server::with(standard(), tokens(), fake::engine()).await;
-        let head =
-            format!("{} {}", method.to_uppercase(), path.replace("{id}", "alice").replace("{name}", "crm").replace("{line}", "support"));
+        let head = format!("{} {}", method.to_uppercase(), filled(path));
         for (token, lets_in) in [
             ("", need == Need::Nothing),
             ("wrong", need == Need::Nothing),
@@ -253,7 +260,7 @@ async fn before_the_engine_is_ready_only_health_answers() {
     let site = Site::new(standard(), Tokens::default());
     let server = Server::at(Listener::everything(&any).await.unwrap(), site.clone());
     assert_eq!(server.get("/healthz").await.json(), json!({"status": 200, "alive": true}));
-    for path in ["/readyz", "/v1/conversations", "/metrics", "/hooks/support"] {
+    for path in ["/readyz", "/v1/conversations", "/metrics"] {
         let reply = server.get(path).await;
         assert_eq!((reply.status, reply.slug().as_str()), (503, "starting"), "{path}");
         assert!(reply.head.contains("retry-after: 1"), "{}", reply.head);
@@ -270,11 +277,11 @@ async fn the_outside_sees_webhooks_and_health_alone() {
     site.open(inside(fake::engine()));
     let server = Server::at(Listener::webhooks(&any).await.unwrap(), site);
     for (_, path, _) in routes() {
-        let path = path.replace("{line}", "support").replace("{id}", "alice");
+        let path = filled(path);
         let reply = server.ask(&format!("GET {path}"), &[("authorization", "Bearer hand")], "").await;
         match path.as_str() {
             "/healthz" => assert_eq!(reply.status, 200),
-            "/hooks/support" => assert_eq!(reply.slug(), "no-webhooks"),
+            "/hooks/support" | "/hooks/support/status" => assert_eq!(reply.slug(), "no-webhooks"),
             _ => assert_eq!((reply.status, reply.slug().as_str()), (404, "not-found"), "{path}"),
         }
     }
@@ -295,7 +302,7 @@ fn openapi_and_the_routes_agree() {
     }
     let built: BTreeSet<(String, String, bool, &str)> = routes()
         .into_iter()
-        .map(|(method, path, need)| (method.to_owned(), path.to_owned(), need == Need::Nothing, need.scope()))
+        .map(|(method, path, need)| (method.to_owned(), path.replace("{*rest}", "{rest}"), need == Need::Nothing, need.scope()))
         .collect();
     assert_eq!(described, built);
 }

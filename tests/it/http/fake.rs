@@ -84,6 +84,7 @@ fn serve(request: Request, standing: &mut Standing) {
         Request::Upcoming(reply) => drop(reply.send(Ok(vec![Upcoming { hour: ASKED, line: "support".into(), count: 7 }]))),
         Request::Dead(from, limit, reply) => drop(reply.send(Ok((from..9).take(limit).map(dead).collect()))),
         Request::Replay(_, seq, reply) => drop(reply.send(Ok(if seq == Some(404) { 0 } else { 1 }))),
+        Request::Template(_, reply) => drop(reply.send(Ok(()))),
         Request::Standing(reply) => drop(reply.send(Ok(standing.clone()))),
     }
 }
