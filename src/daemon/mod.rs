@@ -5,6 +5,7 @@
 //! Order of start: listener (answers 503) → store → engine recovered → commit thread → loop → calls and hooks → ready.
 //! Order of stop: not ready → requests under way finish → calls under way end, or are in doubt → last group durable → out.
 
+mod caretaker;
 mod commit;
 mod deliver;
 mod figures;
@@ -29,6 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::config::settings::Config;
+use crate::daemon::caretaker::Keeper;
 use crate::daemon::commit::Outlets;
 use crate::daemon::deliver::{Delivery, Providers};
 use crate::daemon::wakeups::{End, Loop, Wakeup};
@@ -100,6 +102,7 @@ struct Shared {
     printer: Printer,
     site: Arc<Site>,
     store: Arc<dyn Store>,
+    keeper: Arc<Keeper>,
     names: Arc<Names>,
     clock: Clock,
     wakeups: UnboundedSender<Wakeup>,
@@ -147,7 +150,8 @@ struct Running {
 }
 
 impl Running {
-    async fn begin(config: Config, clock: Clock, store: Arc<dyn Store>, drop: bool, site: Arc<Site>) -> Result<Running, Failure> {
+    async fn begin(config: Config, clock: Clock, kept: Arc<SledStore>, drop: bool, site: Arc<Site>) -> Result<Running, Failure> {
+        let store: Arc<dyn Store> = Arc::clone(&kept) as _;
         let printer = start::printer();
         let providers = start::providers(&config, &printer)?;
         let book = Arc::new(config.book.clone());
@@ -164,6 +168,7 @@ impl Running {
             printer,
             site,
             store,
+            keeper: Keeper::new(kept, clock.clone()),
             names: engine.names(),
             clock,
             wakeups,
@@ -235,16 +240,19 @@ impl Running {
         };
         tokio::spawn(deliver::run(Arc::new(delivery), calls));
         tokio::spawn(hooks::run(Arc::clone(shared), told));
-        tokio::spawn(upkeep::run(shared.clock.clone(), Arc::clone(&shared.config), shared.wakeups.clone()));
+        tokio::spawn(upkeep::run(Arc::clone(shared)));
     }
 
     fn open(&self, requests: mpsc::Sender<Request>) {
-        let (store, wakeups) = (Arc::clone(&self.shared.store), self.shared.wakeups.clone());
+        let (store, keeper, wakeups) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.keeper), self.shared.wakeups.clone());
         let figures = move || -> Vec<Figure> {
             let snapshot = snapshot(&wakeups);
-            snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default()
+            let mut figures = snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default();
+            figures.extend(keeper.figures());
+            figures
         };
-        self.shared.site.open(Inside { desk: Desk::new(requests), figures: Arc::new(figures) });
+        let caretaker = self.shared.keeper.handle();
+        self.shared.site.open(Inside { desk: Desk::new(requests), figures: Arc::new(figures), caretaker });
     }
 
     /// Waits for a signal, or for the loop to end; reads the configuration again on SIGHUP.
@@ -287,9 +295,9 @@ impl Running {
     }
 }
 
-async fn open(config: &Config, accept_rollback: bool) -> Result<Arc<dyn Store>, Failure> {
+async fn open(config: &Config, accept_loss: bool) -> Result<Arc<SledStore>, Failure> {
     let path = config.store.path.clone();
-    let options = OpenOptions { any_filesystem: config.store.any_filesystem, accept_rollback, machine: None };
+    let options = OpenOptions { any_filesystem: config.store.any_filesystem, accept_loss, machine: None };
     let opened = tokio::task::spawn_blocking(move || SledStore::open(&path, &options)).await;
     match opened {
         Ok(Ok(store)) => Ok(Arc::new(store)),

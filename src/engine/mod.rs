@@ -22,6 +22,7 @@ pub mod record;
 pub mod request;
 pub mod tables;
 pub mod template;
+pub mod upkeep;
 pub mod wheel;
 
 pub use core::Engine;

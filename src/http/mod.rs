@@ -18,6 +18,7 @@ mod schedule;
 mod serve;
 mod site;
 mod stalling;
+mod upkeep;
 
 pub use auth::{Need, Scopes, Tokens};
 pub use listen::{Address, Face, Listener};

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::auth::{Throttle, Tokens};
 use super::counts::Counts;
 use crate::engine::desk::Desk;
+use crate::engine::upkeep::Caretaker;
 
 /// The bounds of the listeners.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +86,8 @@ pub struct Inside {
     pub desk: Desk,
     /// What `/metrics` tells beside the counters of this edge.
     pub figures: Arc<dyn Figures>,
+    /// Who makes backups and checks.
+    pub caretaker: Arc<dyn Caretaker>,
 }
 
 /// What all requests share.
