@@ -33,6 +33,7 @@ mod status;
 pub mod tables;
 pub mod template;
 mod templates;
+pub mod upkeep;
 pub mod wheel;
 
 #[cfg(test)]
