@@ -10,12 +10,14 @@ use crate::engine::book::Book;
 use crate::engine::counters::Counters;
 use crate::engine::group::{Group, Released, Told};
 use crate::engine::health::Health;
+use crate::engine::hot::HotTable;
+use crate::engine::identities::Identities;
 use crate::engine::pace::{Pace, Steady};
 use crate::engine::ports::{Fault, Restored, Standing, Store};
 use crate::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
 use crate::engine::room::Room;
 use crate::engine::status::Early;
-use crate::engine::tables::{Hot, HotTable, Identities, Names};
+use crate::engine::tables::Names;
 use crate::engine::templates::Unusable;
 use crate::engine::wheel::{Slot, Wheel};
 use crate::id::{ConversationId, Keys, PersonKey, SendId};
@@ -172,7 +174,7 @@ impl Engine {
         match restored {
             Restored::Conversation(stored) => {
                 let Stored { id, line, flow, state } = stored;
-                let slot = self.hot.put(Hot { id, line, flow, waits: None, state });
+                let slot = self.hot.put(id, line, flow, state);
                 self.note_deadline(slot);
             }
             Restored::Identity(key, day) => self.identities.note(key, day),
@@ -311,13 +313,15 @@ impl Engine {
             return self.hot.remove(stored.id);
         }
         let Stored { id, line, flow, state } = *stored;
-        let slot = self.hot.put(Hot { id, line, flow, waits: None, state });
-        self.note_deadline(slot);
+        let slot = self.hot.put(id, line, flow, state);
+        if let Some(wake) = state.wake_at() {
+            self.wheel.insert(wake, slot);
+        }
     }
 
     /// Keeps the wheel in step with a slot's deadline.
     pub(super) fn note_deadline(&mut self, slot: Slot) {
-        if let Some(wake) = self.hot.get(slot).and_then(|hot| hot.state.wake_at()) {
+        if let Some(wake) = self.hot.wake_at(slot) {
             self.wheel.insert(wake, slot);
         }
     }

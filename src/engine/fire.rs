@@ -42,7 +42,7 @@ impl Engine {
 
     fn pop_due(&mut self, now: Moment) -> Option<(Moment, Slot)> {
         let hot = &self.hot;
-        self.wheel.pop(now, |slot| hot.get(slot).and_then(|hot| hot.state.wake_at()))
+        self.wheel.pop(now, |slot| hot.wake_at(slot))
     }
 
     /// A deadline came. Expiry and the end of a doubt need no permit; a follow-up waits for its line.
@@ -56,7 +56,7 @@ impl Engine {
         }
         self.enter_room(slot, now);
         // While it waits for its line it can still expire.
-        if let Some(expires) = self.hot.get(slot).and_then(|hot| hot.state.expires) {
+        if let Some(expires) = state.expires {
             self.wheel.insert(expires, slot);
         }
     }

@@ -9,12 +9,12 @@ use crate::conversation::{Choice, Event, Finish, Ignored, Policy, answer, clampe
 use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::group::Answers;
 use crate::engine::heard::{Person, Tap};
+use crate::engine::identities::Identities;
 use crate::engine::people::Found;
 use crate::engine::ports::Fault;
 use crate::engine::record::{Delta, Details, Question};
 use crate::engine::request::{Answer, Inbound, Rejected, What, Who};
 use crate::engine::status::Beside;
-use crate::engine::tables::Identities;
 use crate::engine::template;
 use crate::id::{ConversationId, EventKey, SendId};
 use crate::limits;

@@ -15,6 +15,8 @@ pub mod group;
 pub mod guard;
 mod health;
 pub mod heard;
+pub mod hot;
+pub mod identities;
 pub mod inboxes;
 mod ingest;
 mod inspect;
@@ -31,6 +33,12 @@ mod status;
 pub mod tables;
 pub mod template;
 mod templates;
+pub mod upkeep;
 pub mod wheel;
+
+#[cfg(test)]
+#[allow(dead_code, reason = "the properties of the store use the rest")]
+#[path = "../../tests/it/samples.rs"]
+mod samples;
 
 pub use core::Engine;

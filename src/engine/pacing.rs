@@ -41,16 +41,16 @@ impl Engine {
     }
 
     fn wait_at(&mut self, slot: Slot, place: Place) {
-        if let Some(hot) = self.hot.get_mut(slot) {
-            hot.waits = Some(place);
+        if let Some(hot) = self.hot.get(slot) {
+            self.hot.set_waits(slot, Some(place));
             self.rooms.entry(hot.line).or_default().enter(slot, place);
         }
     }
 
     /// Somebody waits for its line no more.
     pub(super) fn leave_room(&mut self, slot: Slot) {
-        if let Some(hot) = self.hot.get_mut(slot)
-            && let Some(place) = hot.waits.take()
+        if let Some(place) = self.hot.set_waits(slot, None)
+            && let Some(hot) = self.hot.get(slot)
             && let Some(room) = self.rooms.get_mut(&hot.line)
         {
             room.leave(slot, place);

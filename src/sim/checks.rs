@@ -176,7 +176,7 @@ pub(super) fn nothing_is_stranded(process: &Process, wall: Moment, next: Option<
         let why = || format!("{} wanted to wake at {wake}, it is {wall}, next is {next:?}: {:?}", hot.id, hot.state);
         if wake > wall {
             // Woken before the clock was set back, it waits for its line; whoever opens that looks at its deadline again.
-            let queued = hot.waits.is_some() && !process.engine.may_claim(hot, wall);
+            let queued = hot.waits.is_some() && !process.engine.may_claim(&hot, wall);
             if !queued && next.is_none_or(|next| next > wake) {
                 return Err(Broken::new("The wheel knows every deadline.", why()));
             }
@@ -184,7 +184,7 @@ pub(super) fn nothing_is_stranded(process: &Process, wall: Moment, next: Option<
         }
         let waits = planned(&hot.state).is_some() && hot.state.phase != Phase::Sending && !hot.state.held;
         let expired = hot.state.expires.is_some_and(|at| at <= wall);
-        if !waits || expired || process.engine.may_claim(hot, wall) {
+        if !waits || expired || process.engine.may_claim(&hot, wall) {
             return Err(Broken::new("Nothing that is due is left lying.", why()));
         }
     }
