@@ -35,7 +35,7 @@ pub(super) struct Plot {
 impl Default for Plot {
     fn default() -> Plot {
         Plot {
-            line: "pair_gap = \"0s\"".to_owned(),
+            line: "pair_gap = \"0s\"\ncatch_up_wait = \"0s\"".to_owned(),
             flow: String::new(),
             expires_after: "48h",
             hours: ("00:00".to_owned(), "00:00".to_owned()),
@@ -80,11 +80,17 @@ impl<M: Line> Story<M> {
 
     /// Kills the daemon, and starts another on what it left.
     pub(super) fn killed(self) -> Story<M> {
-        let Story { provider, daemon, hook, clock, client, home } = self;
-        daemon.kill();
-        let daemon = start(home.path(), &clock);
-        provider.calls(&daemon.base, M::NAME);
-        Story { provider, daemon, hook, clock, client, home }
+        self.killed_while(|_| {})
+    }
+
+    /// Kills the daemon, and starts another on what it left once this has happened.
+    pub(super) fn killed_while(mut self, happens: impl FnOnce(&Story<M>)) -> Story<M> {
+        self.daemon.signal("KILL");
+        self.daemon.wait();
+        happens(&self);
+        self.daemon = start(self.home.path(), &self.clock);
+        self.provider.calls(&self.daemon.base, M::NAME);
+        self
     }
 
     /// The moment so many minutes ago.
@@ -160,13 +166,14 @@ impl<M: Line> Story<M> {
 
     /// Waits until the conversation stands so.
     pub(super) async fn until(&self, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let deadline = std::time::Instant::now() + PATIENCE;
+        let real = Clock::system();
+        let began = real.elapsed();
         loop {
             let shown = self.shown(name).await;
             if is(&shown) {
                 return shown;
             }
-            assert!(std::time::Instant::now() < deadline, "{name} never {what}: {shown}\n{}", self.daemon.log());
+            assert!(real.elapsed() - began < PATIENCE, "{name} never {what}: {shown}\n{}", self.daemon.log());
             tokio::task::yield_now().await;
         }
     }
@@ -225,7 +232,6 @@ any_filesystem = true
 provider = "{provider}"
 api = "{api}"
 {keys}
-catch_up_wait = "0s"
 {line}
 [flows.onboarding]
 enable_follow_up = true
