@@ -54,6 +54,8 @@ pub const EARLY_STATUSES: usize = 4_096;
 pub const ATTEMPTS: u8 = 8;
 /// The highest rate of a line, in sends a second.
 pub const RATE: usize = 10_000;
+/// Follow-ups that cannot go out in time are named so long in advance.
+pub const FORESEE: i64 = DAY;
 /// A line that has stopped is asked about so long after; each time in vain, the wait doubles.
 pub const PROBE: i64 = 15 * SECOND;
 /// The longest wait between two questions whether a stopped line works.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::relations::default_flow;
-use super::settings::{Config, FlowConfig, LineConfig, ProviderKind};
+use super::settings::{Config, FlowConfig, LineConfig, ProviderConfig, ProviderKind};
 use crate::conversation::{OnYes, Policy};
 use crate::engine::book::{Book, Hook, Line};
 use crate::schedule::{Otherwise, Rules, Session, WhenClosed};
@@ -85,9 +85,19 @@ pub(super) fn book(lines: &BTreeMap<String, LineConfig>, flows: &BTreeMap<String
     book
 }
 
+/// The messaging window with its template under the name that the provider gives it when it tells of its state.
+fn session(line: &LineConfig, flow: &FlowConfig) -> Option<Session> {
+    let session = flow.rules_on(line.provider.kind()).session?;
+    let template = session.template.map(|template| match &line.provider {
+        ProviderConfig::WhatsApp(config) if !template.contains('/') => Arc::from(format!("{template}/{}", config.template_language)),
+        _ => template,
+    });
+    Some(Session { template, ..session })
+}
+
 fn policy(line: &LineConfig, flow: &FlowConfig) -> Policy {
     Policy {
-        rules: flow.rules_on(line.provider.kind()),
+        rules: Rules { session: session(line, flow), ..flow.rules_on(line.provider.kind()) },
         message: flow.message.clone(),
         steps: flow.steps.clone(),
         template_vars: flow.template_vars.clone(),
@@ -100,5 +110,30 @@ fn policy(line: &LineConfig, flow: &FlowConfig) -> Policy {
         arm_on: line.arm_on,
         in_doubt: line.in_doubt,
         line: line.provider.capabilities(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Withheld, parse};
+
+    #[test]
+    fn a_template_of_the_cloud_api_has_its_language_in_its_name() {
+        let line = |name: &str, id: u32, extra: &str| {
+            format!(
+                "[lines.{name}]\nprovider = \"whatsapp_cloud\"\nphone_number_id = \"{id}\"\ntoken_env = \"T\"\napp_secret_env = \"A\"\n\
+                 verify_token_env = \"V\"\n{extra}\n"
+            )
+        };
+        let text = format!(
+            "[store]\npath = \"data\"\n{}{}[flows.plain]\nenable_follow_up = true\nsession = {{ template = \"back\" }}\n\
+             [flows.named]\nenable_follow_up = true\nsession = {{ template = \"back/pt_BR\" }}\n",
+            line("es", 106_540_352, ""),
+            line("en", 106_540_353, "template_language = \"en\"")
+        );
+        let book = parse(&text, "config.toml", &Withheld).expect("a configuration").book;
+        let template = |line, flow| book.policy(line, flow).and_then(|policy| policy.rules.session.as_ref()?.template.as_deref());
+        assert_eq!((template("es", "plain"), template("en", "plain")), (Some("back/es"), Some("back/en")));
+        assert_eq!(template("en", "named"), Some("back/pt_BR"));
     }
 }

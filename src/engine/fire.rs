@@ -94,6 +94,10 @@ impl Engine {
     pub(super) fn claim(&mut self, in_hand: InHand, now: Moment) {
         let InHand { id, line, flow, state } = in_hand;
         let send = self.keys.send(id, state.silence, state.step);
+        if state.attempt > 0 {
+            // The end of the call before this one may stand in the group that is being made.
+            self.apply();
+        }
         let known = self.store.standing(send);
         if let Some(known) = known.filter(|known| !self.may_be_made_again(&in_hand, known)) {
             // What stands in the ledger is never sent again.

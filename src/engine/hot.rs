@@ -138,6 +138,11 @@ impl HotTable {
         (0..self.end()).filter_map(|slot| self.get(slot))
     }
 
+    /// All of them with their slots.
+    pub fn slots(&self) -> impl Iterator<Item = (Slot, Hot)> {
+        (0..self.end()).filter_map(|slot| Some((slot, self.get(slot)?)))
+    }
+
     /// One past the last slot: for walking the table in pieces.
     #[must_use]
     pub fn end(&self) -> Slot {

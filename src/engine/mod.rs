@@ -10,6 +10,7 @@ pub mod counters;
 pub mod courier;
 pub mod desk;
 mod fire;
+mod foresee;
 pub mod group;
 pub mod guard;
 mod health;
@@ -32,6 +33,7 @@ mod status;
 pub mod tables;
 pub mod template;
 mod templates;
+pub mod upkeep;
 pub mod wheel;
 
 #[cfg(test)]

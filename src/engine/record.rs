@@ -164,7 +164,13 @@ impl Details {
             Delta::Asked(question) => self.question = Some(question.clone()),
             Delta::Decided(decision) => push_bounded(&mut self.decisions, **decision),
             Delta::Ended { send, step, outcome, at } => match self.send_mut(*send) {
-                Some(record) => (record.outcome, record.at) = (*outcome, *at),
+                Some(record) => {
+                    (record.outcome, record.at) = (*outcome, *at);
+                    // Another message in the place of one that did not arrive.
+                    if *outcome == SendOutcome::Accepted && record.reach == Reach::Failed {
+                        record.reach = Reach::Accepted;
+                    }
+                }
                 None => {
                     let (message, reach) = (None, Reach::Accepted);
                     push_bounded(&mut self.sends, SendRecord { send: *send, step: *step, outcome: *outcome, at: *at, message, reach });

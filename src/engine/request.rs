@@ -309,6 +309,32 @@ pub struct Upcoming {
     pub line: Arc<str>,
     /// How many.
     pub count: u64,
+    /// How many of them cannot go out in time at the line's rate, as far as is known; within [`crate::limits::FORESEE`].
+    pub late: u64,
+}
+
+/// A follow-up that cannot go out in time at the rate of its line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Late {
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// The caller's name of it.
+    pub caller: String,
+    /// The line's name.
+    pub line: Arc<str>,
+    /// When it is due.
+    pub due: Moment,
+    /// The last instant at which it may go out.
+    pub not_after: Moment,
+}
+
+/// Some of them, and how many there are.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LateOnes {
+    /// The first, soonest due.
+    pub late: Vec<Late>,
+    /// All.
+    pub total: u64,
 }
 
 /// What a pause or a resume speaks of, by name.

@@ -6,6 +6,8 @@
 mod judge;
 mod read;
 mod table;
+#[cfg(test)]
+mod tests;
 mod v2;
 mod write;
 

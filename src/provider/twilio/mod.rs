@@ -1,8 +1,10 @@
 //! Twilio's Programmable Messaging for WhatsApp: `read` for what its webhooks say and `signature` for their proof, `write` for what
-//! we send, `table` for its error codes, `missed` for the messages that arrived while nobody listened, `twiml` for what a bot answers.
+//! we send, `judge` for what its answers mean and `table` for its error codes, `missed` for the messages that arrived while nobody
+//! listened, `twiml` for what a bot answers.
 //!
-//! Not the network: `remote.rs` makes the calls.
+//! Not the network (`remote.rs` makes the calls), and not the platform's limits: `meta/` has those.
 
+mod judge;
 mod missed;
 mod read;
 mod signature;
@@ -10,15 +12,16 @@ mod table;
 mod twiml;
 mod write;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::conversation::Capabilities;
-use crate::engine::ports::Inbox;
 use crate::provider::Built;
 use crate::provider::remote::{Key, Remote};
+
+pub use read::Reader;
+pub use write::Writer;
 
 /// What a line of Twilio can do. Its statuses echo nothing of ours: a doubt stays one.
 pub const CAPABILITIES: Capabilities = Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: true };
@@ -45,17 +48,12 @@ pub struct Settings {
     pub quick_reply: Option<String>,
 }
 
-/// Makes a line of Twilio, both halves; a call takes `budget`.
-#[must_use]
-pub fn line(settings: Settings, client: reqwest::Client, budget: Duration) -> Built {
-    let reader = read::Reader::new(settings.clone());
-    Built::both(Remote::new(write::Writer::new(settings), client, budget), reader)
-}
-
-/// The half that hears, alone.
-#[must_use]
-pub fn inbox(settings: Settings) -> Arc<dyn Inbox> {
-    Arc::new(read::Reader::new(settings))
+/// Makes a line; a call takes `budget`.
+///
+/// # Errors
+/// Which setting is missing or cannot be used.
+pub fn line(settings: &Settings, client: reqwest::Client, budget: Duration) -> Result<Built, String> {
+    Ok(Built::both(Remote::new(Writer::new(settings)?, client, budget), Reader::new(settings)?))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 mod judge;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::time::Duration;

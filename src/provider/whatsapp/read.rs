@@ -17,6 +17,8 @@ use crate::provider::whatsapp::Settings;
 const SIGNATURE: &str = "x-hub-signature-256";
 /// Hexadecimal digits of an HMAC-SHA256.
 const DIGITS: usize = 64;
+/// As much of a number's id is kept; Meta's have sixteen digits.
+pub(super) const ADDRESS_CHARS: usize = 64;
 /// Longest challenge that is sent back, in bytes; Meta's are ten digits.
 const CHALLENGE_BYTES: usize = 128;
 
@@ -48,7 +50,8 @@ impl Reader {
             verify_tokens: settings.verify_tokens.clone(),
             dialect: Dialect {
                 reactions: settings.reactions,
-                address: |metadata| metadata.phone_number_id.as_str().to_owned(),
+                // A longer one is no line's, and every event of the change carries it.
+                address: |metadata| metadata.phone_number_id.as_str().chars().take(ADDRESS_CHARS).collect(),
                 trouble: table::trouble,
                 templates: true,
             },

@@ -11,6 +11,7 @@ use crate::provider::client::{Ended, Reply};
 use crate::provider::meta::write::{Free, free, parameters, payloads};
 use crate::provider::meta::{digits, is_user_id};
 use crate::provider::remote::{Api, Key, Outgoing};
+use crate::provider::whatsapp::read::ADDRESS_CHARS;
 use crate::provider::whatsapp::{CAPABILITIES, Settings, judge};
 
 /// Writes the requests of a line of the Cloud API.
@@ -29,7 +30,7 @@ impl Writer {
     /// Which setting cannot be used.
     pub fn new(settings: &Settings) -> Result<Writer, String> {
         let id = &settings.phone_number_id;
-        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if id.is_empty() || id.len() > ADDRESS_CHARS || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err("the phone number id is no number; it stands in Meta's app under WhatsApp, API setup".into());
         }
         let mut number = settings.api.clone();
