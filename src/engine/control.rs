@@ -273,6 +273,7 @@ impl Engine {
         self.book = book;
         self.number_names();
         self.probe_soon();
+        self.let_all_in();
         self.replan = Some(0);
     }
 

@@ -252,13 +252,17 @@ impl Engine {
     /// An opt-out holds for the person on all lines, and so does taking it back; a number learnt later is the same person's.
     fn spread_opt_out(&mut self, in_hand: &InHand, event: &Inbound, told: &Event, at: Moment, now: Moment) -> Result<(), Rejected> {
         let (id, was) = (in_hand.id, in_hand.state.opted_out);
-        let is = match told {
-            Event::OptOut { .. } | Event::Message { typed: Some(Choice::Stop), .. } | Event::Answer { choice: Choice::Stop, .. } => true,
-            Event::OptIn { .. } => false,
-            _ => was,
+        let says = match told {
+            Event::OptOut { .. } | Event::Message { typed: Some(Choice::Stop), .. } | Event::Answer { choice: Choice::Stop, .. } => {
+                Some(true)
+            }
+            Event::OptIn { .. } => Some(false),
+            _ => None,
         };
+        let is = says.unwrap_or(was);
         let learnt = is && event.to.as_ref().is_some_and(|to| !self.opted_out.contains_key(&self.keys.person(to)));
-        if was == is && !learnt && !matches!(event.what, What::OptOut | What::OptIn) {
+        // Said again, it is spread again: of the first time a crash may have left a part.
+        if says.is_none() && !learnt {
             return Ok(());
         }
         let to = match &event.to {

@@ -10,6 +10,7 @@ mod group;
 mod help;
 mod hooks;
 mod http;
+mod lines;
 #[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;
 mod scenarios;
