@@ -201,7 +201,7 @@ impl Loop {
             Probed::Works if self.engine.probed(id, Ok(()), now) => tracing::info!(%line, "the line works again"),
             Probed::Works => {}
             Probed::Failed(why) => {
-                tracing::warn!(%line, %why, "the line has still stopped");
+                tracing::info!(%line, %why, "the line does not work yet");
                 self.engine.probed(id, Err(why), now);
             }
             Probed::Unasked => self.engine.try_one(id),

@@ -85,7 +85,7 @@ impl Engine {
             deltas.extend(self.question_learnt(&in_hand, &event.what, at)?);
         }
         // Before the change that carries the event's identity: of what a crash leaves, that one is the last.
-        self.spread_opt_out(&found, &event.what, &machine_event, at, now)?;
+        self.spread_opt_out(&found, &machine_event, at, now)?;
         self.note(identity.key, now);
         let context = Context { identity: identity.key, deltas, aliases: found.aliases, ledger: None };
         let step = self.step_and_keep(in_hand, &machine_event, now, context);
@@ -108,7 +108,7 @@ impl Engine {
         self.recognise(&mut found, now);
         let in_hand = found.in_hand;
         let noted = if in_hand.state.opted_out { Event::OptOut { at } } else { Event::Release };
-        self.spread_opt_out(&found, &What::Moved(person.clone()), &noted, at, now)?;
+        self.spread_opt_out(&found, &noted, at, now)?;
         let mut aliases = found.aliases;
         aliases.extend(found.names.iter().map(|name| self.keys.alias_on(&line, name)));
         self.note(identity, now);

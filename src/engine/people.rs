@@ -7,7 +7,7 @@ use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::heard::Person;
 use crate::engine::ingest::{begins, damaged};
 use crate::engine::record::Change;
-use crate::engine::request::{Inbound, Rejected, What, Who};
+use crate::engine::request::{Inbound, Rejected, Who};
 use crate::id::{AliasKey, ConversationId, PersonKey};
 use crate::moment::Moment;
 
@@ -175,7 +175,7 @@ impl Engine {
     }
 
     /// An opt-out holds for the person on all lines, and so does taking it back; a name learnt later is the same person's.
-    pub(super) fn spread_opt_out(&mut self, found: &Found, what: &What, told: &Event, at: Moment, now: Moment) -> Result<(), Rejected> {
+    pub(super) fn spread_opt_out(&mut self, found: &Found, told: &Event, at: Moment, now: Moment) -> Result<(), Rejected> {
         let (id, was) = (found.in_hand.id, found.in_hand.state.opted_out);
         let says_stop = matches!(
             told,
@@ -183,7 +183,8 @@ impl Engine {
         );
         let is = says_stop || (was && !matches!(told, Event::OptIn { .. }));
         let learnt = is && found.names.iter().any(|name| !self.opted_out.contains_key(&self.keys.person(name)));
-        if was == is && !learnt && !matches!(what, What::OptOut | What::OptIn) {
+        // Said again, it is spread again: of the first time a crash may have left a part.
+        if !says_stop && !matches!(told, Event::OptIn { .. }) && !learnt {
             return Ok(());
         }
         let mut names = found.names.clone();

@@ -18,6 +18,7 @@ mod hooks;
 mod http;
 mod lines;
 mod missed;
+mod paced;
 mod provider_contract;
 mod readers;
 mod readers_forms;
