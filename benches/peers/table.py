@@ -28,10 +28,10 @@ TABLES = [
     ("Events acknowledged a second, and latency p50 · p99 in ms: 64 clients arm, re-arm, cancel; one caller, one at a time", [
         ("arm/s", "W1", ["ops_s"]), ("ms", "W1", ["p50_ms", "p99_ms"]), ("re-arm/s", "W2", ["ops_s"]), ("ms", "W2", ["p50_ms", "p99_ms"]),
         ("cancel/s", "W3", ["ops_s"]), ("ms", "W3", ["p50_ms", "p99_ms"]), ("one caller/s", "one", ["ops_s"]), ("ms", "one", ["p50_ms", "p99_ms"]),
-        ("fsync p50 ms", "W1", ["fsync_p50_ms"])]),
+        ("server µs a re-arm", "W2", ["server_cpu_us"]), ("fsync p50 ms", "W1", ["fsync_p50_ms"])]),
     ("Opening bell: follow-ups due in one instant", [
         ("due", "W4", ["n"]), ("sent/s", "W4", ["fires_s"]), ("late p50 · p99 · last ms", "W4", ["late_p50_ms", "late_p99_ms", "late_max_ms"]),
-        ("missing", "W4", ["missing"]), ("twice", "W4", ["duplicates"]), ("early", "W4", ["early"])]),
+        ("missing", "W4", ["missing"]), ("twice", "W4", ["duplicates"]), ("early", "W4", ["early"]), ("server µs a send", "W4", ["server_cpu_us"])]),
     ("Waiting", [
         ("waiting", "W5", ["pending"]), ("loaded/s", "W5", ["load_rate_s"]), ("server MB", "W5", ["server_pss_mb"]), ("worker MB", "W5", ["worker_pss_mb"]),
         ("disk bytes each", "W5", ["disk_b_per_timer"]), ("idle, of a core", "W5", ["idle_core"]),

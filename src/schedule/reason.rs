@@ -304,7 +304,7 @@ mod tests {
                 assert!(reason.because().to_string().len() > 10);
             }
         }
-        assert_eq!(known, 27);
+        assert_eq!(known, 28);
         assert_eq!(Reason::from_parts(13, Moment(0), 99), None);
         assert_eq!(Reason::from_parts(38, Moment(0), -1), None);
     }

@@ -39,12 +39,14 @@ pub struct Settings {
     pub phone: String,
     /// Sends through this messaging service in place of the number.
     pub messaging_service_sid: Option<String>,
-    /// The address of this line's webhook as Twilio calls it: it is part of what is signed.
+    /// The address of this line's webhook as Twilio calls it: it is part of what is signed. It decides scheme, host and port, and,
+    /// by what stands before its `/hooks/`, the prefix that a proxy takes away; the rest is the request's own path and query.
     pub public_url: Url,
     /// Where Twilio reports what became of messages; `public_url` where absent.
     pub status_callback: Option<Url>,
     /// A content template with two quick replies, for follow-ups inside the window: its first variable is the text, the second and
-    /// the third are the ids of *yes* and *no*. Without it the labels stand under the text, to be typed.
+    /// the third are the ids of *yes* and *no*. Without it, and for a text that no variable takes (longer than 1 024 characters, line
+    /// breaks, tabs, long runs of spaces), the labels stand under the text, to be typed.
     pub quick_reply: Option<String>,
 }
 
