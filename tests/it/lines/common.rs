@@ -96,7 +96,7 @@ pub(super) async fn silence_after_the_follow_up_expires<M: Line>(manners: M) {
     assert_eq!(shown["outcome"], "expired", "{shown}");
     let instant = |key: &str| Moment::parse(shown[key].as_str().unwrap_or_default()).unwrap_or_else(|| panic!("{key}: {shown}"));
     let silence = instant("ended_at").since(instant("handed_over_at"));
-    assert!((30 * MINUTE..HOUR).contains(&silence), "{silence} ms after the hand-over");
+    assert!((30 * MINUTE..6 * HOUR).contains(&silence), "{silence} ms after the hand-over");
     let statuses = if M::CHATS { 4 } else { 0 };
     assert_eq!(story.provider.reported(statuses), vec![200; statuses], "statuses in disorder and twice are taken");
     let delivered = story.told(&name, "expired").iter().filter(|record| record["type"] == "conversation.follow_up_delivered").count();
@@ -184,7 +184,7 @@ pub(super) async fn a_token_that_expired_for_an_hour_costs_nobody_the_follow_up<
 pub(super) async fn throttled_at_the_bell_everybody_gets_one_follow_up<M: Line>(manners: M) {
     let day = Moment(reengaged::clock::Clock::system().wall().0.div_euclid(24 * HOUR) * 24 * HOUR);
     let hours = ("08:00".to_owned(), "19:00".to_owned());
-    // An hour before the opening, at a minute a second: the bell rings when everybody is there.
+    // An hour before the opening, at ten minutes a second: the bell rings when everybody is there.
     let plot = Plot { hours, clock: Some((600, day.plus(7 * HOUR))), ..Plot::default() };
     let story = Story::begin(manners, &plot);
     story.provider.script([Script::Throttle(None), Script::Throttle(Some(30)), Script::Throttle(None)]);

@@ -45,9 +45,9 @@ impl Default for Plot {
 }
 
 impl Plot {
-    /// Time flies: half an hour takes a second, from now on.
+    /// Time flies: a quarter of an hour takes a second, from now on.
     pub(super) fn fast() -> Plot {
-        Plot { clock: Some((1_800, Clock::system().wall())), ..Plot::default() }
+        Plot { clock: Some((900, Clock::system().wall())), ..Plot::default() }
     }
 }
 
@@ -83,11 +83,11 @@ impl<M: Line> Story<M> {
         self.killed_while(|_| {})
     }
 
-    /// Kills the daemon, and starts another on what it left once this has happened.
-    pub(super) fn killed_while(mut self, happens: impl FnOnce(&Story<M>)) -> Story<M> {
+    /// Kills the daemon, and starts another on what it left once this has happened, on the clock that the story has then.
+    pub(super) fn killed_while(mut self, happens: impl FnOnce(&mut Story<M>)) -> Story<M> {
         self.daemon.signal("KILL");
         self.daemon.wait();
-        happens(&self);
+        happens(&mut self);
         self.daemon = start(self.home.path(), &self.clock);
         self.provider.calls(&self.daemon.base, M::NAME);
         self

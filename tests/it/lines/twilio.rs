@@ -1,5 +1,7 @@
 //! Stories on a line of Twilio. Those that all lines have in common stand in `common.rs`.
 
+use reengaged::clock::Clock;
+
 use super::common::chat_stories;
 use super::story::{FOLLOW_UP, Plot, QUESTION, Story};
 use crate::emulator::{Person, Script, Twilio};
@@ -27,6 +29,8 @@ async fn who_wrote_while_the_daemon_was_down_is_not_nudged() {
             story.provider.manners.says_unheard(person, "sigo aquí", story.clock.now());
         }
         story.provider.always(None);
+        // Two hours later everybody is overdue.
+        story.clock = Clock::scaled(900, story.ago(-120));
     });
     assert!(story.provider.read(3) >= 3, "the pages of the list");
     for name in &names {
