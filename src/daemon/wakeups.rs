@@ -186,7 +186,7 @@ impl Loop {
     fn trouble(&mut self, id: NameId, trouble: Trouble, (wait, detail): (i64, &str), now: Moment) {
         let line = self.engine.names().name(id);
         if trouble.stops() {
-            if self.engine.stop_line(id, detail, now) {
+            if self.engine.stop_line(id, trouble == Trouble::Account, detail, now) {
                 tracing::error!(%line, %trouble, %detail, "the line has stopped: nothing is sent on it, nothing is lost; it starts when it works again");
             }
         } else {

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::conversation::{Event, Policy, Refusal, Report, SendOutcome, State, Step, Verdict, step};
+use crate::conversation::{Event, Policy, Report, SendOutcome, State, Step, Verdict, step};
 use crate::engine::book::Book;
 use crate::engine::counters::Counters;
 use crate::engine::group::{Group, Released, Told};
 use crate::engine::health::Health;
+use crate::engine::heard::Trouble;
 use crate::engine::hot::HotTable;
 use crate::engine::identities::Identities;
 use crate::engine::pace::{Pace, Steady};
@@ -35,8 +36,8 @@ pub(super) struct InFlight {
     pub(super) attempt: u8,
     /// The person answered it before the provider did: it arrived, whatever the call says.
     pub(super) proved: bool,
-    /// The provider's status said that it failed before the call had ended.
-    pub(super) failed: Option<Refusal>,
+    /// The provider's status said that it failed, and why, before the call had ended.
+    pub(super) failed: Option<Trouble>,
 }
 
 /// The engine. One thread drives it; every verb is told `now`.
@@ -59,7 +60,7 @@ pub struct Engine {
     pub(super) pauses: BTreeSet<PauseScope>,
     pub(super) unusable: Unusable,
     /// Statuses of messages that may turn out to be ours, when the calls under way have told their ids.
-    pub(super) early: Early,
+    pub(super) early: Vec<Early>,
     pub(super) held: Option<String>,
     pub(super) clock_held: Option<String>,
     /// An operator resumed everything, the clock as it is included.
@@ -152,7 +153,7 @@ impl Engine {
             in_flight: HashMap::new(),
             pauses: BTreeSet::new(),
             unusable: Unusable::default(),
-            early: Early::default(),
+            early: Vec::new(),
             held: None,
             clock_held: None,
             resumed: false,

@@ -198,8 +198,11 @@ impl Engine {
     /// What the end of a call says about its line. A call that was not begun because its line had stopped has met a stopped line.
     pub(super) fn line_heard(&mut self, line: NameId, who: ConversationId, send: SendId, verdict: Verdict, now: Moment) -> Verdict {
         let steady = self.steady.at(now);
+        let stopped = self.health.is_stopped(line);
+        // Before it is called otherwise: a trial that never began tells nothing.
+        self.health.heard(line, send, verdict, steady);
         let verdict = match verdict {
-            Verdict::NotBegun if self.health.is_stopped(line) => Verdict::Stopped,
+            Verdict::NotBegun if stopped => Verdict::Stopped,
             verdict => verdict,
         };
         if ledger_end(verdict) != LedgerEnd::Refused {
@@ -208,7 +211,6 @@ impl Engine {
         if matches!(verdict, Verdict::Accepted(_)) {
             self.paces.entry(line).or_default().taken();
         }
-        self.health.heard(line, send, verdict, steady);
         verdict
     }
 

@@ -58,6 +58,8 @@ pub enum Delta {
     Attributes(Vec<(String, String)>),
     /// The last unanswered question.
     Asked(Question),
+    /// When that was asked, by its own time: the sight of it may have come first, with another.
+    AskedAt(Moment),
     /// A decision, kept for `explain`.
     Decided(Box<Decision>),
     /// How a send ended. A later word on the same send takes the place of an earlier one.
@@ -147,6 +149,8 @@ pub struct Details {
     pub attributes: Vec<(String, String)>,
     /// The last question asked (whether it is unanswered is in the state).
     pub question: Option<Question>,
+    /// When it was asked, by its own time.
+    pub asked_at: Option<Moment>,
     /// The last decisions, oldest first, at most [`limits::DECISIONS`].
     pub decisions: VecDeque<Decision>,
     /// The last sends, oldest first, at most [`limits::DECISIONS`].
@@ -162,6 +166,7 @@ impl Details {
             Delta::Vars(vars) => merge(&mut self.vars, vars),
             Delta::Attributes(attributes) => merge(&mut self.attributes, attributes),
             Delta::Asked(question) => self.question = Some(question.clone()),
+            Delta::AskedAt(at) => self.asked_at = Some(*at),
             Delta::Decided(decision) => push_bounded(&mut self.decisions, **decision),
             Delta::Ended { send, step, outcome, at } => match self.send_mut(*send) {
                 Some(record) => {

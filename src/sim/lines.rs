@@ -58,7 +58,7 @@ impl World {
         #[cfg(not(test))]
         let heard = true;
         if let Some(process) = self.process.as_mut().filter(|_| heard) {
-            process.engine.stop_line(line, "401", wall);
+            process.engine.stop_line(line, false, "401", wall);
         }
         if self.lines.stopped.insert(line, self.lines.stopped.get(&line).copied().unwrap_or(0)).is_none() {
             // Where one send may try, that one is claimed.

@@ -145,8 +145,8 @@ fn a_line_that_stops_loses_nothing_and_starts_when_a_probe_succeeds() {
     let calls = world.pass(45 * MINUTE);
     assert_eq!(calls.len(), 3);
     let line = world.line();
-    assert!(world.engine.stop_line(line, "401: token expired", world.now));
-    assert!(!world.engine.stop_line(line, "401: token expired again", world.now), "told once");
+    assert!(world.engine.stop_line(line, false, "401: token expired", world.now));
+    assert!(!world.engine.stop_line(line, false, "401: token expired again", world.now), "told once");
     world.end_stopped(&calls[0]);
     // Two were claimed and not begun: the last look stops them, and that costs them nothing either.
     for call in &calls[1..] {
@@ -185,7 +185,7 @@ fn where_nobody_can_be_asked_one_send_at_a_time_tells() {
     world.ask(&["ana", "berta"]);
     let calls = world.pass(45 * MINUTE);
     let line = world.line();
-    world.engine.stop_line(line, "403", world.now);
+    world.engine.stop_line(line, false, "403", world.now);
     calls.iter().for_each(|call| world.end_stopped(call));
     for round in 0..20 {
         world.now = world.engine.next_probe().expect("it is tried again");
@@ -196,7 +196,7 @@ fn where_nobody_can_be_asked_one_send_at_a_time_tells() {
         assert_eq!((tried.len(), tried[0].send.attempt), (1, 1), "round {round}");
         assert_eq!(world.pass(MINUTE), [], "one at a time");
         assert!(world.engine.door(tried[0].id, world.now));
-        world.engine.stop_line(line, "403", world.now);
+        world.engine.stop_line(line, false, "403", world.now);
         world.end_stopped(&tried[0]);
     }
     world.now = world.engine.next_probe().expect("it is tried again");
@@ -215,11 +215,11 @@ fn an_operator_or_a_restart_starts_a_line_at_once_and_new_rules_ask_at_once() {
     let call = world.pass(45 * MINUTE)[0];
     let line = world.line();
     for target in [Target::Line("support".to_owned()), Target::All] {
-        world.engine.stop_line(line, "401", world.now);
+        world.engine.stop_line(line, false, "401", world.now);
         assert_eq!(world.engine.standing().stopped.len(), 1);
         assert_eq!(world.engine.pause(&target, false).expect("a line").stopped, []);
     }
-    world.engine.stop_line(line, "401", world.now);
+    world.engine.stop_line(line, false, "401", world.now);
     world.end_stopped(&call);
     world.engine.reload(Arc::clone(&world.book));
     assert_eq!(world.engine.probe_due(world.now), [line]);
@@ -236,12 +236,55 @@ fn a_send_that_met_a_stopped_line_goes_by_the_rules_when_it_starts() {
     world.ask(&["ana"]);
     let call = world.pass(45 * MINUTE)[0];
     let line = world.line();
-    world.engine.stop_line(line, "401", world.now);
+    world.engine.stop_line(line, false, "401", world.now);
     world.end_stopped(&call);
     world.pass(3 * HOUR);
     world.engine.start_line(line);
     assert_eq!(world.pass(0), []);
     assert_eq!(world.state("ana").phase, Phase::Waiting, "planned again, for the next opening");
+}
+
+#[test]
+fn an_account_that_may_not_send_is_tried_by_one_send_and_asked_less_and_less_often() {
+    let mut world = World::new(book("45m", |_| {}));
+    world.ask(&["ana", "berta", "carla"]);
+    let calls = world.pass(45 * MINUTE);
+    let line = world.line();
+    world.engine.stop_line(line, true, "131048", world.now);
+    calls.iter().for_each(|call| world.end_stopped(call));
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let probe = world.engine.next_probe().expect("it is asked about");
+        waits.push(probe.since(world.now) / SECOND);
+        world.now = probe;
+        assert_eq!(world.engine.probe_due(world.now), [line]);
+        assert!(!world.engine.probed(line, Ok(()), world.now), "that the credentials are taken proves nothing");
+        let trial = world.pass(0);
+        assert_eq!(trial.len(), 1, "one send tells");
+        world.engine.stop_line(line, true, "131048", world.now);
+        world.end_stopped(&trial[0]);
+    }
+    assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "{waits:?}");
+}
+
+#[test]
+fn a_line_that_stops_again_as_soon_as_it_has_started_is_asked_less_often() {
+    let mut world = World::new(book("45m", |_| {}));
+    world.ask(&["ana"]);
+    let line = world.line();
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        world.engine.stop_line(line, false, "401", world.now);
+        let probe = world.engine.next_probe().expect("it is asked about");
+        waits.push(probe.since(world.now) / SECOND);
+        world.now = probe;
+        assert!(world.engine.probed(line, Ok(()), world.now));
+    }
+    assert_eq!(waits, [15, 30, 60, 120]);
+    world.engine.stop_line(line, false, "401", world.now);
+    world.engine.start_line(line);
+    world.engine.stop_line(line, false, "401", world.now);
+    assert_eq!(world.engine.next_probe().map(|at| at.since(world.now) / SECOND), Some(15), "an operator's word begins anew");
 }
 
 #[test]

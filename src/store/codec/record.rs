@@ -23,6 +23,10 @@ pub(crate) fn put_details(out: &mut Vec<u8>, details: &Details) {
     if let Some(question) = &details.question {
         put_question(out, question);
     }
+    out.push(u8::from(details.asked_at.is_some()));
+    if let Some(at) = details.asked_at {
+        put_i(out, at.0);
+    }
     put_list(out, details.sends.iter(), put_send);
     put_list(out, details.decisions.iter(), put_decision);
 }
@@ -35,6 +39,7 @@ pub(crate) fn read_details(read: &mut Reader<'_>, id: ConversationId) -> Option<
         vars: read_pairs(read)?,
         attributes: read_pairs(read)?,
         question: maybe(read.u8()? == 1, || read_question(read))?,
+        asked_at: maybe(read.u8()? == 1, || read.i64().map(Moment))?,
         sends: read.list(read_send)?.into(),
         decisions: read.list(|read| read_decision(read, id)).filter(|d| d.len() <= limits::DECISIONS)?.into(),
     })
@@ -62,6 +67,10 @@ pub(crate) fn put_delta(out: &mut Vec<u8>, delta: &Delta) {
         Delta::Asked(question) => {
             out.push(5);
             put_question(out, question);
+        }
+        Delta::AskedAt(at) => {
+            out.push(20);
+            put_i(out, at.0);
         }
         Delta::Decided(decision) => {
             out.push(6);
@@ -97,6 +106,7 @@ pub(crate) fn read_delta(read: &mut Reader<'_>, id: ConversationId) -> Option<De
             let (send, step, outcome, at) = read_ended(read)?;
             Delta::Ended { send, step, outcome, at }
         }
+        20 => Delta::AskedAt(Moment(read.i64()?)),
         8 => Delta::Handed(SendId(read.id()?), AliasKey(read.id()?)),
         9 => Delta::Reached(SendId(read.id()?), Reach::from_code(read.u8()?)?),
         _ => return None,
