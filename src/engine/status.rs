@@ -72,13 +72,15 @@ impl Engine {
             if identity.duplicate {
                 return Ok(Answer { ignored: Some(Ignored::Duplicate), ..known });
             }
-            // A send may have become a second message in the place of one that did not arrive: that one is no longer of interest.
-            let present = self.details(id)?.send(send).and_then(|record| record.message).is_none_or(|present| present == message);
-            if !present {
+            // A send may become a second message in the place of one that did not arrive. That one is no longer of interest, from
+            // the second call on; and while that is under way the second is known by nothing but our field.
+            let in_call = self.is_in_call(&in_hand, send);
+            let told = self.details(id)?.send(send).and_then(|record| record.message);
+            if told.is_some_and(|told| (told == message) == in_call) {
                 return Ok(Answer { ignored: Some(Ignored::Stale), ..known });
             }
             self.note(identity.key, now);
-            return self.fate_of_ours(in_hand, send, (status.fate, at), identity.key, now);
+            return self.fate_of_ours(in_hand, (send, message), (status.fate, at), identity.key, now);
         }
         self.fate_of_theirs(now, event, status, message)
     }
@@ -87,16 +89,22 @@ impl Engine {
     fn fate_of_ours(
         &mut self,
         in_hand: InHand,
-        send: SendId,
+        (send, message): (SendId, AliasKey),
         (fate, at): (Fate, Moment),
         identity: Option<EventKey>,
         now: Moment,
     ) -> Result<Answer, Rejected> {
-        let known = self.details(in_hand.id)?.send(send).map_or(Reach::Accepted, |record| record.reach);
+        let in_call = self.is_in_call(&in_hand, send);
+        let failed = self.in_flight.get(&send).is_some_and(|call| call.failed.is_some());
+        let known = match self.details(in_hand.id)?.send(send) {
+            _ if failed => Reach::Failed,
+            Some(record) if !in_call => record.reach,
+            // Of the message of this call nothing is known, whatever is of another before it.
+            _ => Reach::Accepted,
+        };
         let reach = reach_of(fate);
-        let in_call = in_hand.state.phase == Phase::Sending && self.step_in_hand(&in_hand, send) == Some(in_hand.state.step);
         // What was delivered was not lost after all; and what is known already tells nothing.
-        if !in_call && reach <= known && reach != Reach::Accepted {
+        if reach <= known && reach != Reach::Accepted {
             return Ok(Answer { ignored: Some(Ignored::Stale), ..Answer::of(in_hand.id, &in_hand.state) });
         }
         let step = match fate {
@@ -116,9 +124,20 @@ impl Engine {
         let news = known < Reach::Delivered && reach >= Reach::Delivered && step.is_none_or(|step| step != limits::ASK_STEP);
         let hook =
             if news { self.hook_record(&in_hand, Report::FollowUpDelivered, step.unwrap_or(0), Some(send), None, now) } else { None };
-        let deltas = vec![Delta::Reached(send, reach)];
-        self.keep_beside(&in_hand, now, Beside { identity, deltas, hooks: hook.into_iter().collect(), ..Beside::default() });
+        // The answer to the call may never tell which message it was.
+        let (mut deltas, mut aliases) = (Vec::new(), Vec::new());
+        if in_call {
+            deltas.push(Delta::Handed(send, message));
+            aliases.push(message);
+        }
+        deltas.push(Delta::Reached(send, reach));
+        self.keep_beside(&in_hand, now, Beside { identity, deltas, aliases, hooks: hook.into_iter().collect(), ..Beside::default() });
         Ok(Answer::of(in_hand.id, &in_hand.state))
+    }
+
+    /// Whether the call for this send is under way, or in doubt.
+    fn is_in_call(&self, in_hand: &InHand, send: SendId) -> bool {
+        in_hand.state.phase == Phase::Sending && self.step_in_hand(in_hand, send) == Some(in_hand.state.step)
     }
 
     /// A doubt of a send whose conversation has gone on: the ledger still wants to know.
@@ -213,7 +232,7 @@ impl Engine {
             && let Some(in_hand) = self.in_hand(in_hand.id).ok().flatten()
         {
             // Nobody waits for this answer either.
-            let _ = self.fate_of_ours(in_hand, send, (fate, at), None, now);
+            let _ = self.fate_of_ours(in_hand, (send, message), (fate, at), None, now);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The engine on what providers tell: people by number and user id, taps, the bot seen to speak, statuses in any order, templates
 //! that are paused. Not the wire (`readers.rs`), and not the machine's own table (its laws).
 
+mod early;
 mod order;
 
 use std::collections::BTreeMap;
