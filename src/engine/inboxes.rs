@@ -207,7 +207,7 @@ mod tests {
         };
         let sorted = lines().sort("support", vec![news("both"), news(""), news("3")], Source::Webhook);
         let names: Vec<&str> = sorted.templates.iter().map(|(line, _)| line.as_str()).collect();
-        assert_eq!((names, sorted.passed), (vec!["sales", "support", "support"], BTreeMap::from([("elsewhere", 1)])));
+        assert_eq!((names, sorted.passed), (vec!["sales", "support", "sales", "support"], BTreeMap::from([("elsewhere", 1)])));
     }
 
     #[test]

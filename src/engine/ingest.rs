@@ -263,7 +263,9 @@ impl Engine {
         Ok(match what {
             What::Question(question) if counts => asked(question.clone()),
             What::Question(question) => {
-                let seen = state.question.is_some_and(|seen| (0..=limits::DISORDER).contains(&seen.since(at)));
+                // Seen, and not asked by ourselves.
+                let seen = state.question.filter(|seen| state.handed_over != Some(*seen));
+                let seen = seen.is_some_and(|seen| (0..=limits::DISORDER).contains(&seen.since(at)));
                 let newer = seen && self.details(in_hand.id)?.asked_at.is_none_or(|known| at > known);
                 if newer { asked(question.clone()) } else { Vec::new() }
             }

@@ -182,7 +182,8 @@ impl Details {
                 }
             },
             Delta::Handed(send, message) => {
-                if let Some(record) = self.send_mut(*send) {
+                // A status may have told first which message it is, and how far that came.
+                if let Some(record) = self.send_mut(*send).filter(|record| record.message != Some(*message)) {
                     (record.message, record.reach) = (Some(*message), Reach::Accepted);
                 }
             }

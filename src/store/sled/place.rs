@@ -39,8 +39,8 @@ pub(super) struct Place {
     pub(super) keys: Keys,
     /// Why sending starts held, where it does.
     pub(super) held: Option<String>,
-    /// Unlocked when it is closed.
-    _lock: File,
+    /// Let go of when this is dropped.
+    _lock: Lock,
 }
 
 impl Place {
@@ -284,8 +284,19 @@ fn clear(root: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The lock of a directory, held.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child of this process that has not begun its own program yet holds the same open file.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Takes the lock, before anything in the directory is touched.
-pub(super) fn lock(path: &Path) -> Result<File, Fault> {
+pub(super) fn lock(path: &Path) -> Result<Lock, Fault> {
     let mut options = File::options();
     let mut file =
         options.read(true).write(true).create(true).truncate(false).open(path).map_err(|e| failed("opening the lock", path, &e))?;
@@ -302,7 +313,7 @@ pub(super) fn lock(path: &Path) -> Result<File, Fault> {
     let pid = format!("{}\n", std::process::id());
     let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(pid.as_bytes()));
     written.map_err(|e| failed("writing the lock", path, &e))?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 /// Which file on which machine: a copy has another inode or another time of birth.

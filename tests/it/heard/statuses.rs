@@ -196,3 +196,17 @@ fn our_own_status_is_not_the_bots_when_the_person_answers_during_the_call() {
     assert_eq!(world.phase(id), Phase::Quiet);
     assert!(world.pass(HOUR).is_empty());
 }
+
+/// Statuses may overtake the answer to the call that made the message.
+#[test]
+fn what_is_told_before_the_call_has_ended_is_told_once() {
+    let mut world = World::new(true);
+    let id = world.status("wamid.bot", None, Fate::Sent).conversation;
+    let call = world.pass(45 * MINUTE)[0];
+    world.hooks();
+    world.status("wamid.A", Some(call.id), Fate::Delivered);
+    world.engine.settle_as(call.id, Verdict::Accepted(world.now), Some("wamid.A"), world.now);
+    world.status("wamid.A", Some(call.id), Fate::Read);
+    let told = world.hooks().into_iter().filter(|kind| *kind == "conversation.follow_up_delivered").count();
+    assert_eq!((told, world.details(id).send(call.id).map(|send| send.reach)), (1, Some(Reach::Read)));
+}

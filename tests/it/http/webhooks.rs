@@ -206,7 +206,15 @@ async fn what_is_merely_unknown_is_taken_and_garbage_is_not() {
 async fn templates_are_told_of_behind_the_events() {
     let (server, recorder) = server(standard(), Mind::Keeps, None).await;
     assert_eq!(post(&server, "/hooks/echo", "template t/es 1 -\nsaid m1 2 hello\ntemplate u/es - -").await.status, 200);
-    let expected = [vec!["echo user_message m1 +573001112233 hello"], vec!["chat template t/es false", "echo template u/es false"]];
+    let expected = [
+        vec!["echo user_message m1 +573001112233 hello"],
+        vec![
+            "chat template t/es false",
+            // Without an address it concerns every line of the provider.
+            "chat template u/es false",
+            "echo template u/es false",
+        ],
+    ];
     assert_eq!(recorder.seen(), expected.map(|group| group.into_iter().map(str::to_owned).collect::<Vec<_>>()));
     server.stop().await;
 }

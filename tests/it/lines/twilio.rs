@@ -12,7 +12,7 @@ chat_stories!(Twilio::new());
 /// Twilio tells nothing twice, so what people wrote while nobody listened is read from its list, before anything overdue goes out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_wrote_while_the_daemon_was_down_is_not_nudged() {
-    let plot = Plot { line: "pair_gap = \"0s\"\ncatch_up_wait = \"60s\"".to_owned(), ..Plot::fast() };
+    let plot = Plot { line: "pair_gap = \"0s\"\ncatch_up_wait = \"60m\"".to_owned(), ..Plot::fast() };
     let mut story = Story::begin(Twilio { page: 2, ..Twilio::new() }, &plot);
     let people: Vec<Person> = (0..5).map(Person::number).collect();
     // All are due, and have to wait an hour.
