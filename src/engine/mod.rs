@@ -37,8 +37,7 @@ pub mod upkeep;
 pub mod wheel;
 
 #[cfg(test)]
-#[allow(dead_code, reason = "the properties of the store use the rest")]
 #[path = "../../tests/it/samples.rs"]
-mod samples;
+pub(crate) mod samples;
 
 pub use core::Engine;
