@@ -73,7 +73,7 @@ pub(super) fn fold(table: &Table, window: &[(u64, Kept)], buried: Moment) -> Res
     let mut sweeps = false;
     for (seq, kept) in window {
         match kept {
-            Kept::Moved(moved) => last_hook = last_hook.max(moved.hooks.iter().map(|record| record.seq).max()),
+            Kept::Moved(moved) => last_hook = last_hook.max(moved.last_hook),
             Kept::Other(Change::Named(id, name)) => {
                 let key = [&[NAME], &id.0.to_be_bytes()[..]].concat();
                 let before = chunks::beginning(table, &key)?.map_or(0, |long| long.chunks);
