@@ -83,6 +83,7 @@ fn book() -> Book {
         hooks: Vec::new(),
         flows: vec![Arc::clone(&flow)],
         policies: BTreeMap::from([(line, BTreeMap::from([(flow, policy)]))]),
+        ..Book::default()
     }
 }
 

@@ -10,6 +10,8 @@ pub const EVENT_BYTES: usize = 16 * 1024;
 pub const EVENT_ID_BYTES: usize = 128;
 /// Largest name that a caller gives a conversation, in bytes.
 pub const CONVERSATION_BYTES: usize = 128;
+/// Longest label of a button, in characters.
+pub const LABEL_CHARS: usize = 20;
 /// Longest text of a question, in characters.
 pub const QUESTION_CHARS: usize = 4_096;
 /// Largest payload of a question, in bytes.
@@ -44,8 +46,20 @@ pub const RETRY_AFTER_CEILING: i64 = 6 * HOUR;
 pub const ASK: i64 = HOUR;
 /// Most episodes of a conversation in which something was sent.
 pub const EPISODES_WITH_SENDS: u8 = 3;
+/// The longest name of a template, in bytes.
+pub const TEMPLATE_BYTES: usize = 512;
+/// Statuses of messages that may turn out to be ours, kept until the call that sent them has ended.
+pub const EARLY_STATUSES: usize = 4_096;
 /// Calls for one send, refusals included.
 pub const ATTEMPTS: u8 = 8;
+/// The highest rate of a line, in sends a second.
+pub const RATE: usize = 10_000;
+/// Follow-ups that cannot go out in time are named so long in advance.
+pub const FORESEE: i64 = DAY;
+/// A line that has stopped is asked about so long after; each time in vain, the wait doubles.
+pub const PROBE: i64 = 15 * SECOND;
+/// The longest wait between two questions whether a stopped line works.
+pub const PROBE_CEILING: i64 = 5 * MINUTE;
 /// Further follow-ups in a flow.
 pub const STEPS: usize = 8;
 /// The `step` number under which a question asked again after "yes" is identified.
@@ -108,6 +122,18 @@ pub const RESPONSE_BYTES: usize = 64 * 1024;
 /// As much is read of a page of what was missed, in bytes.
 pub const LISTING_BYTES: usize = 2 * 1024 * 1024;
 
+/// Largest webhook of a provider, in bytes: Meta sends up to 3 MB.
+pub const WEBHOOK_BYTES: usize = 4 * 1024 * 1024;
+/// A webhook up to this size is read at once; of larger ones only so many as [`WEBHOOKS_LARGE`] are in memory together, since
+/// nothing proves where they come from before they are whole.
+pub const WEBHOOK_SMALL: usize = 64 * 1024;
+/// Larger webhooks that are read at once.
+pub const WEBHOOKS_LARGE: usize = 16;
+/// The time the bot may take with a webhook that is handed on to it, at most: providers wait little longer.
+pub const FORWARD_BUDGET: i64 = 10 * SECOND;
+/// How long before the last sign of life it is asked what was missed.
+pub const MISSED_OVERLAP: i64 = MINUTE;
+
 /// Deliveries to one hook under way at once.
 pub const HOOK_IN_FLIGHT: usize = 16;
 /// The time a delivery to a hook may take, all of it.
@@ -130,10 +156,12 @@ pub const INBOX: usize = 8_192;
 
 const _: () = assert!(CALL_BUDGET < DRAIN, "a call ends before the drain does");
 const _: () = assert!(DRAIN < 60 * SECOND, "the drain ends before systemd's TimeoutStopSec");
+const _: () = assert!(FORWARD_BUDGET < DRAIN, "a webhook that is handed on ends before the drain does");
 const _: () = assert!(CONNECT < CALL_BUDGET, "a connection that cannot be made is known as such");
 const _: () = assert!(HOOK_BUDGET < DRAIN && HOOK_AGE < RETENTION);
 const _: () = assert!(WAIT_FLOOR < WAIT_CEILING && WAIT_CEILING < STEP_CEILING);
 const _: () = assert!(LEDGER > RETENTION + STEP_CEILING, "nothing that could be sent again has left the ledger");
+const _: () = assert!(PROBE < PROBE_CEILING && BACKOFF < BACKOFF_CEILING);
 const _: () = assert!(STEPS < ASK_STEP as usize);
 const _: () = assert!(CLOCK_DRIFT < CLOCK_JUMP && CLOCK_JUMP <= CLOCK_STEADY && NAP < CLOCK_STEADY);
 const _: () = assert!(IDENTITY_DAYS * DAY >= 8 * DAY, "providers redeliver for 7 days");

@@ -73,12 +73,12 @@ fn explain(config: &Config, now: Moment, out: &mut dyn Write) -> io::Result<()> 
             None => writeln!(out, "# {} is not set", setting.key)?,
         }
     }
-    for (name, flow) in &config.flows {
-        let shares = shares(flow, now);
+    for (name, of, shares) in all_shares(config, now) {
         let off = if shares.enabled { "" } else { " It sends none now (enable_follow_up = false); if it did:" };
         writeln!(
             out,
-            "\nflow {name}: the first follow-up, for a silence that begins at each minute of the week from {}.{off}",
+            "\nflow {name}{}: the first follow-up, for a silence that begins at each minute of the week from {}.{off}",
+            of.map_or_else(String::new, |lines| format!(" on {}", lines.join(", "))),
             day(&shares)
         )?;
         for (word, count, meaning) in rows(&shares) {
@@ -87,6 +87,17 @@ fn explain(config: &Config, now: Moment, out: &mut dyn Write) -> io::Result<()> 
         }
     }
     Ok(())
+}
+
+/// The shares of each flow; with the lines they are of, where those differ.
+fn all_shares(config: &Config, now: Moment) -> Vec<(&str, Option<Vec<&str>>, Shares)> {
+    let mut all = Vec::new();
+    for name in config.flows.keys() {
+        let rules = config.rules_of(name);
+        let differ = rules.len() > 1;
+        all.extend(rules.into_iter().map(|(rules, lines)| (name.as_str(), differ.then_some(lines), shares(&rules, now))));
+    }
+    all
 }
 
 fn day(shares: &Shares) -> String {
@@ -120,7 +131,16 @@ fn answer(path: &Path, result: &Result<Config, Mistakes>, explain: bool, now: Mo
     if let (Ok(config), true) = (result, explain) {
         let settings = config.settings.iter().map(|s| json!({ "key": s.key, "value": s.value, "given": s.given }));
         answer["settings"] = settings.collect();
-        answer["flows"] = config.flows.iter().map(|(name, flow)| (name.clone(), shares_json(&shares(flow, now)))).collect();
+        // A flow whose rules differ by line is told for the first, and under `lines` for each.
+        for (name, lines, shares) in all_shares(config, now) {
+            let flow = &mut answer["flows"][name];
+            if flow.is_null() {
+                *flow = shares_json(&shares);
+            }
+            for line in lines.unwrap_or_default() {
+                flow["lines"][line] = shares_json(&shares);
+            }
+        }
     }
     answer
 }

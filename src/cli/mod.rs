@@ -6,6 +6,7 @@ pub mod args;
 pub mod check;
 pub mod client;
 pub mod explain;
+pub mod keep;
 pub mod plan;
 pub mod print;
 pub mod serve;
@@ -21,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{self, Withheld, env};
 use crate::schedule;
 use args::{Arguments, ServeOptions, Verb};
+use keep::Keeping;
 use print::{Failure, Paint, code};
 
 /// The verbs that run the engine in this process.
@@ -44,6 +46,9 @@ pub fn run(arguments: Arguments, own: impl FnOnce(Own) -> u8) -> u8 {
             check::run(config, &options, Clock::system().now(), &mut io::stdout(), &mut io::stderr()).map_err(Failure::from)
         }
         Verb::Plan(options) => plan_stream(config, options.flow.as_deref()),
+        Verb::Backup(options) => keeping(config).backup(&options),
+        Verb::Restore(options) => keeping(config).restore(&options),
+        Verb::Fsck(options) => keeping(config).fsck(&options),
         Verb::Completions { shell } => {
             // Into memory first: the generator panics where a reader goes away.
             let mut script = Vec::new();
@@ -65,6 +70,10 @@ pub fn run(arguments: Arguments, own: impl FnOnce(Own) -> u8) -> u8 {
     })
 }
 
+fn keeping(config: Option<PathBuf>) -> Keeping {
+    Keeping { config, now: Clock::system().now() }
+}
+
 fn version(out: &mut dyn Write) -> io::Result<u8> {
     writeln!(out, "reengaged {} (time zones {})", env!("CARGO_PKG_VERSION"), schedule::TZDATA)?;
     Ok(code::FINE)
@@ -78,14 +87,19 @@ fn plan_stream(path: Option<PathBuf>, flow: Option<&str>) -> Result<u8, Failure>
             let path = env::locate(path);
             let config = config::load_with(&path, &Withheld)
                 .map_err(|mistakes| Failure::new(code::CONFIG, format!("taking the policy of flow {name}: {mistakes}")))?;
-            let (_, flow) = config.flow(name).ok_or_else(|| {
+            let (name, _) = config.flow(name).ok_or_else(|| {
                 let there: Vec<&str> = config.flows.keys().map(String::as_str).collect();
                 Failure::new(
                     code::USAGE,
                     format!("taking the policy of flow {name}: there is none of that name; there are {}", there.join(", ")),
                 )
             })?;
-            Some(flow.rules.clone())
+            let mut all = config.rules_of(name).into_iter();
+            let first = all.next().map(|(rules, lines)| (rules, lines.join(", ")));
+            if let (Some((_, lines)), Some(_)) = (&first, all.next()) {
+                eprintln!("flow {name} has other rules on other lines; these are those of {lines}");
+            }
+            first.map(|(rules, _)| rules)
         }
     };
     let fine = plan::stream(io::stdin().lock(), io::stdout().lock(), rules)?;

@@ -2,7 +2,6 @@
 //!
 //! Not an estimate: a follow-up is planned, by the function that the daemon plans with, for a silence that begins at each minute.
 
-use super::settings::FlowConfig;
 use crate::moment::{DAY, MINUTE, Moment};
 use crate::schedule::{Action, Hours, Reason, Rules, Silence, plan};
 
@@ -37,24 +36,16 @@ pub struct Shares {
     pub dropped: u32,
 }
 
-/// Plans a week of the flow's follow-ups: the first ordinary week after `now`.
+/// Plans a week of follow-ups by these rules: the first ordinary week after `now`.
 #[must_use]
-pub fn shares(flow: &FlowConfig, now: Moment) -> Shares {
-    let rules = Rules { enabled: true, ..flow.rules.clone() };
+pub fn shares(rules: &Rules, now: Moment) -> Shares {
+    let enabled = rules.enabled;
+    let rules = Rules { enabled: true, ..rules.clone() };
     let monday = next_monday(now);
     let weeks = (0..LOOKED).map(|week| monday.plus(week * WEEK));
     let found = weeks.into_iter().find(|from| is_ordinary(&rules.hours, *from));
     let from = found.unwrap_or(monday);
-    let mut shares = Shares {
-        from,
-        ordinary: found.is_some(),
-        enabled: flow.rules.enabled,
-        at_once: 0,
-        deferred: 0,
-        advanced: 0,
-        template: 0,
-        dropped: 0,
-    };
+    let mut shares = Shares { from, ordinary: found.is_some(), enabled, at_once: 0, deferred: 0, advanced: 0, template: 0, dropped: 0 };
     for minute in 0..MINUTES {
         let at = from.plus(i64::from(minute) * MINUTE);
         let silence = Silence { inactive_since: at, last_inbound_at: Some(at), now: at, spread_key: u64::from(minute) };
@@ -106,7 +97,7 @@ mod tests {
     fn of(keys: &str, now: &str) -> Shares {
         let text = format!("[lines.a]\nprovider = \"console\"\n[flows.f]\nenable_follow_up = true\n{keys}");
         let config = parse(&text, "test", &Withheld).unwrap();
-        shares(&config.flows["f"], Moment::parse(now).unwrap())
+        shares(&config.flows["f"].rules, Moment::parse(now).unwrap())
     }
 
     fn counts(s: &Shares) -> [u32; 5] {
@@ -147,7 +138,7 @@ mod tests {
     #[test]
     fn a_flow_that_is_off_says_what_it_would_do() {
         let config = parse("[lines.a]\nprovider = \"console\"\n[flows.f]\n", "test", &Withheld).unwrap();
-        let shares = shares(&config.flows["f"], Moment(0));
+        let shares = shares(&config.flows["f"].rules, Moment(0));
         assert!(!shares.enabled);
         assert_eq!(shares.at_once, MINUTES / 24 * 11);
     }

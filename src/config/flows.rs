@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::completions;
 use super::placeholders;
 use super::read::{Show, Table, text, texts};
 use super::sections::{Span, span};
@@ -20,55 +21,62 @@ use crate::shapes::{Calendars, Loose};
 pub const MESSAGE: &str = "Tienes un proceso activo en curso";
 /// The longest text of a follow-up, in characters: what WhatsApp takes above buttons.
 const MESSAGE_CHARS: usize = 1_024;
-/// The longest label of a button, in characters.
-const LABEL_CHARS: usize = 20;
 /// How long a silence after the hand-over lasts before the conversation is over, unless configured.
 const EXPIRES_AFTER: i64 = 48 * HOUR;
 
 /// The keys in the table `calendar`.
 const CALENDAR: [&str; 4] = ["timezone", "hours", "holidays", "fallback_timezone"];
 /// The keys in the table `session`.
-const SESSION: [&str; 5] = ["window_minutes", "margin_minutes", "when_closed", "template", "advance_lead_minutes"];
+const SESSION: [&str; 6] = ["window_minutes", "margin_minutes", "when_closed", "template", "advance_lead_minutes", TEMPLATE_VARS];
+/// The key in it that is no schedule key.
+const TEMPLATE_VARS: &str = "template_vars";
 
 /// Reads a flow. `None` where its schedule is wrong; that is noted.
 pub(super) fn flow(table: &Table<'_>, calendars: &mut Calendars) -> Option<FlowConfig> {
-    let rules = rules(table, calendars);
+    let session = table.find_with("session", &SESSION);
+    let (session, template_vars) = take(session, TEMPLATE_VARS);
+    let session_by_line = session.is_none();
+    let rules = rules(table, session, calendars);
     let message = table.or("follow_up_message", MESSAGE.to_owned(), message);
+    let template_vars = read_template_vars(table, template_vars, &message, session_by_line);
     let yes = table.or("yes", "Sí".to_owned(), label);
     let no = table.or("no", "No".to_owned(), label);
     let id = table.maybe("id", id);
     let steps = steps(table);
-    let on_yes = table.word("on_yes", OnYes::Ask, &[("ask", OnYes::Ask), ("hook", OnYes::Hook)]);
+    let completions = completions::completions(table);
+    let on_yes = table.maybe_word("on_yes", &[("ask", OnYes::Ask), ("hook", OnYes::Hook)]);
     let expires_after = table.or("expires_after", Span(EXPIRES_AFTER), span(30 * MINUTE, 30 * DAY)).0;
     let max_lateness = table.maybe("max_lateness", span(MINUTE, 30 * DAY)).map(|span| span.0);
     if yes.to_lowercase() == no.to_lowercase() {
         table.notes().mistake(&table.path("no"), format!("{no:?}"), "says the same as yes; write two labels that differ");
     }
     let (message, yes, no) = (Arc::from(message), Arc::from(yes), Arc::from(no));
-    let flow = FlowConfig { id, rules: rules?, message, steps, template_vars: Vec::new(), yes, no, on_yes, expires_after, max_lateness };
+    let rules = rules?;
+    let flow =
+        FlowConfig { id, rules, message, steps, session_by_line, template_vars, completions, yes, no, on_yes, expires_after, max_lateness };
     warn(table, &flow);
     Some(flow)
 }
 
 /// Reads the schedule keys, notes their mistakes where they stand, and what they came to.
-fn rules(table: &Table<'_>, calendars: &mut Calendars) -> Option<Rules> {
+fn rules(table: &Table<'_>, session: Option<Loose>, calendars: &mut Calendars) -> Option<Rules> {
     let shape = ScheduleShape {
         enable_follow_up: table.find("enable_follow_up"),
         follow_up_delay: table.find("follow_up_delay"),
         start_business_hours: table.find("start_business_hours"),
         end_business_hours: table.find("end_business_hours"),
         calendar: table.find_with("calendar", &CALENDAR),
-        session: table.find_with("session", &SESSION),
+        session,
         spread_minutes: table.find("spread_minutes"),
     };
-    // No line of this release has a messaging window of its own, so there is one only where it is asked for.
+    // Where the file says nothing of a messaging window, each line has that of its provider: [`FlowConfig::rules_on`].
     let reading = shape.read(false, calendars);
     for warning in reading.warnings {
         table.notes().warn(&table.path(&warning.key), warning.value, warning.cure);
     }
     match reading.rules {
         Ok(rules) => {
-            note(table, &rules, shape.calendar.as_ref());
+            note(table, &rules, &shape);
             Some(rules)
         }
         Err(mistakes) => {
@@ -81,7 +89,7 @@ fn rules(table: &Table<'_>, calendars: &mut Calendars) -> Option<Rules> {
 }
 
 /// Notes the schedule values in force.
-fn note(table: &Table<'_>, rules: &Rules, calendar: Option<&Loose>) {
+fn note(table: &Table<'_>, rules: &Rules, shape: &ScheduleShape) {
     let note = |key: &str, value: Option<String>, optional| table.notes().setting(&table.path(key), value, optional, None);
     let minutes = |millis: i64| Some((millis / MINUTE).to_string());
     note("enable_follow_up", Some(rules.enabled.show()), true);
@@ -94,7 +102,7 @@ fn note(table: &Table<'_>, rules: &Rules, calendar: Option<&Loose>) {
         Hours::Calendar(hours) => {
             note("calendar.timezone", Some(format!("{:?}", hours.zone_name())), false);
             note("calendar.hours", Some(format!("{:?}", hours.notation())), false);
-            let holidays = entry(calendar, "holidays").map(|value| match value {
+            let holidays = entry(shape.calendar.as_ref(), "holidays").map(|value| match value {
                 Loose::List(list) => format!("[{}]", list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
                 single => single.to_string(),
             });
@@ -102,7 +110,7 @@ fn note(table: &Table<'_>, rules: &Rules, calendar: Option<&Loose>) {
         }
     }
     match &rules.session {
-        None => note("session", Some("false".to_owned()), true),
+        None => note("session", shape.session.as_ref().map(|_| "false".to_owned()), false),
         Some(session) => note_session(session, note),
     }
     note("spread_minutes", minutes(rules.spread), true);
@@ -116,6 +124,35 @@ fn note_session(session: &Session, note: impl Fn(&str, Option<String>, bool)) {
     note("session.when_closed", Some(words.show()), true);
     note("session.template", session.template.as_ref().map(|name| format!("{name:?}")), false);
     note("session.advance_lead_minutes", minutes(session.advance_lead), true);
+}
+
+/// The value without an entry, and that entry.
+fn take(value: Option<Loose>, key: &str) -> (Option<Loose>, Option<Loose>) {
+    let Some(Loose::Table(mut entries)) = value else { return (value, None) };
+    let at = entries.iter().position(|(name, _)| name == key);
+    let taken = at.map(|at| entries.remove(at).1);
+    (Some(Loose::Table(entries)), taken)
+}
+
+/// The variables that the template takes: those listed, or those of the first follow-up's text.
+fn read_template_vars(table: &Table<'_>, listed: Option<Loose>, message: &str, session_by_line: bool) -> Vec<Arc<str>> {
+    let key = table.path("session.template_vars");
+    let names = match listed {
+        None => placeholders::names(message),
+        Some(listed) => texts(&listed)
+            .and_then(|names| names.iter().try_for_each(|name| placeholders::check_name(name)).map(|()| names))
+            .unwrap_or_else(|cure| {
+                table.notes().mistake(&key, &listed, cure);
+                Vec::new()
+            }),
+    };
+    if names.len() > limits::VARIABLES {
+        table.notes().mistake(&key, format!("a list of {}", names.len()), format!("at most {} variables", limits::VARIABLES));
+    }
+    if !session_by_line {
+        table.notes().setting(&key, Some(names.show()), true, None);
+    }
+    names.iter().map(|name| Arc::from(name.as_str())).collect()
 }
 
 fn entry<'l>(table: Option<&'l Loose>, key: &str) -> Option<&'l Loose> {
@@ -161,7 +198,7 @@ fn message(value: &Loose) -> Result<String, String> {
 }
 
 fn label(value: &Loose) -> Result<String, String> {
-    let label = text(1, LABEL_CHARS)(value)?;
+    let label = text(1, limits::LABEL_CHARS)(value)?;
     let plain = label.trim() == label && !label.contains('\n') && !label.contains("{{");
     plain.then_some(label).ok_or_else(|| "write a plain label, without space around it and without placeholders".to_owned())
 }

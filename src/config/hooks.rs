@@ -8,9 +8,10 @@ use super::secret::SecretSource;
 use super::settings::HookConfig;
 
 /// Every type that a hook can ask for.
-pub const EVENTS: [&str; 9] = [
+pub const EVENTS: [&str; 10] = [
     "conversation.started",
     "conversation.follow_up_sent",
+    "conversation.follow_up_delivered",
     "conversation.resumed",
     "conversation.declined",
     "conversation.succeeded",
@@ -19,8 +20,8 @@ pub const EVENTS: [&str; 9] = [
     "conversation.skipped",
     "conversation.opted_out",
 ];
-/// Types of the contract that this release never tells of: its lines report neither deliveries nor approvals.
-const UNBUILT: [&str; 3] = ["conversation.follow_up_delivered", "outbound.approved", "outbound.rejected"];
+/// Types of the contract that this release never tells of: it submits no templates for approval.
+const UNBUILT: [&str; 2] = ["outbound.approved", "outbound.rejected"];
 
 /// Reads a hook. `None` where its address is wrong; that is noted.
 pub(super) fn hook(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<HookConfig> {

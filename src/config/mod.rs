@@ -1,8 +1,11 @@
 //! The configuration: one TOML file, read whole, checked whole, and then forgotten.
 //!
-//! Not where anything is decided at run time: what comes out is [`Config`], plain values and the engine's [`Book`]. Secrets never
-//! stand in the file. All mistakes are told at once, each with its line, key, value and what would be right.
+//! Not where anything is decided at run time: what comes out is [`Config`], plain values and the engine's
+//! [`Book`](crate::engine::book::Book). Secrets never stand in the file. All mistakes are told at once, each with its line,
+//! key, value and what would be right.
 
+mod book;
+mod completions;
 pub mod diff;
 pub mod env;
 pub mod explain;
@@ -12,6 +15,7 @@ mod lines;
 mod mistake;
 mod notes;
 mod placeholders;
+mod provider;
 mod read;
 mod relations;
 mod secret;
@@ -24,8 +28,9 @@ pub use hooks::EVENTS;
 pub use mistake::{Mistake, Mistakes, Warning};
 pub use secret::{Machine, Secret, SecretSource, Withheld};
 pub use settings::{
-    Config, ConsoleFormat, FlowConfig, HookConfig, LineConfig, Listen, LogConfig, LogFormat, LogLevel, Maintenance, ProviderConfig, Scopes,
-    Server, Setting, StoreConfig, Token,
+    Config, ConsoleFormat, FlowConfig, ForwardConfig, GupshupConfig, HookAlgorithm, HookConfig, LineConfig, Listen, LogConfig, LogFormat,
+    LogLevel, Maintenance, OnEcho, ProviderConfig, ProviderKind, Scopes, Server, Setting, StoreConfig, Token, TruoraConfig, TrustedProxies,
+    TwilioConfig, WhatsAppConfig,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,8 +39,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use crate::conversation::Policy;
-use crate::engine::book::{Book, Hook, Line};
+use crate::engine::book::Hook;
 use crate::shapes::Calendars;
 use notes::{Closed, Notes};
 use read::Table;
@@ -84,9 +88,11 @@ pub fn parse(text: &str, source: &str, secrets: &dyn SecretSource) -> Result<Con
 /// Every key that the readers know, with `*` for names of the operator's own and `[]` for elements of lists.
 #[must_use]
 pub fn keys() -> BTreeSet<String> {
-    let every =
-        "[server.tokens.a]\n[lines.a]\nprovider = \"webhook\"\n[lines.b]\nprovider = \"console\"\n[flows.a]\n[[flows.a.steps]]\n[hooks.a]";
-    read(every, "keys", &Withheld).1
+    let mut every = "[server.tokens.a]\n[flows.a]\n[[flows.a.steps]]\n[[flows.a.completions]]\n[hooks.a]\n".to_owned();
+    for (at, kind) in ProviderKind::ALL.into_iter().enumerate() {
+        every += &format!("[lines.l{at}]\nprovider = {:?}\n", kind.as_str());
+    }
+    read(&every, "keys", &Withheld).1
 }
 
 fn read(text: &str, source: &str, secrets: &dyn SecretSource) -> (Result<Config, Mistakes>, BTreeSet<String>) {
@@ -134,51 +140,7 @@ fn sections(root: &Table<'_>, secrets: &dyn SecretSource) -> Config {
             hooks.insert(name, hook);
         }
     }
-    relations::check(root.notes(), &lines, &flows, &hooks);
-    let book = book(&lines, &flows, order);
+    relations::check(root.notes(), &server, &lines, &flows, &hooks);
+    let book = book::book(&lines, &flows, order);
     Config { server, store, maintenance, lines, flows, hooks, log, book, warnings: Vec::new(), settings: Vec::new() }
-}
-
-/// The rules as the engine has them: any flow may be chosen on any line, so each line has a policy for each flow.
-fn book(lines: &BTreeMap<String, LineConfig>, flows: &BTreeMap<String, FlowConfig>, hooks: Vec<Hook>) -> Book {
-    let names: BTreeMap<&String, Arc<str>> = flows.keys().map(|name| (name, Arc::from(name.as_str()))).collect();
-    let mut book = Book { hooks, flows: names.values().cloned().collect(), ..Book::default() };
-    for (name, line) in lines {
-        let name: Arc<str> = Arc::from(name.as_str());
-        let capabilities = line.provider.capabilities();
-        let flow = line.flow.as_ref().and_then(|flow| names.get(flow).cloned());
-        let policies = flows.iter().map(|(flow, config)| (names[flow].clone(), Arc::new(policy(line, config)))).collect();
-        book.policies.insert(name.clone(), policies);
-        book.lines.insert(
-            name,
-            Line {
-                flow,
-                max_in_flight: line.max_in_flight,
-                rate: line.rate,
-                pair_gap: line.pair_gap,
-                daily: line.daily,
-                catch_up_wait: line.catch_up_wait,
-                capabilities,
-            },
-        );
-    }
-    book
-}
-
-fn policy(line: &LineConfig, flow: &FlowConfig) -> Policy {
-    Policy {
-        rules: flow.rules.clone(),
-        message: flow.message.clone(),
-        steps: flow.steps.clone(),
-        template_vars: flow.template_vars.clone(),
-        template_paused: false,
-        yes: flow.yes.clone(),
-        no: flow.no.clone(),
-        on_yes: flow.on_yes,
-        expires_after: flow.expires_after,
-        max_lateness: flow.max_lateness,
-        arm_on: line.arm_on,
-        in_doubt: line.in_doubt,
-        line: line.provider.capabilities(),
-    }
 }

@@ -74,6 +74,11 @@ impl<'a> Table<'a> {
         Some(self.items?.get(key)?.get_ref())
     }
 
+    /// Whether a key stands there; this does not ask for it.
+    pub(super) fn holds(&self, key: &str) -> bool {
+        self.items.is_some_and(|items| items.contains_key(key))
+    }
+
     /// The value of a key, as it stands there.
     pub(super) fn find(&self, key: &str) -> Option<Loose> {
         self.notes.known(join(&self.pattern, key));
@@ -118,14 +123,31 @@ impl<'a> Table<'a> {
 
     /// One word of a list of words, each with its meaning.
     pub(super) fn word<T: Copy + PartialEq>(&self, key: &str, default: T, words: &[(&str, T)]) -> T {
-        let value = self.read(key, |value| match value {
+        let value = self.read_word(key, words).unwrap_or(default);
+        self.notes.setting(&self.path(key), word_for(value, words), true, None);
+        value
+    }
+
+    /// One word of a list of words that may be absent and then has no default.
+    pub(super) fn maybe_word<T: Copy + PartialEq>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        let value = self.read_word(key, words);
+        self.notes.setting(&self.path(key), value.and_then(|value| word_for(value, words)), false, None);
+        value
+    }
+
+    /// One word of a list of words that must be there; `cure` says what to write where it is not.
+    pub(super) fn need_word<T: Copy + PartialEq>(&self, key: &str, cure: &str, words: &[(&str, T)]) -> Option<T> {
+        if self.find(key).is_none() {
+            self.notes.mistake(&self.path(key), "", cure);
+        }
+        self.maybe_word(key, words)
+    }
+
+    fn read_word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        self.read(key, |value| match value {
             Loose::Text(text) => words.iter().find(|(word, _)| word == text).map(|(_, meaning)| *meaning).ok_or_else(|| one_of(words)),
             _ => Err(one_of(words)),
-        });
-        let value = value.unwrap_or(default);
-        let word = words.iter().find(|(_, meaning)| *meaning == value).map(|(word, _)| format!("{word:?}"));
-        self.notes.setting(&self.path(key), word, true, None);
-        value
+        })
     }
 
     /// A key of the contract that this release does not have.
@@ -202,7 +224,8 @@ impl<'a> Table<'a> {
     /// absent or cannot be read; `needed` makes its absence a mistake.
     pub(super) fn secret(&self, name: &str, source: &dyn SecretSource, needed: bool) -> Vec<Secret> {
         let key = |suffix: &str| if name.is_empty() { suffix.to_owned() } else { format!("{name}_{suffix}") };
-        for open in ["secret", "token"] {
+        let open = if name.is_empty() { vec!["secret", "token"] } else { vec![name] };
+        for open in open {
             if self.items.is_some_and(|items| items.contains_key(open)) {
                 self.asked.borrow_mut().insert(open.to_owned());
                 // The value is not repeated: this goes to logs.
@@ -272,6 +295,10 @@ pub(super) fn nearest<'w>(word: &str, among: impl Iterator<Item = &'w str>) -> O
 fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     !name.is_empty() && name.len() <= NAME_BYTES && name.chars().all(plain)
+}
+
+fn word_for<T: PartialEq>(value: T, words: &[(&str, T)]) -> Option<String> {
+    words.iter().find(|(_, meaning)| *meaning == value).map(|(word, _)| format!("{word:?}"))
 }
 
 fn one_of<T>(words: &[(&str, T)]) -> String {

@@ -2,14 +2,16 @@
 //!
 //! Not lines, flows and hooks: each of those has a file of its own.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 use super::lines::GUESSABLE;
 use super::read::{Show, Table, text, texts, truth, whole};
 use super::secret::SecretSource;
-use super::settings::{Listen, LogConfig, LogFormat, LogLevel, Maintenance, Scopes, Server, StoreConfig, Token};
+use super::settings::{Listen, LogConfig, LogFormat, LogLevel, Maintenance, Scopes, Server, StoreConfig, Token, TrustedProxies};
 use super::units;
 use crate::limits;
 use crate::moment::{DAY, MINUTE, SECOND};
@@ -55,6 +57,46 @@ pub(super) fn span(least: i64, most: i64) -> impl Fn(&Loose) -> Result<Span, Str
     }
 }
 
+/// Addresses and ranges of addresses.
+pub(super) struct Networks(pub(super) Vec<IpNet>);
+
+impl Show for Networks {
+    fn show(&self) -> String {
+        let texts: Vec<String> = self.0.iter().map(network).collect();
+        texts.show()
+    }
+}
+
+/// A range as people write it: a single address without the length of its prefix.
+fn network(net: &IpNet) -> String {
+    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
+}
+
+/// Reads a list of addresses and ranges.
+pub(super) fn networks(value: &Loose) -> Result<Networks, String> {
+    let wrong = |text: &str| format!("{text:?} is no address; write addresses or ranges, as \"203.0.113.7\" or \"203.0.113.0/24\"");
+    let each = |text: &String| {
+        let address = IpAddr::from_str(text).map(|address| IpNet::from(address.to_canonical()));
+        address.or_else(|_| IpNet::from_str(text)).map_err(|_| wrong(text))
+    };
+    texts(value)?.iter().map(each).collect::<Result<_, _>>().map(Networks)
+}
+
+impl Show for TrustedProxies {
+    fn show(&self) -> String {
+        let unix = self.unix.then(|| "unix".to_owned());
+        self.addresses.iter().map(network).chain(unix).collect::<Vec<_>>().show()
+    }
+}
+
+fn proxies(value: &Loose) -> Result<TrustedProxies, String> {
+    let Loose::List(list) = value else { return networks(value).map(|_| TrustedProxies::default()) };
+    let is_unix = |item: &Loose| *item == Loose::Text("unix".to_owned());
+    let addresses = Loose::List(list.iter().filter(|item| !is_unix(item)).cloned().collect());
+    let addresses = networks(&addresses).map_err(|why| format!("{why}; \"unix\" is who comes in by a socket file"))?.0;
+    Ok(TrustedProxies { addresses, unix: list.iter().any(is_unix) })
+}
+
 /// Reads `[server]`.
 pub(super) fn server(root: &Table<'_>, secrets: &dyn SecretSource) -> Server {
     let table = root.table("server");
@@ -66,6 +108,7 @@ pub(super) fn server(root: &Table<'_>, secrets: &dyn SecretSource) -> Server {
         header_timeout: table.or("header_timeout", Span(10 * SECOND), span(SECOND, 5 * MINUTE)).0,
         body_timeout: table.or("body_timeout", Span(30 * SECOND), span(SECOND, 5 * MINUTE)).0,
         max_connections: table.or("max_connections", 1_024, whole(8, 65_536)) as usize,
+        trusted_proxies: table.or("trusted_proxies", TrustedProxies::default(), proxies),
     };
     let notes = table.notes();
     if server.webhooks.as_ref() == Some(&server.listen) {
@@ -141,21 +184,25 @@ pub(super) fn store(root: &Table<'_>) -> StoreConfig {
 /// Reads `[maintenance]`.
 pub(super) fn maintenance(root: &Table<'_>) -> Maintenance {
     let table = root.table("maintenance");
-    for (key, instead) in [
-        ("backup", "run `reengaged backup` from a timer"),
-        ("fsck", "run `reengaged fsck` from a timer"),
-        ("approvals", "no line of this release has templates to be approved"),
-    ] {
-        table.unbuilt(key, instead);
-    }
+    table.unbuilt("approvals", "providers tell by webhook when a template may no longer be sent");
     let default = "0 15 3 * * *";
     let nightly = Cron(default.to_owned(), cron::Schedule::from_str(default).expect("the default is an expression"));
     // The ledger must outlive whatever could still be sent.
     let most = (limits::LEDGER - limits::STEP_CEILING) / DAY - 1;
     Maintenance {
+        backup: table.maybe("backup", expression).map(|times| times.1),
+        backup_path: table.maybe("backup_path", absolute),
+        backup_keep: table.or("backup_keep", 7, whole(1, 10_000)) as usize,
+        fsck: table.maybe("fsck", expression).map(|times| times.1),
         retention: table.or("retention", nightly, expression).1,
         retention_days: table.or("retention_days", limits::RETENTION / DAY, whole(1, most)),
     }
+}
+
+fn absolute(value: &Loose) -> Result<PathBuf, String> {
+    let cure = "write the absolute path of a directory, best on another disk than the store's";
+    let path = PathBuf::from(text(1, 4_000)(value).map_err(|_| cure.to_owned())?);
+    if path.is_absolute() { Ok(path) } else { Err(cure.to_owned()) }
 }
 
 fn expression(value: &Loose) -> Result<Cron, String> {

@@ -8,12 +8,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use url::Url;
 
 use super::mistake::Warning;
+pub use super::provider::{
+    ConsoleFormat, GupshupConfig, HookAlgorithm, ProviderConfig, ProviderKind, TruoraConfig, TwilioConfig, WhatsAppConfig,
+};
 use super::secret::Secret;
-use crate::conversation::{ArmOn, Capabilities, InDoubt, OnYes, StepRule};
-use crate::engine::book::Book;
+use crate::conversation::{ArmOn, InDoubt, OnYes, StepRule};
+use crate::engine::book::{Book, Completion};
 use crate::schedule::Rules;
 
 /// A whole configuration.
@@ -80,6 +84,17 @@ pub struct Server {
     pub body_timeout: i64,
     /// Connections at once, on each listener.
     pub max_connections: usize,
+    /// Proxies whose word on where a request comes from is believed.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// Who is believed when it says for whom it asks (`X-Forwarded-For`).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TrustedProxies {
+    /// Their addresses.
+    pub addresses: Vec<IpNet>,
+    /// Programs that come in by a socket file.
+    pub unix: bool,
 }
 
 /// A place to listen.
@@ -149,6 +164,14 @@ pub struct Maintenance {
     pub retention: cron::Schedule,
     /// How many days finished conversations and dead hooks stay.
     pub retention_days: i64,
+    /// When a backup is made, where that is wanted; UTC.
+    pub backup: Option<cron::Schedule>,
+    /// The directory that backups are put into; `backups/` in the store's where absent.
+    pub backup_path: Option<PathBuf>,
+    /// How many of them stay.
+    pub backup_keep: usize,
+    /// When every record is checked, where that is wanted; UTC.
+    pub fsck: Option<cron::Schedule>,
 }
 
 /// `[lines.NAME]`.
@@ -174,62 +197,28 @@ pub struct LineConfig {
     pub daily: Option<u32>,
     /// How long overdue sends wait after the daemon was down for more than a minute, in milliseconds.
     pub catch_up_wait: i64,
+    /// The bot that the provider's webhooks are handed on to.
+    pub forward: Option<ForwardConfig>,
+    /// What it means that somebody writes from the business's phone.
+    pub on_echo: OnEcho,
 }
 
-/// What sends on a line.
-#[derive(Clone, PartialEq, Debug)]
-pub enum ProviderConfig {
-    /// Prints to standard output.
-    Console {
-        /// How.
-        format: ConsoleFormat,
-    },
-    /// Calls an address of the operator's own.
-    Webhook {
-        /// The address. It stands in the operator's own file and so is trusted, unless `allow_private` is off.
-        url: Url,
-        /// The secrets that sign the call; the first in use.
-        secrets: Vec<Secret>,
-        /// How long a call may take, in milliseconds; at most [`crate::limits::CALL_BUDGET`].
-        timeout: i64,
-        /// Loopback and private addresses may be called.
-        allow_private: bool,
-    },
+/// `forward_to`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ForwardConfig {
+    /// The bot's address. It stands in the operator's own file and is trusted.
+    pub to: Url,
+    /// How long the bot may take, in milliseconds.
+    pub timeout: i64,
 }
 
-impl ProviderConfig {
-    /// The word of the configuration.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            ProviderConfig::Console { .. } => "console",
-            ProviderConfig::Webhook { .. } => "webhook",
-        }
-    }
-
-    /// What it can do.
-    #[must_use]
-    pub fn capabilities(&self) -> Capabilities {
-        match self {
-            // What is printed needs nobody to be printed to, and nothing ever comes back.
-            ProviderConfig::Console { .. } => {
-                Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: false }
-            }
-            // The receiver is the operator's own program: it knows its people by the caller's id, and gets whatever form is planned.
-            ProviderConfig::Webhook { .. } => {
-                Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: false }
-            }
-        }
-    }
-}
-
-/// How the console line prints.
+/// What it means that somebody writes to a person from the business's phone, or a device linked to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ConsoleFormat {
-    /// One line for people.
-    Line,
-    /// One JSON object a line.
-    Json,
+pub enum OnEcho {
+    /// It counts as the bot speaking.
+    Speaks,
+    /// A human has taken over: the conversation is held.
+    Holds,
 }
 
 /// `[flows.NAME]`.
@@ -237,20 +226,24 @@ pub enum ConsoleFormat {
 pub struct FlowConfig {
     /// Its id towards the guide's clients: `IPF` and 32 hexadecimal digits.
     pub id: Option<String>,
-    /// When a follow-up goes out.
+    /// When a follow-up goes out, on a line without a messaging window of its own; [`FlowConfig::rules_on`] says when on others.
     pub rules: Rules,
     /// The text of the first follow-up.
     pub message: Arc<str>,
     /// Further follow-ups.
     pub steps: Vec<StepRule>,
+    /// The file says nothing of a messaging window: each line has that of its provider.
+    pub session_by_line: bool,
     /// Names of the variables that the approved template takes, in its order.
     pub template_vars: Vec<Arc<str>>,
+    /// What the bot says when the conversation has come to its end.
+    pub completions: Vec<Completion>,
     /// The label of the button that resumes.
     pub yes: Arc<str>,
     /// The label of the button that declines.
     pub no: Arc<str>,
-    /// What "yes" does.
-    pub on_yes: OnYes,
+    /// What "yes" does, where the file says it; [`FlowConfig::on_yes_on`] says what on each line.
+    pub on_yes: Option<OnYes>,
     /// Silence after the hand-over before the conversation is over, in milliseconds.
     pub expires_after: i64,
     /// A follow-up later than this many milliseconds is skipped.

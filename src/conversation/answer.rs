@@ -11,7 +11,10 @@
 //! - "not now" is later, never no: one more reminder costs less than a person lost;
 //! - "ok thanks" and "👍 gracias" are ways to leave politely: no answer. "ok" and "👍" alone are yes.
 
+mod fold;
 mod words;
+
+pub use fold::fold;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;

@@ -91,6 +91,15 @@ pub enum Event {
         /// How it ended.
         verdict: Verdict,
     },
+    /// The provider says of a message that it had taken that it will not arrive.
+    Undelivered {
+        /// The silence whose send it was.
+        silence: Moment,
+        /// The step whose send it was.
+        step: u8,
+        /// Why.
+        refusal: Refusal,
+    },
     /// The operator wants the send in doubt made again.
     Resend,
     /// The rules of the flow changed.
@@ -123,6 +132,9 @@ pub enum Verdict {
     Unknown,
     /// The door was found closed before the call began: too late, or no longer wanted. Nothing was handed over.
     NotBegun,
+    /// The line's credentials or account are not taken: nothing was handed over, and it is no fault of this send. It waits for
+    /// its line, and the call does not count.
+    Stopped,
 }
 
 /// Why a provider refused for good.
@@ -238,6 +250,8 @@ pub enum Report {
         /// Nobody knows whether it was taken.
         unknown: bool,
     },
+    /// A follow-up reached the person's device.
+    FollowUpDelivered,
     /// The person came back; carries the last unanswered question.
     Resumed {
         /// After the conversation had already expired or been declined.
@@ -264,6 +278,7 @@ impl Report {
         match self {
             Report::Started => "conversation.started",
             Report::FollowUpSent { .. } => "conversation.follow_up_sent",
+            Report::FollowUpDelivered => "conversation.follow_up_delivered",
             Report::Resumed { .. } => "conversation.resumed",
             Report::Declined => "conversation.declined",
             Report::Succeeded => "conversation.succeeded",

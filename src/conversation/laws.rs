@@ -25,13 +25,18 @@ proptest! {
     #[test]
     fn everything_comes_to_rest(policies in three_policies(), acts in prop::collection::vec(acts(), 1..25), verdict in verdicts()) {
         let mut life = Life::live(policies, &acts);
-        for _ in 0..400 {
+        for turn in 0..400 {
             match (life.state.phase, life.state.wake_at()) {
                 (Phase::Quiet | Phase::Finished(_), wake) => {
                     prop_assert_eq!(wake, None);
                     return Ok(());
                 }
-                (Phase::Sending, _) if !life.state.doubt => life.act(&Act::Called(verdict, false)),
+                (Phase::Sending, _) if !life.state.doubt => {
+                    // A line that has stopped keeps its follow-ups for as long as that takes; but that ends.
+                    let verdict = if turn > 200 && verdict == Verdict::Stopped { Verdict::Accepted(Moment(0)) } else { verdict };
+                    life.act(&Act::Called(verdict, false));
+                    life.now = life.now.plus(if verdict == Verdict::Stopped { HOUR } else { 0 });
+                }
                 (_, wake) => {
                     prop_assert!(wake.is_some(), "stranded: {:?}", life.state);
                     life.act(&Act::Wake);
@@ -52,6 +57,38 @@ proptest! {
         let rested = life.state;
         life.act(&Act::Spurious);
         prop_assert_eq!(life.state, rested);
+    }
+
+    /// A stopped line costs a send nothing, however often it is met: no call, no refusal, and the next one goes out as if it had not
+    /// been, as long as it may go out at all.
+    #[test]
+    fn a_stopped_line_costs_nothing(
+        policies in three_policies(), acts in prop::collection::vec(acts(), 1..25), times in 1usize..40, wait in 0..MINUTE
+    ) {
+        let mut life = Life::live(policies, &acts);
+        life.act(&Act::Wake);
+        for _ in 0..times {
+            let before = life.state;
+            if before.phase != Phase::Sending || before.doubt {
+                return Ok(());
+            }
+            let stopped = Event::Sent { silence: before.silence, step: before.step, verdict: Verdict::Stopped };
+            let Step { state, ended, reports, .. } = life.take(&stopped);
+            prop_assert_eq!((state.phase, state.attempt, state.wake), (Phase::Retrying, before.attempt - 1, Some(life.now)));
+            prop_assert_eq!((ended, reports), (None, [None; 3]));
+            life.now = life.now.plus(wait);
+            let step = life.take(&Event::Woke);
+            match step.send {
+                Some(send) => prop_assert_eq!((send.silence, send.step, send.attempt), (before.silence, before.step, before.attempt)),
+                // Too late by now, or closed: as for anything that waited.
+                None => {
+                    let (now, policy) = (life.now, life.policy());
+                    let late = now > before.not_after || policy.max_lateness.is_some();
+                    let over = state.expires.is_some_and(|at| at <= now) || !policy.rules.hours.is_open(now);
+                    prop_assert!(late || over, "{:?}", step);
+                }
+            }
+        }
     }
 
     /// New rules twice are new rules once, and a replan at the same moment decides the same.
@@ -214,6 +251,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         any_moment().prop_map(|until| Event::Postpone { until }),
         prop::sample::select(vec![Event::Hold, Event::Release, Event::SendNow, Event::Woke, Event::Orphaned, Event::Resend]),
         Just(Event::PolicyChanged),
+        (any_moment(), any::<u8>()).prop_map(|(silence, step)| Event::Undelivered { silence, step, refusal: Refusal::WindowClosed }),
         (verdicts(), any::<bool>(), any_moment()).prop_map(|(verdict, found, silence)| {
             if found { Event::Found { silence, step: 0, verdict } } else { Event::Sent { silence, step: 0, verdict } }
         }),
@@ -230,6 +268,7 @@ proptest! {
             // Half the point of a verdict is that it is of the call in hand.
             Event::Sent { verdict, .. } => Event::Sent { silence: state.silence, step: state.step, verdict },
             Event::Found { verdict, .. } => Event::Found { silence: state.silence, step: state.step, verdict },
+            Event::Undelivered { step, refusal, .. } => Event::Undelivered { silence: state.silence, step, refusal },
             other => other,
         };
         let step = step(&policy, &state, &event, now);

@@ -2,9 +2,9 @@
 //!
 //! Not the call: providers make those, and say what it meant.
 
-use crate::conversation::event::{Ignored, Report, SendOutcome, Verdict};
+use crate::conversation::event::{Ignored, Refusal, Report, SendOutcome, Verdict};
 use crate::conversation::policy::InDoubt;
-use crate::conversation::state::{Phase, Purpose};
+use crate::conversation::state::{Form, Phase, Purpose, State};
 use crate::conversation::turn::Turn;
 use crate::limits;
 use crate::moment::Moment;
@@ -18,8 +18,9 @@ impl Turn<'_> {
         }
         match verdict {
             Verdict::Accepted(at) => self.handed_over(at, SendOutcome::Accepted),
-            Verdict::Refused(refusal) => self.refused(refusal.reason()),
+            Verdict::Refused(refusal) => self.not_taken(refusal),
             Verdict::Busy(after) => self.retry(after),
+            Verdict::Stopped => self.wait_for_the_line(),
             Verdict::NotBegun if state.attempt >= limits::ATTEMPTS => self.skip(SkipReason::TooLate),
             Verdict::NotBegun => {
                 self.state.phase = self.armed_phase();
@@ -73,6 +74,70 @@ impl Turn<'_> {
         }
     }
 
+    /// Refused for good; where the window turns out to be closed, the template goes in the place of the free text, once.
+    fn not_taken(&mut self, refusal: Refusal) {
+        if !self.falls_back(refusal) {
+            self.refused(refusal.reason());
+        }
+    }
+
+    /// The provider knows better when the window closed: from here on it is closed for us too, and the follow-up is planned
+    /// again. Whether another way is left.
+    fn falls_back(&mut self, refusal: Refusal) -> bool {
+        let state = &self.state;
+        let free_text = state.form == Form::Message && state.purpose == Purpose::FollowUp && !state.shut;
+        if refusal != Refusal::WindowClosed || !free_text || state.attempt >= limits::ATTEMPTS {
+            return false;
+        }
+        let before = self.state;
+        self.state.shut = true;
+        self.state.phase = self.armed_phase();
+        self.plan();
+        if self.state.skip.is_some() {
+            self.state = State { shut: true, ..before };
+            return false;
+        }
+        true
+    }
+
+    /// A message that the provider had taken will not arrive. Where the conversation still waits for its answer, the send is
+    /// rejected after all, or the template goes in its place; where it has gone on, nothing moves.
+    pub(super) fn undelivered(&mut self, silence: Moment, step: u8, refusal: Refusal) {
+        let state = &self.state;
+        // With the next step of the ladder planned, the one that is out is the one before it.
+        let out = if state.wake.is_some() { state.step.checked_sub(1) } else { Some(state.step) };
+        let waits = state.phase == Phase::Answering && state.purpose == Purpose::FollowUp && state.silence == silence;
+        if !waits || out != Some(step) || !state.sent.is_some_and(SendOutcome::counts_as_sent) {
+            return self.ignore(Ignored::NotInHand);
+        }
+        let before = self.state;
+        self.take_back(step);
+        if !self.falls_back(refusal) {
+            let shut = self.state.shut;
+            self.state = State { shut, ..before };
+            self.state.step = step;
+            self.refused(refusal.reason());
+        }
+    }
+
+    /// As if the send of `step` had not been handed over.
+    fn take_back(&mut self, step: u8) {
+        let policy = self.policy;
+        let state = &mut self.state;
+        // The hand-over before it was earlier by the step's delay, or earlier still.
+        let delay = step.checked_sub(1).and_then(|before| policy.steps.get(usize::from(before))).map(|rule| rule.delay);
+        state.handed_over = state.handed_over.zip(delay).map(|(at, delay)| at.plus(-delay));
+        if step == 0 && state.sent_in_episode {
+            state.sent_in_episode = false;
+            state.episodes_sent = state.episodes_sent.saturating_sub(1);
+        }
+        state.step = step;
+        state.attempt = state.attempt.max(1);
+        state.form = Form::Message;
+        state.sent = None;
+        state.wake = None;
+    }
+
     fn refused(&mut self, reason: SkipReason) {
         self.end_send(SendOutcome::Rejected(reason));
         self.report(Report::Skipped(reason));
@@ -89,6 +154,14 @@ impl Turn<'_> {
         self.because(Reason::Retry { at: self.now.plus(backoff), attempt: attempt + 1 });
         self.state.phase = Phase::Retrying;
         self.attempt_again(self.now.plus(backoff));
+    }
+
+    /// The line has stopped: due at once, but it is the line that says when. The call is given back.
+    fn wait_for_the_line(&mut self) {
+        self.because(Reason::Retry { at: self.now, attempt: self.state.attempt });
+        self.state.attempt = self.state.attempt.saturating_sub(1);
+        self.state.phase = Phase::Retrying;
+        self.attempt_again(self.now);
     }
 
     fn attempt_again(&mut self, wake: Moment) {

@@ -119,6 +119,8 @@ pub struct State {
     pub opted_out: bool,
     /// In doubt: the call was made and nobody knows how it ended (only in `Sending`).
     pub doubt: bool,
+    /// The provider said that the messaging window is closed, whatever the clock says; until the person's next word.
+    pub shut: bool,
     /// The operator asked for it now: the flow's wait no longer counts, the floor of 30 minutes does.
     pub hurried: bool,
     /// "later" was said: the wait of this silence is three hours.
@@ -177,6 +179,7 @@ impl State {
             started: false,
             opted_out,
             doubt: false,
+            shut: false,
             hurried: false,
             later: false,
             episode: 0,

@@ -30,6 +30,7 @@ pub fn step(policy: &Policy, state: &State, event: &Event, now: Moment) -> Step 
         Event::Sent { silence, step, verdict } => turn.sent(silence, step, verdict),
         Event::Orphaned => turn.orphaned(),
         Event::Found { silence, step, verdict } => turn.found(silence, step, verdict),
+        Event::Undelivered { silence, step, refusal } => turn.undelivered(silence, step, refusal),
         Event::Resend => turn.resend(),
         Event::PolicyChanged => turn.policy_changed(),
     }
@@ -39,7 +40,7 @@ pub fn step(policy: &Policy, state: &State, event: &Event, now: Moment) -> Step 
 impl Turn<'_> {
     fn message(&mut self, at: Moment, typed: Option<Choice>) {
         if typed == Some(Choice::Stop) {
-            self.state.last_inbound = self.state.last_inbound.max(Some(at));
+            self.heard_from(at);
             return self.opt_out(at);
         }
         if let Phase::Finished(outcome) = self.state.phase {
@@ -47,7 +48,7 @@ impl Turn<'_> {
         }
         self.start();
         let known = self.state.last_inbound;
-        self.state.last_inbound = known.max(Some(at));
+        self.heard_from(at);
         if self.state.phase != Phase::Quiet {
             // Where messages arm, one that a later message overtook says nothing that the later one did not.
             let overtaken = self.policy.arm_on == ArmOn::AnyMessage && known.is_some_and(|k| k > at);
@@ -107,7 +108,7 @@ impl Turn<'_> {
 
     fn message_after_end(&mut self, at: Moment, typed: Option<Choice>, outcome: Outcome) {
         let ended = self.state.expires.unwrap_or(self.now);
-        self.state.last_inbound = self.state.last_inbound.max(Some(at));
+        self.heard_from(at);
         if self.state.opted_out {
             return self.ignore(Ignored::OptedOut);
         }
@@ -158,7 +159,7 @@ impl Turn<'_> {
 
     fn answer(&mut self, at: Moment, choice: Choice, silence: Option<Moment>) {
         if choice == Choice::Stop {
-            self.state.last_inbound = self.state.last_inbound.max(Some(at));
+            self.heard_from(at);
             return self.opt_out(at);
         }
         let old = silence.is_some_and(|s| s != self.state.silence);
@@ -166,7 +167,7 @@ impl Turn<'_> {
             return self.answer_after_end(at, choice, old, outcome);
         }
         let known = self.state.last_inbound;
-        self.state.last_inbound = known.max(Some(at));
+        self.heard_from(at);
         if self.state.phase == Phase::Quiet {
             self.ignore(Ignored::NothingToDo);
             return self.arm_on_message(at);
@@ -207,7 +208,7 @@ impl Turn<'_> {
     }
 
     fn answer_after_end(&mut self, at: Moment, choice: Choice, old: bool, outcome: Outcome) {
-        self.state.last_inbound = self.state.last_inbound.max(Some(at));
+        self.heard_from(at);
         if self.state.opted_out {
             return self.ignore(Ignored::OptedOut);
         }

@@ -46,6 +46,14 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// The person said something at `at`: it opens the messaging window, unless a later word already did.
+    pub(super) fn heard_from(&mut self, at: Moment) {
+        if self.state.last_inbound < Some(at) {
+            self.state.last_inbound = Some(at);
+            self.state.shut = false;
+        }
+    }
+
     /// Whether a follow-up of this silence reached, or may have reached, the person by `at` (providers stamp whole seconds).
     pub(super) fn follow_up_is_out(&self, at: Moment) -> bool {
         self.out_since().is_some_and(|out| at.plus(999) >= out)
@@ -102,13 +110,17 @@ impl<'a> Turn<'a> {
         let (anchor, wait) = self.anchor_and_wait();
         let silence = Silence {
             inactive_since: anchor,
-            last_inbound_at: state.last_inbound,
+            last_inbound_at: if state.shut { None } else { state.last_inbound },
             now: state.earliest.map_or(self.now, |e| e.max(self.now)),
             spread_key: (u64::from(state.salt) << 32) ^ (state.silence.0 as u64),
         };
         let plan = schedule::plan_after(&self.policy.rules, wait, &silence);
         for reason in plan.trail.iter() {
-            self.trail.push(*reason);
+            self.trail.push(match *reason {
+                // To the schedule a window that is closed for other reasons than time never was.
+                Reason::NeverWrote { at } if state.shut => Reason::WindowShut { at },
+                reason => reason,
+            });
         }
         // When it would have been sent: a skip waits for that moment too.
         let target = anchor.plus(wait).max(silence.now);
@@ -120,7 +132,9 @@ impl<'a> Turn<'a> {
         let line = self.policy.line;
         let skip = match (self.refusal(), plan.action) {
             (Some(reason), _) => reason,
+            (None, Action::Message(_)) if state.shut => SkipReason::WindowClosed,
             (None, Action::Message(slot)) if line.free_text => return self.expect(slot, Form::Message),
+            (None, Action::Template(_)) if self.policy.template_paused => SkipReason::TemplateUnavailable,
             (None, Action::Template(slot)) if line.template => return self.expect(slot, Form::Template),
             (None, Action::Message(_) | Action::Template(_)) => SkipReason::LineCannot,
             (None, Action::Skip(reason)) => reason,
@@ -360,6 +374,9 @@ impl<'a> Turn<'a> {
 
     /// When the messaging window closes; `None` where the line has none.
     pub(super) fn window_closes(&self) -> Option<Moment> {
+        if self.state.shut {
+            return Some(Moment::MIN);
+        }
         let session = self.policy.rules.session.as_ref()?;
         Some(self.state.last_inbound.map_or(Moment::MIN, |inbound| session.closes(inbound)))
     }

@@ -16,9 +16,12 @@ use crate::daemon::wakeups::Wakeup;
 use crate::engine::book::Book;
 use crate::engine::compose::compose;
 use crate::engine::group::Call;
+use crate::engine::heard::Trouble;
 use crate::engine::ports::{CallEnd, Called, Message, Provider, Store};
+use crate::engine::record::NameId;
 use crate::engine::tables::Names;
 use crate::limits;
+use crate::moment::Moment;
 
 /// The providers in force, by line.
 pub(super) type Providers = HashMap<Arc<str>, Arc<dyn Provider>>;
@@ -38,21 +41,21 @@ pub(super) async fn run(delivery: Arc<Delivery>, mut calls: UnboundedReceiver<Ca
     while let Some(call) = calls.recv().await {
         let delivery = Arc::clone(&delivery);
         tokio::spawn(async move {
-            let verdict = delivery.make(&call).await;
+            let (verdict, message) = delivery.make(&call).await;
             // The loop may have stopped; then the claim stands, and is in doubt at the next start.
-            let _ = delivery.wakeups.send(Wakeup::Ended(call.id, verdict));
+            let _ = delivery.wakeups.send(Wakeup::Ended(call.id, verdict, message));
         });
     }
 }
 
 impl Delivery {
-    async fn make(&self, call: &Call) -> Verdict {
+    async fn make(&self, call: &Call) -> (Verdict, Option<String>) {
         let (message, provider) = match self.prepare(call) {
             Ok(ready) => ready,
-            Err(refusal) => return Verdict::Refused(refusal),
+            Err(refusal) => return (Verdict::Refused(refusal), None),
         };
         if !self.door(call).await {
-            return Verdict::NotBegun;
+            return (Verdict::NotBegun, None);
         }
         // The provider keeps its own budget; this one is for a provider that does not.
         let budget = Duration::from_millis(limits::CALL_BUDGET as u64) + Duration::from_secs(1);
@@ -66,11 +69,19 @@ impl Delivery {
             CallEnd::Refused(_) => tracing::warn!(%line, %send, %detail, "refused"),
             CallEnd::Unknown => tracing::warn!(%line, %send, %detail, "outcome unknown; it is not sent again"),
         }
-        match called.end {
-            CallEnd::Accepted => Verdict::Accepted(self.clock.now()),
-            CallEnd::Busy(after) => Verdict::Busy(after),
-            CallEnd::Refused(refusal) => Verdict::Refused(refusal),
-            CallEnd::Unknown => Verdict::Unknown,
+        self.tell_of_the_line(call.line, &called);
+        (verdict(&called, self.clock.now()), called.message)
+    }
+
+    /// What is wrong with the whole line is told before how the call ended: nothing is claimed in between.
+    fn tell_of_the_line(&self, line: NameId, called: &Called) {
+        let wait = match called.end {
+            CallEnd::Busy(wait) => wait,
+            CallEnd::Accepted | CallEnd::Refused(_) | CallEnd::Unknown => 0,
+        };
+        if let Some(trouble) = called.trouble.filter(|trouble| trouble.stops() || *trouble == Trouble::ThrottleLine) {
+            // The loop may have stopped; then the line is found out about at the next start.
+            let _ = self.wakeups.send(Wakeup::Trouble(line, trouble, wait, called.detail.clone()));
         }
     }
 
@@ -90,5 +101,39 @@ impl Delivery {
     async fn door(&self, call: &Call) -> bool {
         let (reply, answer) = oneshot::channel();
         self.wakeups.send(Wakeup::Door(call.id, reply)).is_ok() && answer.await.unwrap_or(false)
+    }
+}
+
+/// What the end of a call is to the machine.
+fn verdict(called: &Called, now: Moment) -> Verdict {
+    match called.end {
+        _ if called.trouble.is_some_and(Trouble::stops) => Verdict::Stopped,
+        CallEnd::Accepted => Verdict::Accepted(now),
+        CallEnd::Busy(after) => Verdict::Busy(after),
+        CallEnd::Refused(refusal) => Verdict::Refused(refusal),
+        CallEnd::Unknown => Verdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stops_a_line_costs_the_send_nothing_and_everything_else_is_what_it_is() {
+        let now = Moment(7);
+        for (trouble, expected) in [
+            (Trouble::Authentication, Verdict::Stopped),
+            (Trouble::Account, Verdict::Stopped),
+            (Trouble::ThrottleLine, Verdict::Busy(9)),
+            (Trouble::ThrottlePair, Verdict::Busy(9)),
+            (Trouble::Retry, Verdict::Busy(9)),
+            (Trouble::Configuration, Verdict::Refused(Refusal::Line)),
+            (Trouble::Doubt, Verdict::Unknown),
+        ] {
+            assert_eq!(verdict(&Called::failed(trouble, 9, "401"), now), expected, "{trouble}");
+        }
+        assert_eq!(verdict(&Called::accepted("id", "200"), now), Verdict::Accepted(now));
+        assert_eq!(verdict(&Called::new(CallEnd::Busy(3), "no connection"), now), Verdict::Busy(3));
     }
 }

@@ -37,6 +37,10 @@ pub(super) fn render(snapshot: &Snapshot, store: &dyn Store) -> Vec<Figure> {
     for (line, count) in &snapshot.in_flight {
         figures.push(gauge("in_flight", "Calls under way, by line.", *count as f64).labelled("line", line));
     }
+    for (line, stopped) in &snapshot.lines {
+        let help = "1 while a line claims nothing because its credentials or its account are not taken.";
+        figures.push(gauge("line_stopped", help, flag(*stopped)).labelled("line", line));
+    }
     for (kind, count) in &counters.events {
         figures.push(counter("events", "Events taken in, by type.", *count).labelled("type", kind));
     }

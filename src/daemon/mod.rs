@@ -5,11 +5,15 @@
 //! Order of start: listener (answers 503) → store → engine recovered → commit thread → loop → calls and hooks → ready.
 //! Order of stop: not ready → requests under way finish → calls under way end, or are in doubt → last group durable → out.
 
+mod caretaker;
 mod commit;
 mod deliver;
 mod figures;
+pub mod forward;
 mod hooks;
 pub mod logs;
+mod missed;
+mod probing;
 mod reload;
 mod start;
 mod systemd;
@@ -29,8 +33,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::config::settings::Config;
+use crate::daemon::caretaker::Keeper;
 use crate::daemon::commit::Outlets;
 use crate::daemon::deliver::{Delivery, Providers};
+use crate::daemon::probing::Probing;
 use crate::daemon::wakeups::{End, Loop, Wakeup};
 use crate::engine::Engine;
 use crate::engine::book::Book;
@@ -39,6 +45,7 @@ use crate::engine::group::{Call, Told};
 use crate::engine::guard::ClockGuard;
 use crate::engine::ports::{Fault, Store};
 use crate::engine::reads::Snapshot;
+use crate::engine::record::NameId;
 use crate::engine::tables::Names;
 use crate::http::{self, Figure, Inside, Site};
 use crate::limits;
@@ -100,6 +107,7 @@ struct Shared {
     printer: Printer,
     site: Arc<Site>,
     store: Arc<dyn Store>,
+    keeper: Arc<Keeper>,
     names: Arc<Names>,
     clock: Clock,
     wakeups: UnboundedSender<Wakeup>,
@@ -115,13 +123,17 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let listeners = start::listeners(&config).await?;
     let addresses: Vec<String> = listeners.iter().map(|l| l.address().to_string()).collect();
     let site = Site::new(start::bounds(&config), start::tokens(&config));
+    let printer = start::printer();
+    let start::Lines { providers, hooks } = start::lines(&config, &printer)?;
+    site.replace_hooks(hooks);
     let (close, closed) = oneshot::channel::<()>();
     let serving = tokio::spawn(http::serve(listeners, Arc::clone(&site), async {
         // Dropping the other end closes as well.
         let _ = closed.await;
     }));
     let store = open(&config, accept_loss).await?;
-    let mut running = Running::begin(config, clock, store, drop, Arc::clone(&site)).await?;
+    let parts = Parts { config, printer, providers, clock, site };
+    let mut running = Running::begin(parts, store, drop).await?;
     let status = format!("listening at {}", addresses.join(" and "));
     tracing::info!(conversations = running.conversations, "{status}");
     systemd::ready(&status);
@@ -138,6 +150,15 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     result
 }
 
+/// What is there before the store is read.
+struct Parts {
+    config: Config,
+    printer: Printer,
+    providers: Providers,
+    clock: Clock,
+    site: Arc<Site>,
+}
+
 /// The parts, under way.
 struct Running {
     shared: Arc<Shared>,
@@ -147,15 +168,16 @@ struct Running {
 }
 
 impl Running {
-    async fn begin(config: Config, clock: Clock, store: Arc<dyn Store>, drop: bool, site: Arc<Site>) -> Result<Running, Failure> {
-        let printer = start::printer();
-        let providers = start::providers(&config, &printer)?;
+    async fn begin(parts: Parts, kept: Arc<SledStore>, drop: bool) -> Result<Running, Failure> {
+        let store: Arc<dyn Store> = Arc::clone(&kept) as _;
+        let Parts { config, printer, providers, clock, site } = parts;
         let book = Arc::new(config.book.clone());
         let mut engine = recover(&store, &book, &clock).await?;
         check_in_use(&mut engine, &book, &clock, drop)?;
         let (wakeups, woken) = unbounded_channel();
         let (calls, called) = unbounded_channel();
         let (told, telling) = unbounded_channel();
+        let (probes, probed) = unbounded_channel();
         let (requests, requested) = mpsc::channel(limits::INBOX);
         let shared = Arc::new(Shared {
             config: Arc::new(ArcSwap::from_pointee(config)),
@@ -164,17 +186,23 @@ impl Running {
             printer,
             site,
             store,
+            keeper: Keeper::new(kept, clock.clone()),
             names: engine.names(),
             clock,
             wakeups,
             hooks_changed: watch::Sender::new(()),
         });
         let conversations = engine.waiting();
+        let alive = engine.last_alive();
         let (ended, end) = oneshot::channel();
         let mut running = Running { shared, conversations, engine: Some(end), threads: Vec::new() };
-        running.threads(engine, woken, requested, Outlets { wakeups: running.shared.wakeups.clone(), calls, told }, ended)?;
-        running.tasks(called, telling);
-        running.open(requests);
+        let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told };
+        running.threads(engine, (woken, requested, probes), outlets, ended)?;
+        running.tasks(called, telling, probed);
+        let desk = running.open(requests);
+        if let Some(alive) = alive {
+            missed::recover(&running.shared, &desk, alive);
+        }
         Ok(running)
     }
 
@@ -182,8 +210,7 @@ impl Running {
     fn threads(
         &mut self,
         engine: Engine,
-        wakeups: UnboundedReceiver<Wakeup>,
-        requests: mpsc::Receiver<Request>,
+        (wakeups, requests, probes): (UnboundedReceiver<Wakeup>, mpsc::Receiver<Request>, UnboundedSender<NameId>),
         outlets: Outlets,
         ended: oneshot::Sender<End>,
     ) -> Result<(), Failure> {
@@ -198,6 +225,7 @@ impl Running {
             requests,
             wakeups,
             groups,
+            probes,
             watchdog: Box::new(systemd::alive),
             stopping: None,
             forget_before: None,
@@ -222,8 +250,8 @@ impl Running {
         Ok(())
     }
 
-    /// Those who make calls, tell hooks and do upkeep.
-    fn tasks(&self, calls: UnboundedReceiver<Call>, told: UnboundedReceiver<Told>) {
+    /// Those who make calls, ask about lines, tell hooks and do upkeep.
+    fn tasks(&self, calls: UnboundedReceiver<Call>, told: UnboundedReceiver<Told>, probes: UnboundedReceiver<NameId>) {
         let shared = &self.shared;
         let delivery = Delivery {
             store: Arc::clone(&shared.store),
@@ -234,17 +262,25 @@ impl Running {
             wakeups: shared.wakeups.clone(),
         };
         tokio::spawn(deliver::run(Arc::new(delivery), calls));
+        let (providers, names) = (Arc::clone(&shared.providers), Arc::clone(&shared.names));
+        let probing = Probing { providers, names, wakeups: shared.wakeups.clone() };
+        tokio::spawn(probing::run(Arc::new(probing), probes));
         tokio::spawn(hooks::run(Arc::clone(shared), told));
-        tokio::spawn(upkeep::run(shared.clock.clone(), Arc::clone(&shared.config), shared.wakeups.clone()));
+        tokio::spawn(upkeep::run(Arc::clone(shared)));
     }
 
-    fn open(&self, requests: mpsc::Sender<Request>) {
-        let (store, wakeups) = (Arc::clone(&self.shared.store), self.shared.wakeups.clone());
+    fn open(&self, requests: mpsc::Sender<Request>) -> Desk {
+        let (store, keeper, wakeups) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.keeper), self.shared.wakeups.clone());
         let figures = move || -> Vec<Figure> {
             let snapshot = snapshot(&wakeups);
-            snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default()
+            let mut figures = snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default();
+            figures.extend(keeper.figures());
+            figures
         };
-        self.shared.site.open(Inside { desk: Desk::new(requests), figures: Arc::new(figures) });
+        let desk = Desk::new(requests);
+        let caretaker = self.shared.keeper.handle();
+        self.shared.site.open(Inside { desk: desk.clone(), figures: Arc::new(figures), caretaker });
+        desk
     }
 
     /// Waits for a signal, or for the loop to end; reads the configuration again on SIGHUP.
@@ -287,9 +323,9 @@ impl Running {
     }
 }
 
-async fn open(config: &Config, accept_rollback: bool) -> Result<Arc<dyn Store>, Failure> {
+async fn open(config: &Config, accept_loss: bool) -> Result<Arc<SledStore>, Failure> {
     let path = config.store.path.clone();
-    let options = OpenOptions { any_filesystem: config.store.any_filesystem, accept_rollback, machine: None };
+    let options = OpenOptions { any_filesystem: config.store.any_filesystem, accept_loss, machine: None };
     let opened = tokio::task::spawn_blocking(move || SledStore::open(&path, &options)).await;
     match opened {
         Ok(Ok(store)) => Ok(Arc::new(store)),

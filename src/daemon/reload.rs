@@ -27,7 +27,7 @@ pub(super) async fn reload(shared: &Arc<Shared>, file: &Path) {
 
 async fn try_reload(shared: &Arc<Shared>, file: &Path) -> Result<(), Vec<String>> {
     let new = config::load(file).map_err(|mistakes| mistakes.to_string().lines().map(str::to_owned).collect::<Vec<_>>())?;
-    let providers = start::providers(&new, &shared.printer).map_err(|failure| vec![failure.why])?;
+    let start::Lines { providers, hooks } = start::lines(&new, &shared.printer).map_err(|failure| vec![failure.why])?;
     let book = Arc::new(new.book.clone());
     let (reply, answer) = oneshot::channel();
     let asked = shared.wakeups.send(Wakeup::Reload(Arc::clone(&book), reply));
@@ -46,6 +46,7 @@ async fn try_reload(shared: &Arc<Shared>, file: &Path) -> Result<(), Vec<String>
     shared.book.store(book);
     shared.providers.store(Arc::new(providers));
     shared.site.replace_tokens(start::tokens(&new));
+    shared.site.replace_hooks(hooks);
     shared.config.store(Arc::new(new));
     shared.hooks_changed.send_replace(());
     Ok(())

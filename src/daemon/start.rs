@@ -2,17 +2,25 @@
 //!
 //! Not running them: that is `mod.rs`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Secret;
-use crate::config::settings::{Config, ConsoleFormat, Listen, ProviderConfig, Scopes};
+use crate::config::settings::{
+    Config, ConsoleFormat, GupshupConfig, HookAlgorithm, Listen, OnEcho, ProviderConfig, Scopes, TruoraConfig, TrustedProxies,
+    TwilioConfig, WhatsAppConfig,
+};
 use crate::daemon::Failure;
 use crate::daemon::deliver::Providers;
+use crate::daemon::forward::Bot;
+use crate::engine::inboxes::LineInbox;
 use crate::hooks::guard::PublicOnly;
 use crate::http::{self, Address, Listener};
+use crate::limits;
+use crate::provider::remote::Key;
 use crate::provider::{self, Printer};
 use crate::shapes::signature::SigningKey;
 
@@ -50,25 +58,123 @@ pub(super) fn tokens(config: &Config) -> http::Tokens {
     http::Tokens::new(tokens.flat_map(|token| token.secrets.iter().map(move |s| (s.digest(), scopes(token.scopes)))).collect())
 }
 
-/// The provider of each line.
-pub(super) fn providers(config: &Config, printer: &Printer) -> Result<Providers, Failure> {
+/// What the lines need while the daemon runs.
+pub(super) struct Lines {
+    /// What hands messages over, by line.
+    pub(super) providers: Providers,
+    /// What takes webhooks in.
+    pub(super) hooks: http::Hooks,
+}
+
+/// The providers of all lines, both halves, and the bots behind them.
+pub(super) fn lines(config: &Config, printer: &Printer) -> Result<Lines, Failure> {
     let mut providers = Providers::new();
+    let mut inboxes = Vec::new();
+    let mut bots: BTreeMap<Arc<str>, Arc<dyn http::Forward>> = BTreeMap::new();
     for (name, line) in &config.lines {
-        let settings = match &line.provider {
-            ProviderConfig::Console { format } => {
-                provider::Settings::Console { printer: Arc::clone(printer), json: *format == ConsoleFormat::Json, reveal: false }
-            }
-            ProviderConfig::Webhook { url, secrets, timeout, allow_private } => provider::Settings::Webhook {
-                url: url.clone(),
-                keys: keys(&format!("lines.{name}.secret"), secrets)?,
-                budget: millis(*timeout),
-                resolver: (!allow_private).then(|| Arc::new(PublicOnly::system()) as _),
-            },
-        };
-        let built = provider::build(settings).map_err(|why| Failure::setup(format!("lines.{name}: {why}")))?;
-        providers.insert(Arc::from(name.as_str()), built.provider);
+        let failed = |why: String| Failure::setup(format!("lines.{name}: {why}"));
+        let built = provider::build(settings(name, &line.provider, printer)?).map_err(failed)?;
+        let name: Arc<str> = Arc::from(name.as_str());
+        providers.insert(Arc::clone(&name), built.provider);
+        if let Some(inbox) = built.inbox {
+            let echo_holds = line.on_echo == OnEcho::Holds;
+            inboxes.push((Arc::clone(&name), LineInbox { provider: line.provider.as_str(), inbox, echo_holds }));
+        }
+        if let Some(forward) = &line.forward {
+            let bot = Bot::new(forward.to.clone(), millis(forward.timeout)).map_err(failed)?;
+            bots.insert(name, Arc::new(bot));
+        }
     }
-    Ok(providers)
+    let TrustedProxies { addresses, unix } = config.server.trusted_proxies.clone();
+    let hooks = http::Hooks { inboxes: inboxes.into_iter().collect(), bots, proxies: http::Proxies { addresses, unix } };
+    Ok(Lines { providers, hooks })
+}
+
+/// The settings of a line's provider.
+fn settings(name: &str, provider: &ProviderConfig, printer: &Printer) -> Result<provider::Settings, Failure> {
+    let budget = millis(limits::CALL_BUDGET);
+    Ok(match provider {
+        ProviderConfig::Console { format } => {
+            provider::Settings::Console { printer: Arc::clone(printer), json: *format == ConsoleFormat::Json, reveal: false }
+        }
+        ProviderConfig::Webhook { url, secrets, timeout, allow_private } => provider::Settings::Webhook {
+            url: url.clone(),
+            keys: keys(&format!("lines.{name}.secret"), secrets)?,
+            budget: millis(*timeout),
+            resolver: (!allow_private).then(|| Arc::new(PublicOnly::system()) as _),
+        },
+        ProviderConfig::WhatsApp(line) => provider::Settings::WhatsApp(whatsapp(name, line)?, budget),
+        ProviderConfig::Gupshup(line) => provider::Settings::Gupshup(gupshup(name, line)?, budget),
+        ProviderConfig::Twilio(line) => provider::Settings::Twilio(twilio(line), budget),
+        ProviderConfig::Truora(line) => provider::Settings::Truora(truora(name, line)?, budget),
+    })
+}
+
+fn whatsapp(name: &str, line: &WhatsAppConfig) -> Result<provider::whatsapp::Settings, Failure> {
+    Ok(provider::whatsapp::Settings {
+        api: line.api.clone(),
+        phone_number_id: line.phone_number_id.clone(),
+        token: in_use(name, "token", &line.tokens)?,
+        app_secrets: credentials(&line.app_secrets),
+        verify_tokens: credentials(&line.verify_tokens),
+        template_language: line.template_language.clone(),
+        reactions: line.reactions,
+        user_id_field: line.user_id_field.clone(),
+    })
+}
+
+fn gupshup(name: &str, line: &GupshupConfig) -> Result<provider::gupshup::Settings, Failure> {
+    Ok(provider::gupshup::Settings {
+        api: line.api.clone(),
+        api_key: in_use(name, "api_key", &line.api_keys)?,
+        app: line.app.clone(),
+        phone: line.phone.clone(),
+        proof: provider::gupshup::Proof {
+            tokens: credentials(&line.webhook_tokens),
+            header: line.webhook_header.clone(),
+            allow_from: line.allow_from.clone(),
+        },
+        reactions: line.reactions,
+    })
+}
+
+fn twilio(line: &TwilioConfig) -> provider::twilio::Settings {
+    provider::twilio::Settings {
+        api: line.api.clone(),
+        account_sid: line.account_sid.clone(),
+        auth_tokens: credentials(&line.auth_tokens),
+        phone: line.phone.clone(),
+        messaging_service_sid: line.messaging_service_sid.clone(),
+        public_url: line.public_url.clone(),
+        status_callback: line.status_callback.clone(),
+        quick_reply: line.quick_reply.clone(),
+    }
+}
+
+fn truora(name: &str, line: &TruoraConfig) -> Result<provider::truora::Settings, Failure> {
+    use provider::truora::HookAlgorithm as Algorithm;
+    Ok(provider::truora::Settings {
+        api: line.api.clone(),
+        api_key: in_use(name, "api_key", &line.api_keys)?,
+        hook_secrets: credentials(&line.hook_secrets),
+        hook_algorithm: match line.hook_algorithm {
+            HookAlgorithm::Hs256 => Algorithm::Hs256,
+            HookAlgorithm::Hs384 => Algorithm::Hs384,
+            HookAlgorithm::Hs512 => Algorithm::Hs512,
+        },
+        flow_id: line.flow_id.clone(),
+        flows: line.identity_flows.clone(),
+    })
+}
+
+fn credentials(secrets: &[Secret]) -> Vec<Key> {
+    secrets.iter().map(|secret| Key::new(secret.expose())).collect()
+}
+
+/// The secret that calls are made with: the first.
+fn in_use(line: &str, key: &str, secrets: &[Secret]) -> Result<Key, Failure> {
+    let first = secrets.first().map(|secret| Key::new(secret.expose()));
+    first.ok_or_else(|| Failure::setup(format!("lines.{line}.{key}: there is none")))
 }
 
 /// Secrets as keys that sign.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
@@ -16,6 +16,7 @@ use crate::engine::book::Book;
 use crate::engine::desk::Request;
 use crate::engine::group::Group;
 use crate::engine::guard::ClockGuard;
+use crate::engine::heard::Trouble;
 use crate::engine::ports::Fault;
 use crate::engine::reads::Snapshot;
 use crate::engine::record::{Change, NameId};
@@ -36,8 +37,12 @@ pub(super) enum Wakeup {
     Durable(Vec<NameId>),
     /// The last look before a call.
     Door(SendId, oneshot::Sender<bool>),
-    /// A call ended.
-    Ended(SendId, Verdict),
+    /// A call ended; the provider's id of the message, where it told one.
+    Ended(SendId, Verdict, Option<String>),
+    /// A call told something about its whole line: what, for how many milliseconds (0: it does not say), and in one line for people.
+    Trouble(NameId, Trouble, i64, String),
+    /// A line that had stopped was asked about.
+    Probed(NameId, Probed),
     /// What the courier of hooks wants kept.
     Keep(Change),
     /// New rules; answers what is in use and would be lost, and then nothing has changed.
@@ -50,6 +55,17 @@ pub(super) enum Wakeup {
     Failed(Fault),
     /// Stop taking in and claiming; end when what is under way has ended.
     Stop,
+}
+
+/// What came of asking about a line that had stopped.
+#[derive(Debug)]
+pub(super) enum Probed {
+    /// It works.
+    Works,
+    /// It does not, and why.
+    Failed(String),
+    /// Its provider cannot be asked.
+    Unasked,
 }
 
 /// How the loop ended.
@@ -69,6 +85,8 @@ pub(super) struct Loop {
     pub(super) requests: Receiver<Request>,
     pub(super) wakeups: UnboundedReceiver<Wakeup>,
     pub(super) groups: std::sync::mpsc::Sender<Group>,
+    /// Lines to ask about.
+    pub(super) probes: UnboundedSender<NameId>,
     /// Fed whenever the engine and the store are both seen to move.
     pub(super) watchdog: Box<dyn Fn() + Send>,
     pub(super) stopping: Option<Duration>,
@@ -86,6 +104,7 @@ impl Loop {
             self.look_at_the_clock();
             self.tick(now);
             let next = if self.stopping.is_none() { self.engine.fire(now) } else { None };
+            let next = self.probe(now, next);
             let busy = self.upkeep(now);
             self.hand_over_group();
             if self.drained() {
@@ -131,7 +150,9 @@ impl Loop {
                 let open = self.engine.door(send, now);
                 let _ = reply.send(open);
             }
-            Wakeup::Ended(send, verdict) => self.engine.settle(send, verdict, now),
+            Wakeup::Ended(send, verdict, message) => self.engine.settle_as(send, verdict, message.as_deref(), now),
+            Wakeup::Trouble(line, trouble, wait, detail) => self.trouble(line, trouble, (wait, &detail), now),
+            Wakeup::Probed(line, probed) => self.probed(line, probed, now),
             Wakeup::Keep(change) => self.engine.keep(change),
             Wakeup::Reload(book, reply) => {
                 let _ = reply.send(self.reload(book));
@@ -148,6 +169,43 @@ impl Loop {
             Wakeup::Stop => self.stop(),
         }
         None
+    }
+
+    /// Has lines asked about whose time has come; answers when to look again.
+    fn probe(&mut self, now: Moment, next: Option<Moment>) -> Option<Moment> {
+        if self.stopping.is_some() {
+            return next;
+        }
+        for line in self.engine.probe_due(now) {
+            // Whoever asks ends after the loop.
+            let _ = self.probes.send(line);
+        }
+        next.into_iter().chain(self.engine.next_probe()).min()
+    }
+
+    fn trouble(&mut self, id: NameId, trouble: Trouble, (wait, detail): (i64, &str), now: Moment) {
+        let line = self.engine.names().name(id);
+        if trouble.stops() {
+            if self.engine.stop_line(id, detail, now) {
+                tracing::error!(%line, %trouble, %detail, "the line has stopped: nothing is sent on it, nothing is lost; it starts when it works again");
+            }
+        } else {
+            tracing::warn!(%line, %detail, "the provider says that the line sends too fast; it waits");
+            self.engine.throttle(id, wait, now);
+        }
+    }
+
+    fn probed(&mut self, id: NameId, probed: Probed, now: Moment) {
+        let line = self.engine.names().name(id);
+        match probed {
+            Probed::Works if self.engine.probed(id, Ok(()), now) => tracing::info!(%line, "the line works again"),
+            Probed::Works => {}
+            Probed::Failed(why) => {
+                tracing::info!(%line, %why, "the line does not work yet");
+                self.engine.probed(id, Err(why), now);
+            }
+            Probed::Unasked => self.engine.try_one(id),
+        }
     }
 
     /// Requests that arrived before the failure are answered, not left hanging.

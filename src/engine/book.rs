@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::conversation::{Capabilities, Policy};
+use crate::conversation::{Capabilities, Finish, Policy, answer};
 
 /// The engine's side of a line.
 #[derive(Clone, PartialEq, Debug)]
@@ -46,6 +46,29 @@ impl Hook {
     }
 }
 
+/// What the bot says when a conversation has come to its end, for bots that tell of it in no other way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Completion {
+    /// Folded.
+    says: String,
+    /// How the conversation ended.
+    pub outcome: Finish,
+}
+
+impl Completion {
+    /// The end that the bot tells by a message with this text in it; case, accents and kinds of space do not matter.
+    #[must_use]
+    pub fn new(says: &str, outcome: Finish) -> Completion {
+        Completion { says: answer::fold(says), outcome }
+    }
+
+    /// Whether a text, folded by [`answer::fold`], says so.
+    #[must_use]
+    pub fn is_said_by(&self, folded: &str) -> bool {
+        folded.contains(&self.says)
+    }
+}
+
 /// All rules in force.
 #[derive(Clone, Debug, Default)]
 pub struct Book {
@@ -57,6 +80,8 @@ pub struct Book {
     pub flows: Vec<Arc<str>>,
     /// The policy of each flow on each line: line, then flow.
     pub policies: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<Policy>>>,
+    /// Ends that a flow's bot tells by what it says, in the order of the file.
+    pub completions: BTreeMap<Arc<str>, Vec<Completion>>,
 }
 
 impl Book {
@@ -64,5 +89,28 @@ impl Book {
     #[must_use]
     pub fn policy(&self, line: &str, flow: &str) -> Option<&Arc<Policy>> {
         self.policies.get(line)?.get(flow)
+    }
+
+    /// How a conversation of `flow` has ended, by what its bot said: the first rule that fits.
+    #[must_use]
+    pub fn completion(&self, flow: &str, said: &str) -> Option<Finish> {
+        let rules = self.completions.get(flow).filter(|rules| !rules.is_empty())?;
+        let folded = answer::fold(said);
+        rules.iter().find(|rule| rule.is_said_by(&folded)).map(|rule| rule.outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_completion_that_fits_counts() {
+        let rules = vec![Completion::new("no pudimos", Finish::Failed), Completion::new("Terminó  su trámite", Finish::Succeeded)];
+        let book = Book { completions: [(Arc::from("onboarding"), rules)].into(), ..Book::default() };
+        assert_eq!(book.completion("onboarding", "Felicidades: TERMINO SU TRAMITE."), Some(Finish::Succeeded));
+        assert_eq!(book.completion("onboarding", "No pudimos seguir; terminó su trámite"), Some(Finish::Failed));
+        assert_eq!(book.completion("onboarding", "¿Su nombre?"), None);
+        assert_eq!(book.completion("another", "terminó su trámite"), None);
     }
 }

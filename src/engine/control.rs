@@ -2,7 +2,6 @@
 //!
 //! Not an event of a conversation: those come in by `ingest.rs`.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,9 +9,8 @@ use tokio::sync::oneshot;
 
 use crate::conversation::{Event, Finish, Phase, Verdict};
 use crate::engine::book::Book;
-use crate::engine::core::{Context, Engine, ended};
+use crate::engine::core::{Context, Engine};
 use crate::engine::desk::Request;
-use crate::engine::fire::ledger_end;
 use crate::engine::group::{Done, Told};
 use crate::engine::ingest::damaged;
 use crate::engine::record::{Change, LedgerEnd, LedgerEntry, NameId, PauseScope};
@@ -38,9 +36,11 @@ impl Engine {
             Request::Pause(target, on, reply) => self.tell_when_durable(reply, |engine| engine.pause(&target, on)),
             Request::Doubts(reply) => tell(reply, self.doubts()),
             Request::Resend(send, reply) => self.tell_when_durable(reply, |engine| engine.resend(send, now)),
-            Request::Upcoming(reply) => tell(reply, Ok(self.upcoming())),
+            Request::Upcoming(reply) => tell(reply, Ok(self.upcoming(now))),
+            Request::Late(limit, reply) => tell(reply, Ok(self.late(limit, now))),
             Request::Dead(from, limit, reply) => tell(reply, self.dead(from, limit)),
             Request::Replay(hook, seq, reply) => self.tell_when_durable(reply, |engine| engine.replay(&hook, seq, now)),
+            Request::Template(news, reply) => self.tell_when_durable(reply, |engine| engine.hear_of_templates(&news)),
             Request::Standing(reply) => tell(reply, Ok(self.standing())),
         }
     }
@@ -58,7 +58,8 @@ impl Engine {
         self.pending().done.push(Done::new(reply, answer));
     }
 
-    /// Pauses (`on`) or resumes. Resuming everything also lifts a hold of the whole store.
+    /// Pauses (`on`) or resumes. Resuming everything also lifts a hold of the whole store; resuming a line that has stopped starts
+    /// it at once.
     ///
     /// # Errors
     /// A line or flow of that name does not exist.
@@ -69,7 +70,11 @@ impl Engine {
         } else {
             self.pauses.remove(&scope);
             self.unpark(scope);
+            if let PauseScope::Line(line) = scope {
+                self.start_line(line);
+            }
             if scope == PauseScope::All {
+                self.start_all_lines();
                 self.held = None;
                 self.clock_held = None;
                 self.resumed = true;
@@ -87,15 +92,6 @@ impl Engine {
             Target::Line(line) => Err(Rejected::UnknownLine(line.clone(), self.line_names())),
             Target::Flow(flow) if self.book.flows.iter().any(|f| **f == **flow) => Ok(PauseScope::Flow(self.number(flow))),
             Target::Flow(flow) => Err(Rejected::UnknownFlow(flow.clone(), self.flow_names())),
-        }
-    }
-
-    fn unpark(&mut self, scope: PauseScope) {
-        for slot in self.parked.remove(&scope).unwrap_or_default() {
-            if let Some(hot) = self.hot.get(slot).filter(|hot| hot.ready) {
-                let key = (hot.state.not_after, hot.state.due.unwrap_or(Moment::MIN), slot);
-                self.ready.entry(hot.line).or_default().push(Reverse(key));
-            }
         }
     }
 
@@ -158,7 +154,7 @@ impl Engine {
             let why = format!("erasing {id}: a call for it is under way; try again in {} s", limits::CALL_BUDGET / 1000);
             return Err(Rejected::Impossible(why));
         }
-        self.hot.remove(id);
+        self.drop_hot(id);
         self.push(Change::Forgotten(id, true));
         Ok(id)
     }
@@ -171,7 +167,7 @@ impl Engine {
         self.apply();
         let ids = self.store.outlived(before, FORGET).map_err(damaged)?;
         for id in &ids {
-            self.hot.remove(*id);
+            self.drop_hot(*id);
             self.push(Change::Forgotten(*id, false));
         }
         Ok(ids.len() == FORGET)
@@ -211,23 +207,6 @@ impl Engine {
         let refused = LedgerEntry::Ended { send, attempt: standing.attempt, at: now, end: LedgerEnd::Refused };
         let step = self.step_and_keep(in_hand, &Event::Resend, now, Context { ledger: Some(refused), ..Context::none() });
         Ok(Answer { ignored: step.ignored, ..Answer::of(in_hand.id, &step.state) })
-    }
-
-    /// A status of the provider settles a doubt: how the call for this send ended after all. Nothing where it is not in doubt.
-    pub fn settle_doubt(&mut self, send: SendId, verdict: Verdict, now: Moment) {
-        let Some(standing) = self.store.standing(send).filter(|s| matches!(s.end, None | Some(LedgerEnd::Unknown))) else { return };
-        if self.in_flight.contains_key(&send) {
-            return;
-        }
-        let in_hand = self.in_hand_hot(standing.conversation).filter(|in_hand| in_hand.state.doubt);
-        match in_hand.filter(|in_hand| self.keys.send(in_hand.id, in_hand.state.silence, in_hand.state.step) == send) {
-            Some(in_hand) => {
-                let event = Event::Sent { silence: in_hand.state.silence, step: in_hand.state.step, verdict };
-                self.step_and_keep(in_hand, &event, now, Context::none());
-            }
-            // The conversation has gone on; the ledger still wants to know.
-            None => self.push(Change::Ledger(ended(&standing, now, ledger_end(verdict)))),
-        }
     }
 
     fn replay(&mut self, hook: &str, seq: Option<u64>, now: Moment) -> Result<usize, Rejected> {
@@ -274,8 +253,10 @@ impl Engine {
 
     /// New rules. Conversations that wait are planned again, a piece at a time, by [`Engine::replan_some`].
     pub fn reload(&mut self, book: Arc<Book>) {
-        self.book = book;
+        self.book = self.in_force(&book);
         self.number_names();
+        self.probe_soon();
+        self.let_all_in();
         self.replan = Some(0);
     }
 

@@ -2,26 +2,28 @@
 //!
 //! Not the verbs: taking events in is `ingest.rs`, sending is `fire.rs`, what operators ask is `reads.rs` and `control.rs`.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::conversation::{Event, Phase, Policy, Report, SendOutcome, State, Step, Verdict, step};
+use crate::conversation::{Event, Policy, Refusal, Report, SendOutcome, State, Step, Verdict, step};
 use crate::engine::book::Book;
 use crate::engine::counters::Counters;
 use crate::engine::group::{Group, Released, Told};
-use crate::engine::pace::Pace;
+use crate::engine::health::Health;
+use crate::engine::hot::HotTable;
+use crate::engine::identities::Identities;
+use crate::engine::pace::{Pace, Steady};
 use crate::engine::ports::{Fault, Restored, Standing, Store};
 use crate::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
-use crate::engine::tables::{Hot, HotTable, Identities, Names};
+use crate::engine::room::Room;
+use crate::engine::status::Early;
+use crate::engine::tables::Names;
+use crate::engine::templates::Unusable;
 use crate::engine::wheel::{Slot, Wheel};
 use crate::id::{ConversationId, Keys, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
 use crate::schedule::Tzdata;
-
-/// A follow-up that waits for its line: soonest closing first, then soonest due.
-pub(super) type Ready = BinaryHeap<Reverse<(Moment, Moment, Slot)>>;
 
 /// A claim whose call has not ended.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,8 @@ pub(super) struct InFlight {
     pub(super) attempt: u8,
     /// The person answered it before the provider did: it arrived, whatever the call says.
     pub(super) proved: bool,
+    /// The provider's status said that it failed before the call had ended.
+    pub(super) failed: Option<Refusal>,
 }
 
 /// The engine. One thread drives it; every verb is told `now`.
@@ -46,11 +50,16 @@ pub struct Engine {
     pub(super) identities: Identities,
     pub(super) opted_out: HashMap<PersonKey, Moment>,
     /// In the order of lines, so that the same events make the same claims in the same order.
-    pub(super) ready: BTreeMap<NameId, Ready>,
+    pub(super) rooms: BTreeMap<NameId, Room>,
     pub(super) paces: HashMap<NameId, Pace>,
+    /// The time of pacing.
+    pub(super) steady: Steady,
+    pub(super) health: Health,
     pub(super) in_flight: HashMap<SendId, InFlight>,
     pub(super) pauses: BTreeSet<PauseScope>,
-    pub(super) parked: HashMap<PauseScope, Vec<Slot>>,
+    pub(super) unusable: Unusable,
+    /// Statuses of messages that may turn out to be ours, when the calls under way have told their ids.
+    pub(super) early: Early,
     pub(super) held: Option<String>,
     pub(super) clock_held: Option<String>,
     /// An operator resumed everything, the clock as it is included.
@@ -114,9 +123,11 @@ impl Engine {
             other => engine.restore(other),
         })?;
         engine.last_alive = alive;
+        engine.book = engine.in_force(&engine.book);
         engine.number_names();
         let down = alive.map_or(0, |at| now.since(at));
         engine.adopt_orphans(dangling, now);
+        engine.recover_pace(now);
         if down > limits::DOWN {
             engine.wait_for_queued_answers(now);
         }
@@ -134,11 +145,14 @@ impl Engine {
             names: Arc::default(),
             identities: Identities::default(),
             opted_out: HashMap::new(),
-            ready: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             paces: HashMap::new(),
+            steady: Steady::default(),
+            health: Health::default(),
             in_flight: HashMap::new(),
             pauses: BTreeSet::new(),
-            parked: HashMap::new(),
+            unusable: Unusable::default(),
+            early: Early::default(),
             held: None,
             clock_held: None,
             resumed: false,
@@ -160,7 +174,7 @@ impl Engine {
         match restored {
             Restored::Conversation(stored) => {
                 let Stored { id, line, flow, state } = stored;
-                let slot = self.hot.put(Hot { id, line, flow, ready: false, state });
+                let slot = self.hot.put(id, line, flow, state);
                 self.note_deadline(slot);
             }
             Restored::Identity(key, day) => self.identities.note(key, day),
@@ -170,6 +184,9 @@ impl Engine {
             }
             Restored::Pause(scope) => {
                 self.pauses.insert(scope);
+            }
+            Restored::Template(line, template) => {
+                self.unusable.insert((line, template));
             }
             Restored::Hook(record) => {
                 self.next_hook = self.next_hook.max(record.seq + 1);
@@ -188,67 +205,12 @@ impl Engine {
         }
     }
 
-    /// Claims whose process is gone: in doubt. A send that stands in the ledger while the store has not heard of its claim
-    /// (a crash between the two, or a restored store) is in doubt as well.
-    fn adopt_orphans(&mut self, dangling: Vec<Standing>, now: Moment) {
-        let claimed: Vec<ConversationId> =
-            self.hot.iter().filter(|hot| hot.state.phase == Phase::Sending && !hot.state.doubt).map(|hot| hot.id).collect();
-        let mut adopted = BTreeSet::new();
-        for id in claimed {
-            let Some(in_hand) = self.in_hand_hot(id) else { continue };
-            let send = self.keys.send(id, in_hand.state.silence, in_hand.state.step);
-            adopted.insert(send);
-            let standing = self.store.standing(send);
-            let ledger = standing.filter(|s| s.end.is_none()).map(|s| ended(&s, now, LedgerEnd::Unknown));
-            // The ledger may have heard an end that the store has not: a crash between the two, or a restored store.
-            let State { silence, step, .. } = in_hand.state;
-            let accepted = standing.filter(|s| s.end == Some(LedgerEnd::Accepted));
-            let event = accepted.map_or(Event::Orphaned, |s| Event::Sent { silence, step, verdict: Verdict::Accepted(s.at) });
-            self.step_and_keep(in_hand, &event, now, Context { ledger, ..Context::none() });
-        }
-        for standing in dangling.into_iter().filter(|standing| !adopted.contains(&standing.send)) {
-            // One change for ledger and conversation: a crash between two would leave a send that has ended and has no outcome.
-            let (ledger, send) = (ended(&standing, now, LedgerEnd::Unknown), standing.send);
-            let in_hand = self.in_hand(standing.conversation).ok().flatten();
-            let claimed = self.step_of(standing.conversation, send);
-            match (in_hand, claimed) {
-                (Some(in_hand), _) if self.is_planned(&in_hand, send) => {
-                    self.found_in_ledger(in_hand, Verdict::Unknown, Some(ledger), now);
-                }
-                // The person spoke while the call was under way, and then the process died.
-                (Some(in_hand), Some(step)) => self.settle_late(in_hand, (send, step), Verdict::Unknown, Some(ledger), now),
-                // Erased; or the store has lost what planned it, and it will be planned again; or a record that cannot be read,
-                // which costs this send its outcome and not the others their start.
-                _ => self.push(Change::Ledger(ledger)),
-            }
-        }
-    }
-
-    fn is_planned(&self, in_hand: &InHand, send: SendId) -> bool {
-        let state = &in_hand.state;
-        let planned = state.wake.is_some() && matches!(state.phase, Phase::Waiting | Phase::Retrying | Phase::Answering);
-        planned && self.keys.send(in_hand.id, state.silence, state.step) == send
-    }
-
-    /// The step of a send whose conversation has gone on since, from the decision that claimed it; `None` where none did.
-    fn step_of(&self, id: ConversationId, send: SendId) -> Option<u8> {
-        let (_, details) = self.store.load(id).ok().flatten()?;
-        let claim = |d: &&Decision| d.event == Event::Woke && self.keys.send(id, d.before.silence, d.before.step) == send;
-        details.decisions.iter().rev().find(claim).map(|decision| decision.before.step)
-    }
-
-    /// Moves a conversation whose next send turns out to stand in the ledger already.
-    pub(super) fn found_in_ledger(&mut self, in_hand: InHand, verdict: Verdict, ledger: Option<LedgerEntry>, now: Moment) {
-        let State { silence, step, .. } = in_hand.state;
-        self.step_and_keep(in_hand, &Event::Found { silence, step, verdict }, now, Context { ledger, ..Context::none() });
-    }
-
     fn wait_for_queued_answers(&mut self, now: Moment) {
         let book = Arc::clone(&self.book);
         for (name, line) in &book.lines {
             if line.catch_up_wait > 0 {
-                let id = self.number(name);
-                self.paces.entry(id).or_default().close_until(now.plus(line.catch_up_wait));
+                let (id, steady) = (self.number(name), self.steady.at(now));
+                self.paces.entry(id).or_default().close_until(steady.plus(line.catch_up_wait));
             }
         }
     }
@@ -275,7 +237,7 @@ impl Engine {
         self.book.policy(&self.names.name(line), &self.names.name(flow)).cloned()
     }
 
-    fn policy_or_retired(&self, line: NameId, flow: NameId) -> Arc<Policy> {
+    pub(super) fn policy_or_retired(&self, line: NameId, flow: NameId) -> Arc<Policy> {
         self.policy(line, flow).unwrap_or_else(|| Arc::clone(&self.retired))
     }
 
@@ -304,7 +266,7 @@ impl Engine {
         let Context { identity, mut deltas, aliases, mut ledger } = context;
         if let Some((silence, number, outcome)) = step.ended {
             let send = self.keys.send(id, silence, number);
-            deltas.push(Delta::Ended { send, step: number, outcome, at: now });
+            deltas.insert(0, Delta::Ended { send, step: number, outcome, at: now });
             self.counters.send_ended(outcome);
             ledger = ledger.or_else(|| self.settled_otherwise(send, outcome, now));
         }
@@ -343,18 +305,23 @@ impl Engine {
 
     /// Puts the state into memory, or out of it where the conversation is over, and the wheel in step with it.
     fn place(&mut self, stored: &Stored) {
+        // Whoever moves has to come due again, and then waits by what is planned then.
+        if let Some(slot) = self.hot.find(stored.id) {
+            self.leave_room(slot);
+        }
         if stored.state.outcome().is_some() {
             return self.hot.remove(stored.id);
         }
-        let ready = self.hot.find(stored.id).and_then(|slot| self.hot.get(slot)).is_some_and(|hot| hot.ready);
         let Stored { id, line, flow, state } = *stored;
-        let slot = self.hot.put(Hot { id, line, flow, ready, state });
-        self.note_deadline(slot);
+        let slot = self.hot.put(id, line, flow, state);
+        if let Some(wake) = state.wake_at() {
+            self.wheel.insert(wake, slot);
+        }
     }
 
     /// Keeps the wheel in step with a slot's deadline.
     pub(super) fn note_deadline(&mut self, slot: Slot) {
-        if let Some(wake) = self.hot.get(slot).and_then(|hot| hot.state.wake_at()) {
+        if let Some(wake) = self.hot.wake_at(slot) {
             self.wheel.insert(wake, slot);
         }
     }
@@ -429,7 +396,7 @@ impl Engine {
         match verdict {
             Verdict::Accepted(_) => Some(SendOutcome::Accepted),
             Verdict::Unknown => Some(SendOutcome::Unknown),
-            Verdict::Busy(_) | Verdict::NotBegun => Some(SendOutcome::Cancelled),
+            Verdict::Busy(_) | Verdict::NotBegun | Verdict::Stopped => Some(SendOutcome::Cancelled),
             Verdict::Refused(refusal) => Some(SendOutcome::Rejected(refusal.reason())),
         }
     }

@@ -4,7 +4,10 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::request::{Answer, DeadLetter, Doubt, Filter, Inbound, Listed, Rejected, Standing, Target, Upcoming, View, Who};
+use crate::engine::heard::TemplateNews;
+use crate::engine::request::{
+    Answer, DeadLetter, Doubt, Filter, Inbound, LateOnes, Listed, Rejected, Standing, Target, Upcoming, View, Who,
+};
 use crate::id::ConversationId;
 
 /// One request, with the place for its answer.
@@ -26,10 +29,14 @@ pub enum Request {
     Resend(crate::id::SendId, oneshot::Sender<Result<Answer, Rejected>>),
     /// Follow-ups per hour and line.
     Upcoming(oneshot::Sender<Result<Vec<Upcoming>, Rejected>>),
+    /// Follow-ups that cannot go out in time, at most so many.
+    Late(usize, oneshot::Sender<Result<LateOnes, Rejected>>),
     /// Dead letters of hooks, from a number on.
     Dead(u64, usize, oneshot::Sender<Result<Vec<DeadLetter>, Rejected>>),
     /// Dead letters are delivered again: of this hook, this one or all; answers how many.
     Replay(String, Option<u64>, oneshot::Sender<Result<usize, Rejected>>),
+    /// A provider told of templates of lines.
+    Template(Vec<(String, TemplateNews)>, oneshot::Sender<Result<(), Rejected>>),
     /// What holds sending at present.
     Standing(oneshot::Sender<Result<Standing, Rejected>>),
 }

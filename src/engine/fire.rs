@@ -3,14 +3,14 @@
 //! Crash story: the claim and its ledger entry are durable before [`Call`]s leave the engine. A crash after that leaves a claim
 //! whose call may or may not have been made: in doubt, and not made again. A crash before it leaves nothing.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::conversation::{Event, InDoubt, Phase, Purpose, Report, Verdict};
+use crate::conversation::{Event, Form, InDoubt, Phase, Purpose, Refusal, Report, Verdict};
 use crate::engine::core::{Context, Engine, InFlight, InHand};
 use crate::engine::group::{Call, Told};
 use crate::engine::ports::Standing;
-use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Stored};
+use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, NameId, PauseScope};
+use crate::engine::status::Beside;
 use crate::engine::wheel::Slot;
 use crate::id::{ConversationId, SendId};
 use crate::limits;
@@ -24,9 +24,14 @@ impl Engine {
             return None;
         }
         for _ in 0..limits::GROUP {
-            let Some((_, slot)) = self.pop_due(now) else { break };
+            let Some((_, slot)) = self.pop_due(now) else { return self.claim_what_may_go(now) };
             self.woken(slot, now);
         }
+        // Who closes soonest may be among those who were not woken yet: nobody goes before them.
+        Some(now)
+    }
+
+    fn claim_what_may_go(&mut self, now: Moment) -> Option<Moment> {
         let line_opens = self.claim_ready(now);
         let next = self.wheel.next();
         match (line_opens, next) {
@@ -37,26 +42,21 @@ impl Engine {
 
     fn pop_due(&mut self, now: Moment) -> Option<(Moment, Slot)> {
         let hot = &self.hot;
-        self.wheel.pop(now, |slot| hot.get(slot).and_then(|hot| hot.state.wake_at()))
+        self.wheel.pop(now, |slot| hot.wake_at(slot))
     }
 
     /// A deadline came. Expiry and the end of a doubt need no permit; a follow-up waits for its line.
     fn woken(&mut self, slot: Slot, now: Moment) {
-        let Some(hot) = self.hot.get_mut(slot) else { return };
+        let Some(hot) = self.hot.get(slot) else { return };
         let state = &hot.state;
         let expired = state.expires.is_some_and(|at| at <= now);
         if state.phase == Phase::Sending || expired || state.held {
             let id = hot.id;
-            hot.ready = false;
             return self.wake(id, now);
         }
-        if !hot.ready {
-            hot.ready = true;
-            let (line, key) = (hot.line, (state.not_after, state.due.unwrap_or(Moment::MIN), slot));
-            self.ready.entry(line).or_default().push(Reverse(key));
-        }
+        self.enter_room(slot, now);
         // While it waits for its line it can still expire.
-        if let Some(expires) = self.hot.get(slot).and_then(|hot| hot.state.expires) {
+        if let Some(expires) = state.expires {
             self.wheel.insert(expires, slot);
         }
     }
@@ -73,25 +73,15 @@ impl Engine {
             return None;
         }
         let book = Arc::clone(&self.book);
-        let lines: Vec<NameId> = self.ready.iter().filter(|(_, ready)| !ready.is_empty()).map(|(line, _)| *line).collect();
+        let lines: Vec<NameId> = self.rooms.iter().filter(|(_, room)| !room.is_idle()).map(|(line, _)| *line).collect();
         let mut opens: Option<Moment> = None;
         for id in lines {
             let name = self.names.name(id);
             let Some(line) = book.lines.get(&name).filter(|_| !self.pauses.contains(&PauseScope::Line(id))) else { continue };
-            for _ in 0..limits::GROUP {
-                if !self.paces.entry(id).or_default().permits(line, now) {
-                    break;
-                }
-                let Some(slot) = self.ready.get_mut(&id).and_then(|ready| ready.pop()).map(|Reverse((_, _, slot))| slot) else { break };
-                self.claim_slot(slot, now);
-            }
-            let waits = self.paces.entry(id).or_default().waits(line, now);
-            if self.ready.get(&id).is_some_and(|ready| !ready.is_empty()) {
-                opens = match (opens, waits) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
-            }
+            opens = match (opens, self.claim_on(id, line, now)) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
         }
         opens
     }
@@ -100,30 +90,14 @@ impl Engine {
         self.held.is_some() || self.clock_held.is_some() || self.pauses.contains(&PauseScope::All)
     }
 
-    fn claim_slot(&mut self, slot: Slot, now: Moment) {
-        let Some(hot) = self.hot.get_mut(slot).filter(|hot| hot.ready) else { return };
-        hot.ready = false;
-        let (id, flow) = (hot.id, hot.flow);
-        // It may have moved on while it waited; the wheel knows its present deadline.
-        if hot.state.wake_at().is_none_or(|wake| wake > now) {
-            return self.note_deadline(slot);
-        }
-        if self.pauses.contains(&PauseScope::Flow(flow)) {
-            if let Some(hot) = self.hot.get_mut(slot) {
-                hot.ready = true;
-            }
-            return self.parked.entry(PauseScope::Flow(flow)).or_default().push(slot);
-        }
-        if let Some(in_hand) = self.in_hand_hot(id) {
-            self.claim(in_hand, now);
-        }
-        self.note_deadline(slot);
-    }
-
     /// Asks the machine whether this follow-up goes out now; if so, its claim and its ledger entry join the group.
-    fn claim(&mut self, in_hand: InHand, now: Moment) {
+    pub(super) fn claim(&mut self, in_hand: InHand, now: Moment) {
         let InHand { id, line, flow, state } = in_hand;
         let send = self.keys.send(id, state.silence, state.step);
+        if state.attempt > 0 {
+            // The end of the call before this one may stand in the group that is being made.
+            self.apply();
+        }
         let known = self.store.standing(send);
         if let Some(known) = known.filter(|known| !self.may_be_made_again(&in_hand, known)) {
             // What stands in the ledger is never sent again.
@@ -133,24 +107,23 @@ impl Engine {
         }
         // The ledger numbers the calls of a send through, also where a restored store has forgotten some.
         let attempt = known.map_or(0, |known| known.attempt).max(state.attempt).saturating_add(1);
-        let intent = LedgerEntry::Intent { send, attempt, at: now, conversation: id, line };
         let step = self.step_and_keep(in_hand, &Event::Woke, now, Context { ledger: None, ..Context::none() });
         let Some(to_send) = step.send else { return };
-        self.push(Change::Ledger(intent));
+        let template = to_send.form == Form::Template;
+        self.push(Change::Ledger(LedgerEntry::Intent { send, attempt, at: now, conversation: id, line, template }));
         self.counters.claims += 1;
-        self.in_flight
-            .insert(send, InFlight { conversation: id, line, silence: to_send.silence, step: to_send.step, attempt, proved: false });
-        if let Some(rules) = self.book.lines.get(&self.names.name(line)) {
-            self.paces.entry(line).or_default().claim(rules, now);
-        }
-        self.pending().calls.push(Call { id: send, conversation: id, line, flow, send: to_send });
+        let (silence, step) = (to_send.silence, to_send.step);
+        self.in_flight.insert(send, InFlight { conversation: id, line, silence, step, attempt, proved: false, failed: None });
+        let call = Call { id: send, conversation: id, line, flow, send: to_send };
+        self.claimed(&call, now);
+        self.pending().calls.push(call);
     }
 
     /// Whether another call may be made for a send that stands in the ledger: after a refusal, and where the line prefers twice to never.
     fn may_be_made_again(&self, in_hand: &InHand, known: &Standing) -> bool {
         let resends = || self.policy(in_hand.line, in_hand.flow).is_some_and(|policy| policy.in_doubt == InDoubt::Resend);
         match known.end {
-            Some(LedgerEnd::Refused) => true,
+            Some(LedgerEnd::Refused | LedgerEnd::Undelivered) => true,
             Some(LedgerEnd::Unknown) => in_hand.state.phase == Phase::Retrying && resends(),
             Some(LedgerEnd::Accepted) | None => false,
         }
@@ -159,8 +132,9 @@ impl Engine {
     /// The last look before a call: is this send still wanted, and still in time? Whatever was acknowledged before this moment counts.
     pub fn door(&mut self, send: SendId, now: Moment) -> bool {
         let open = self.may_go_out(send, now);
-        if !open {
-            self.counters.stopped_at_the_door += 1;
+        match self.in_flight.get(&send).copied() {
+            Some(call) if open => self.called(call.line, call.conversation, now),
+            _ => self.counters.stopped_at_the_door += 1,
         }
         open
     }
@@ -170,59 +144,71 @@ impl Engine {
         let Some(hot) = self.hot.find(call.conversation).and_then(|slot| self.hot.get(slot)) else { return false };
         let state = &hot.state;
         let in_hand = state.phase == Phase::Sending && !state.doubt && state.silence == call.silence && state.step == call.step;
-        let stopped = state.held || self.everything_is_held() || self.failed.is_some();
+        let stopped = state.held || self.everything_is_held() || self.failed.is_some() || !self.health.lets_out(call.line, send);
         let paused = self.pauses.contains(&PauseScope::Line(hot.line)) || self.pauses.contains(&PauseScope::Flow(hot.flow));
         // The question again is a reply: the hours of follow-ups do not bind it.
         let open = state.purpose == Purpose::Ask || self.policy(hot.line, hot.flow).is_some_and(|policy| policy.rules.hours.is_open(now));
         in_hand && !stopped && !paused && open && now <= state.not_after
     }
 
-    /// A call ended, or never began. The permit comes back when that is durable.
+    /// A call ended, or never began, and the provider told no id of a message.
     pub fn settle(&mut self, send: SendId, verdict: Verdict, now: Moment) {
+        self.settle_as(send, verdict, None, now);
+    }
+
+    /// A call ended, or never began; `message` is the provider's id of what it took. The permit comes back when that is durable.
+    pub fn settle_as(&mut self, send: SendId, verdict: Verdict, message: Option<&str>, now: Moment) {
         let Some(call) = self.in_flight.remove(&send) else { return };
+        let verdict = self.line_heard(call.line, call.conversation, send, verdict, now);
+        // A status that said so came before the answer to the call.
+        let verdict = match (verdict, call.failed) {
+            (Verdict::Accepted(_) | Verdict::Unknown, Some(refusal)) => Verdict::Refused(refusal),
+            (verdict, _) => verdict,
+        };
         let end = if call.proved { LedgerEnd::Accepted } else { ledger_end(verdict) };
         let ledger = LedgerEntry::Ended { send, attempt: call.attempt, at: now, end };
         self.pending().permits.push(call.line);
-        if call.proved {
-            return self.push(Change::Ledger(ledger));
-        }
-        let event = Event::Sent { silence: call.silence, step: call.step, verdict };
         let in_hand = self.in_hand(call.conversation).ok().flatten();
-        let wanted = in_hand.as_ref().is_some_and(|in_hand| {
-            let state = &in_hand.state;
-            state.phase == Phase::Sending && state.silence == call.silence && state.step == call.step
-        });
-        match in_hand {
-            Some(in_hand) if wanted => {
-                let context = Context { ledger: Some(ledger), ..Context::none() };
-                self.step_and_keep(in_hand, &event, now, context);
-            }
-            Some(in_hand) => self.settle_late(in_hand, (send, call.step), verdict, Some(ledger), now),
-            None => self.push(Change::Ledger(ledger)),
+        let Some(in_hand) = in_hand else { return self.push(Change::Ledger(ledger)) };
+        let state = &in_hand.state;
+        let wanted = state.phase == Phase::Sending && state.silence == call.silence && state.step == call.step && !call.proved;
+        let message = message.map(|message| self.message_key(&self.names.name(call.line), message));
+        let (aliases, deltas): (Vec<_>, Vec<_>) = message.map(|message| (message, Delta::Handed(send, message))).into_iter().unzip();
+        if wanted {
+            let event = Event::Sent { silence: call.silence, step: call.step, verdict };
+            self.step_and_keep(in_hand, &event, now, Context { identity: None, deltas, aliases, ledger: Some(ledger) });
+        } else if call.proved {
+            self.keep_beside(&in_hand, now, Beside { deltas, aliases, ledger: Some(ledger), ..Beside::default() });
+        } else {
+            self.settle_late(
+                in_hand,
+                (send, call.step),
+                verdict,
+                Beside { deltas, aliases, ledger: Some(ledger), ..Beside::default() },
+                now,
+            );
+        }
+        if verdict == Verdict::Refused(Refusal::OptedOut) {
+            self.opt_out(in_hand.id, now);
+        }
+        if let Some(message) = message {
+            self.catch_up_on(&in_hand, send, message, now);
         }
     }
 
     /// The conversation has gone on while the call was under way: the outcome is kept with the send, and moves nothing.
-    pub(super) fn settle_late(
-        &mut self,
-        in_hand: InHand,
-        (send, step): (SendId, u8),
-        verdict: Verdict,
-        ledger: Option<LedgerEntry>,
-        now: Moment,
-    ) {
+    pub(super) fn settle_late(&mut self, in_hand: InHand, (send, step): (SendId, u8), verdict: Verdict, beside: Beside, now: Moment) {
         let Some(outcome) = Engine::late_outcome(verdict) else { return };
         self.counters.races += 1;
         self.counters.send_ended(outcome);
-        let deltas = vec![Delta::Ended { send, step, outcome, at: now }];
-        let mut hooks = Vec::new();
+        let mut deltas = vec![Delta::Ended { send, step, outcome, at: now }];
+        deltas.extend(beside.deltas);
+        let mut hooks = beside.hooks;
         if outcome.counts_as_sent() && step != limits::ASK_STEP {
             let report = Report::FollowUpSent { unknown: verdict == Verdict::Unknown };
             hooks.extend(self.hook_record(&in_hand, report, step, Some(send), None, now));
         }
-        let InHand { id, line, flow, state } = in_hand;
-        let stored = Stored { id, line, flow, state };
-        self.push(Change::Moved(Box::new(Moved { stored, identity: None, now, deltas, aliases: Vec::new(), hooks, ledger })));
+        self.keep_beside(&in_hand, now, Beside { deltas, hooks, ..beside });
     }
 
     /// Permits whose outcome is durable come back.
@@ -261,7 +247,7 @@ impl Engine {
 pub(super) fn ledger_end(verdict: Verdict) -> LedgerEnd {
     match verdict {
         Verdict::Accepted(_) => LedgerEnd::Accepted,
-        Verdict::Busy(_) | Verdict::Refused(_) | Verdict::NotBegun => LedgerEnd::Refused,
+        Verdict::Busy(_) | Verdict::Refused(_) | Verdict::NotBegun | Verdict::Stopped => LedgerEnd::Refused,
         Verdict::Unknown => LedgerEnd::Unknown,
     }
 }

@@ -56,6 +56,14 @@ pub struct Person {
     pub user: String,
 }
 
+impl Person {
+    /// Where to send: the number where it is known.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        if self.phone.is_empty() { &self.user } else { &self.phone }
+    }
+}
+
 /// A tap on a button.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tap {
@@ -148,6 +156,12 @@ impl Trouble {
             Trouble::Configuration => CallEnd::Refused(Refusal::Line),
             Trouble::Doubt => CallEnd::Unknown,
         }
+    }
+
+    /// Whether it stops the line: nobody's message would be taken.
+    #[must_use]
+    pub fn stops(self) -> bool {
+        matches!(self, Trouble::Authentication | Trouble::Account)
     }
 
     /// The word of logs and metrics.

@@ -5,22 +5,26 @@
 
 use tokio::sync::oneshot;
 
-use crate::conversation::{Choice, Event, Finish, Ignored, Policy, State, answer, clamped};
+use crate::conversation::{Choice, Event, Finish, Ignored, Policy, answer, clamped};
 use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::group::Answers;
+use crate::engine::heard::{Person, Tap};
+use crate::engine::identities::Identities;
+use crate::engine::people::Found;
 use crate::engine::ports::Fault;
-use crate::engine::record::{Change, Delta, Details};
+use crate::engine::record::{Delta, Details, Question};
 use crate::engine::request::{Answer, Inbound, Rejected, What, Who};
-use crate::engine::tables::Identities;
+use crate::engine::status::Beside;
 use crate::engine::template;
-use crate::id::{AliasKey, ConversationId, EventKey, PersonKey};
+use crate::id::{ConversationId, EventKey, SendId};
+use crate::limits;
 use crate::moment::Moment;
 use crate::schedule::SkipReason;
 
 /// What an event's source calls it.
-struct Identity {
-    key: Option<EventKey>,
-    duplicate: bool,
+pub(super) struct Identity {
+    pub(super) key: Option<EventKey>,
+    pub(super) duplicate: bool,
 }
 
 impl Engine {
@@ -52,98 +56,65 @@ impl Engine {
     }
 
     fn decide(&mut self, now: Moment, event: &Inbound) -> Result<Answer, Rejected> {
-        let (mut in_hand, mut aliases) = self.resolve(event)?;
-        let identity = self.identify(event, in_hand.id);
+        if let What::Status(status) = &event.what {
+            return self.take_status(now, event, status);
+        }
+        let mut found = self.resolve(event)?;
+        let identity = self.identify(event, found.in_hand.id);
         let not_deduplicated = event.id.is_none() && event.at.is_none();
         if identity.duplicate {
-            let known = Answer::of(in_hand.id, &in_hand.state);
+            let known = Answer::of(found.in_hand.id, &found.in_hand.state);
             return Ok(Answer { ignored: Some(Ignored::Duplicate), not_deduplicated, ..known });
         }
-        self.change_flow(&mut in_hand, now, event)?;
-        self.recognise(&mut in_hand, event, now);
         let at = clamped(event.at.unwrap_or(now), now);
-        let mut deltas = details_learnt(event);
-        if let Some(to) = &event.to {
-            aliases.push(self.keys.alias_on(&self.names.name(in_hand.line), to));
+        if let What::Moved(person) = &event.what {
+            return self.take_move(now, at, found, person, identity.key);
         }
-        let machine_event = self.machine_event(&in_hand, event, at)?;
-        if let (What::Question(question), Event::Question { at, .. }) = (&event.what, machine_event)
-            && in_hand.state.passes_over(at).is_none()
-        {
-            deltas.push(Delta::Asked(question.clone()));
+        self.change_flow(&mut found.in_hand, now, event)?;
+        self.merge_others(&found, at, now)?;
+        self.recognise(&mut found, now);
+        let (in_hand, id) = (found.in_hand, found.in_hand.id);
+        let mut deltas = details_learnt(event, &found);
+        let machine_event = self.machine_event(&in_hand, event, at, &deltas)?;
+        if self.is_overruled(&found, &machine_event) {
+            self.note(identity.key, now);
+            self.keep_beside(&in_hand, now, Beside { identity: identity.key, deltas, aliases: found.aliases, ..Beside::default() });
+            return Ok(Answer { ignored: Some(Ignored::Stale), not_deduplicated, ..Answer::of(id, &in_hand.state) });
         }
-        let id = in_hand.id;
+        if let Event::Question { at, .. } = machine_event {
+            deltas.extend(self.question_learnt(&in_hand, &event.what, at)?);
+        }
         // Before the change that carries the event's identity: of what a crash leaves, that one is the last.
-        self.spread_opt_out(&in_hand, event, &machine_event, at, now)?;
-        if let Some(key) = identity.key {
-            self.identities.note(key, Identities::day(now));
-        }
-        let context = Context { identity: identity.key, deltas, aliases, ledger: None };
+        self.spread_opt_out(&found, &machine_event, at, now)?;
+        self.note(identity.key, now);
+        let context = Context { identity: identity.key, deltas, aliases: found.aliases, ledger: None };
         let step = self.step_and_keep(in_hand, &machine_event, now, context);
         Ok(Answer { ignored: step.ignored, not_deduplicated, ..Answer::of(id, &step.state) })
     }
 
-    /// The conversation that an event speaks of, and the names under which it is to be found from now on.
-    fn resolve(&mut self, event: &Inbound) -> Result<(InHand, Vec<AliasKey>), Rejected> {
-        let mut aliases = Vec::new();
-        let known = match &event.who {
-            Who::Id(id) => Some(self.in_hand(*id).map_err(damaged)?.ok_or_else(|| Rejected::UnknownConversation(id.to_string()))?),
-            Who::Caller(name) => self.by_caller(name)?,
-            Who::Person(_) | Who::Named(_) | Who::Message => None,
-        };
-        let line_named = match &event.line {
-            Some(line) if !self.book.lines.contains_key(line.as_str()) => {
-                return Err(Rejected::UnknownLine(line.clone(), self.line_names()));
-            }
-            line => line.clone(),
-        };
-        if let Some(in_hand) = known {
-            let line = self.names.name(in_hand.line);
-            if let Some(named) = line_named.filter(|named| **named != *line) {
-                return Err(Rejected::OtherLine(line.to_string(), named));
-            }
-            if let Some(to) = &event.to
-                && let Some(other) = self.by_number(&line, to)?
-                && other != in_hand.id
-            {
-                return Err(Rejected::AliasTaken(other));
-            }
-            return Ok((in_hand, aliases));
-        }
-        let Who::Caller(name) = &event.who else { return Err(Rejected::UnknownConversation(String::new())) };
-        if !begins(&event.what) {
-            return Err(Rejected::UnknownConversation(name.clone()));
-        }
-        let line = line_named.map_or_else(|| self.only_line(), Ok)?;
-        if let Some(to) = &event.to
-            && let Some(known) = self.by_number(&line, to)?
-            && let Some(in_hand) = self.in_hand(known).map_err(damaged)?
-        {
-            // The same person on the same line: one conversation, under one more name.
-            aliases.push(self.keys.alias_of_caller(name));
-            return Ok((in_hand, aliases));
-        }
-        let flow = self.flow_of(&line, event.flow.as_deref())?;
-        let id = self.keys.conversation(name);
-        let opted_out = self.persons(id, event.to.as_deref()).iter().any(|person| self.opted_out.contains_key(person));
-        let state = State::new(id, opted_out);
-        let (line, flow) = (self.number(&line), self.number(&flow));
-        Ok((InHand { id, line, flow, state }, aliases))
-    }
-
-    pub(super) fn by_caller(&mut self, name: &str) -> Result<Option<InHand>, Rejected> {
-        let id = self.keys.conversation(name);
-        if let Some(in_hand) = self.in_hand_hot(id) {
-            return Ok(Some(in_hand));
-        }
-        self.apply();
-        let alias = self.store.alias(self.keys.alias_of_caller(name)).map_err(damaged)?;
-        self.in_hand(alias.unwrap_or(id)).map_err(damaged)
-    }
-
-    fn by_number(&mut self, line: &str, to: &str) -> Result<Option<ConversationId>, Rejected> {
-        self.apply();
-        self.store.alias(self.keys.alias_on(line, to)).map_err(damaged)
+    /// The person is known by other names from now on: the conversation goes with them.
+    fn take_move(
+        &mut self,
+        now: Moment,
+        at: Moment,
+        mut found: Found,
+        person: &Person,
+        identity: Option<EventKey>,
+    ) -> Result<Answer, Rejected> {
+        let line = self.names.name(found.in_hand.line);
+        let names = [&person.user, &person.phone].into_iter().filter(|name| !name.is_empty());
+        found.names = names.cloned().collect();
+        self.merge_others(&found, at, now)?;
+        self.recognise(&mut found, now);
+        let in_hand = found.in_hand;
+        let noted = if in_hand.state.opted_out { Event::OptOut { at } } else { Event::Release };
+        self.spread_opt_out(&found, &noted, at, now)?;
+        let mut aliases = found.aliases;
+        aliases.extend(found.names.iter().map(|name| self.keys.alias_on(&line, name)));
+        self.note(identity, now);
+        let deltas = if found.names.is_empty() { Vec::new() } else { vec![Delta::To(person.address().to_owned())] };
+        self.keep_beside(&in_hand, now, Beside { identity, deltas, aliases, ..Beside::default() });
+        Ok(Answer::of(in_hand.id, &in_hand.state))
     }
 
     pub(super) fn flow_names(&self) -> Vec<String> {
@@ -154,14 +125,14 @@ impl Engine {
         self.book.lines.keys().map(ToString::to_string).collect()
     }
 
-    fn only_line(&self) -> Result<String, Rejected> {
+    pub(super) fn only_line(&self) -> Result<String, Rejected> {
         match self.book.lines.keys().next() {
             Some(line) if self.book.lines.len() == 1 => Ok(line.to_string()),
             _ => Err(Rejected::LineMissing(self.line_names())),
         }
     }
 
-    fn flow_of(&self, line: &str, named: Option<&str>) -> Result<String, Rejected> {
+    pub(super) fn flow_of(&self, line: &str, named: Option<&str>) -> Result<String, Rejected> {
         let own = || self.book.lines.get(line).and_then(|l| l.flow.as_ref()).map(ToString::to_string);
         let only = || self.book.flows.first().filter(|_| self.book.flows.len() == 1).map(ToString::to_string);
         match named {
@@ -171,7 +142,7 @@ impl Engine {
         }
     }
 
-    fn identify(&self, event: &Inbound, id: ConversationId) -> Identity {
+    pub(super) fn identify(&self, event: &Inbound, id: ConversationId) -> Identity {
         let key = match (&event.id, event.at) {
             (Some(given), _) => Some(self.keys.event(given)),
             (None, Some(at)) => {
@@ -184,6 +155,13 @@ impl Engine {
             (None, None) => None,
         };
         Identity { key, duplicate: key.is_some_and(|key| self.identities.seen(key)) }
+    }
+
+    /// From now on an event of this identity is known when it comes again.
+    pub(super) fn note(&mut self, identity: Option<EventKey>, now: Moment) {
+        if let Some(key) = identity {
+            self.identities.note(key, Identities::day(now));
+        }
     }
 
     /// Starting another flow ends the present one as superseded.
@@ -207,21 +185,15 @@ impl Engine {
         Ok(())
     }
 
-    /// A number that turns out to belong to somebody who opted out.
-    fn recognise(&mut self, in_hand: &mut InHand, event: &Inbound, now: Moment) {
-        let Some(to) = &event.to else { return };
-        if let Some(at) = self.opted_out.get(&self.keys.person(to)).copied()
-            && !in_hand.state.opted_out
-        {
-            in_hand.state = self.step_and_keep(*in_hand, &Event::OptOut { at }, now, Context::none()).state;
-        }
-    }
-
-    fn machine_event(&mut self, in_hand: &InHand, event: &Inbound, at: Moment) -> Result<Event, Rejected> {
+    fn machine_event(&mut self, in_hand: &InHand, event: &Inbound, at: Moment, deltas: &[Delta]) -> Result<Event, Rejected> {
         Ok(match &event.what {
-            What::UserMessage(text) => Event::Message { at, typed: answer::read(text) },
-            What::Question(_) => Event::Question { at, obstacle: self.obstacle(in_hand, event)? },
+            What::UserMessage(text) => Event::Message { at, typed: self.typed(in_hand, text) },
+            What::Question(Question { text, .. }) | What::Spoke(Some(text)) if self.completes(in_hand, text).is_some() => {
+                Event::Finish { at, how: self.completes(in_hand, text).unwrap_or(Finish::Succeeded) }
+            }
+            What::Question(_) | What::Spoke(_) => Event::Question { at, obstacle: self.obstacle(in_hand, deltas)? },
             What::Answer(choice) => Event::Answer { at, choice: *choice, silence: None },
+            What::Tapped(tap) => self.tapped(in_hand, tap, at)?,
             What::Succeeded => Event::Finish { at, how: Finish::Succeeded },
             What::Failed => Event::Finish { at, how: Finish::Failed },
             What::Cancelled => Event::Finish { at, how: Finish::Cancelled },
@@ -231,76 +203,90 @@ impl Engine {
             What::Release => Event::Release,
             What::Postpone(until) => Event::Postpone { until: *until },
             What::SendNow => Event::SendNow,
-            What::Tapped(_) | What::Spoke(_) | What::Status(_) | What::Moved(_) => return Err(Rejected::Impossible(String::new())),
+            What::Status(_) | What::Moved(_) => {
+                return Err(Rejected::Impossible(format!("{}: not a word of the person", event.what.kind())));
+            }
         })
     }
 
-    /// Why this person could not be sent a follow-up, as far as is known when it is armed.
-    fn obstacle(&mut self, in_hand: &InHand, event: &Inbound) -> Result<Option<SkipReason>, Rejected> {
+    /// How the process has ended, where the bot's words say so by a rule of its flow.
+    fn completes(&self, in_hand: &InHand, said: &str) -> Option<Finish> {
+        self.book.completion(&self.names.name(in_hand.flow), said)
+    }
+
+    /// What a text says to a follow-up: an answer as people type it, or what stands on our buttons.
+    fn typed(&self, in_hand: &InHand, text: &str) -> Option<Choice> {
+        answer::read(text).or_else(|| {
+            let policy = self.policy(in_hand.line, in_hand.flow)?;
+            // The longest label has twenty characters; a longer text is none.
+            let text = Some(text).filter(|text| text.len() <= 4 * limits::LABEL_CHARS).map(answer::fold)?;
+            let on = |label: &str| !text.is_empty() && answer::fold(label) == text;
+            if on(&policy.yes) { Some(Choice::Yes) } else { on(&policy.no).then_some(Choice::No) }
+        })
+    }
+
+    /// A tap. Under one of our own sends it is an answer to that send, and known as old where a later silence has begun; under
+    /// anything else it says what stands on it.
+    fn tapped(&mut self, in_hand: &InHand, tap: &Tap, at: Moment) -> Result<Event, Rejected> {
+        let typed = self.typed(in_hand, &tap.label);
+        let send = match (tap.send, &tap.message) {
+            (None, Some(message)) => self.send_of(in_hand, message)?,
+            (send, _) => send,
+        };
+        Ok(match (send, tap.choice.or(typed)) {
+            (Some(send), Some(choice)) => {
+                let present = self.step_in_hand(in_hand, send).is_some();
+                let silence = if present { in_hand.state.silence } else { Moment::MIN };
+                Event::Answer { at, choice, silence: Some(silence) }
+            }
+            _ => Event::Message { at, typed },
+        })
+    }
+
+    /// The step of the present silence whose send this is.
+    pub(super) fn step_in_hand(&self, in_hand: &InHand, send: SendId) -> Option<u8> {
+        let silence = in_hand.state.silence;
+        (0..=limits::STEPS as u8).chain([limits::ASK_STEP]).find(|step| self.keys.send(in_hand.id, silence, *step) == send)
+    }
+
+    /// What the details learn of a question. Where the business was only seen to speak, an unanswered question stays the last one;
+    /// where its text comes after the sight of it, the text is taken up.
+    fn question_learnt(&mut self, in_hand: &InHand, what: &What, at: Moment) -> Result<Option<Delta>, Rejected> {
+        let state = &in_hand.state;
+        let counts = state.passes_over(at).is_none();
+        Ok(match what {
+            What::Question(question) if counts => Some(Delta::Asked(question.clone())),
+            What::Question(question) => {
+                let seen = state.question.is_some_and(|seen| (0..=limits::DISORDER).contains(&seen.since(at)));
+                let textless = seen && self.details(in_hand.id)?.question.is_none_or(|known| known.text.is_empty());
+                textless.then(|| Delta::Asked(question.clone()))
+            }
+            What::Spoke(Some(text)) if counts => {
+                let text = text.chars().take(limits::QUESTION_CHARS).collect();
+                Some(Delta::Asked(Question { text, ..Question::default() }))
+            }
+            What::Spoke(_) if counts && state.question.is_none() => Some(Delta::Asked(Question::default())),
+            _ => None,
+        })
+    }
+
+    /// Why this person could not be sent a follow-up, as far as is known when it is armed; `learnt` comes with the event.
+    fn obstacle(&mut self, in_hand: &InHand, learnt: &[Delta]) -> Result<Option<SkipReason>, Rejected> {
         let Some(policy) = self.policy(in_hand.line, in_hand.flow) else { return Ok(None) };
-        let needs_number = policy.line.recipient && event.to.is_none();
+        let needs_number = policy.line.recipient && !learnt.iter().any(|delta| matches!(delta, Delta::To(_)));
         let needs_vars = (0..policy.ladder()).any(|step| template::has_variables(policy.text(step)));
         if !needs_number && !needs_vars {
             return Ok(None);
         }
-        self.apply();
-        let mut details = self.store.load(in_hand.id).map_err(damaged)?.map_or_else(Details::default, |(_, details)| details);
-        details_learnt(event).iter().for_each(|delta| details.apply(delta));
+        let mut details = self.details(in_hand.id)?;
+        learnt.iter().for_each(|delta| details.apply(delta));
         Ok(missing(&policy, &details))
     }
 
-    /// An opt-out holds for the person on all lines, and so does taking it back; a number learnt later is the same person's.
-    fn spread_opt_out(&mut self, in_hand: &InHand, event: &Inbound, told: &Event, at: Moment, now: Moment) -> Result<(), Rejected> {
-        let (id, was) = (in_hand.id, in_hand.state.opted_out);
-        let is = match told {
-            Event::OptOut { .. } | Event::Message { typed: Some(Choice::Stop), .. } | Event::Answer { choice: Choice::Stop, .. } => true,
-            Event::OptIn { .. } => false,
-            _ => was,
-        };
-        let learnt = is && event.to.as_ref().is_some_and(|to| !self.opted_out.contains_key(&self.keys.person(to)));
-        if was == is && !learnt && !matches!(event.what, What::OptOut | What::OptIn) {
-            return Ok(());
-        }
-        let to = match &event.to {
-            Some(to) => Some(to.clone()),
-            None => {
-                self.apply();
-                self.store.load(id).map_err(damaged)?.map(|(_, details)| details.to).filter(|to| !to.is_empty())
-            }
-        };
-        let since = self.persons(id, None).iter().find_map(|person| self.opted_out.get(person).copied());
-        let at = if was && is { since.unwrap_or(at) } else { at };
-        self.note_opt_out(id, to.as_deref(), is, at);
-        let told = if is { Event::OptOut { at } } else { Event::OptIn { at } };
-        let Some(to) = to else { return Ok(()) };
-        for line in self.line_names() {
-            if let Some(other) = self.by_number(&line, &to)?.filter(|other| *other != id)
-                && let Some(in_hand) = self.in_hand(other).map_err(damaged)?
-            {
-                self.note_opt_out(other, None, is, at);
-                self.step_and_keep(in_hand, &told, now, Context::none());
-            }
-        }
-        Ok(())
-    }
-
-    fn note_opt_out(&mut self, id: ConversationId, to: Option<&str>, out: bool, at: Moment) {
-        for person in self.persons(id, to) {
-            if out {
-                self.opted_out.entry(person).or_insert(at);
-                self.push(Change::OptedOut(person, at));
-            } else {
-                self.opted_out.remove(&person);
-                self.push(Change::OptedIn(person, at));
-            }
-        }
-    }
-
-    /// The person behind a conversation, under every name that an opt-out must be found by: the number where it is known, and the
-    /// conversation, which after an erasure may come back without its number.
-    fn persons(&self, id: ConversationId, to: Option<&str>) -> Vec<PersonKey> {
-        let by_id = self.keys.person(&id.to_string());
-        to.map(|to| self.keys.person(to)).into_iter().chain([by_id]).collect()
+    /// The details of a conversation, as they are kept or about to be.
+    pub(super) fn details(&mut self, id: ConversationId) -> Result<Details, Rejected> {
+        self.apply();
+        Ok(self.store.load(id).map_err(damaged)?.map_or_else(Details::default, |(_, details)| details))
     }
 }
 
@@ -314,18 +300,17 @@ pub(super) fn missing(policy: &Policy, details: &Details) -> Option<SkipReason> 
 }
 
 /// Events that may be the first of a conversation.
-fn begins(what: &What) -> bool {
-    matches!(what, What::UserMessage(_) | What::Question(_) | What::OptOut | What::OptIn | What::Succeeded | What::Failed | What::Cancelled)
+pub(super) fn begins(what: &What) -> bool {
+    use What::{Cancelled, Failed, OptIn, OptOut, Question, Spoke, Succeeded, Tapped, UserMessage};
+    matches!(what, UserMessage(_) | Tapped(_) | Question(_) | Spoke(_) | OptOut | OptIn | Succeeded | Failed | Cancelled)
 }
 
-fn details_learnt(event: &Inbound) -> Vec<Delta> {
+fn details_learnt(event: &Inbound, found: &Found) -> Vec<Delta> {
     let mut deltas = Vec::new();
     if let Who::Caller(name) = &event.who {
         deltas.push(Delta::Caller(name.clone()));
     }
-    if let Some(to) = &event.to {
-        deltas.push(Delta::To(to.clone()));
-    }
+    deltas.extend(found.to.clone().map(Delta::To));
     if !event.vars.is_empty() {
         deltas.push(Delta::Vars(event.vars.clone()));
     }

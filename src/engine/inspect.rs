@@ -2,17 +2,17 @@
 //!
 //! Not a port and not for edges: they ask by [`crate::engine::desk`].
 
-use crate::conversation::State;
-use crate::engine::core::Engine;
+use crate::conversation::{Form, State};
+use crate::engine::core::{Engine, InHand};
+use crate::engine::hot::Hot;
 use crate::engine::pace::Pace;
-use crate::engine::record::{Change, NameId, PauseScope};
-use crate::engine::tables::Hot;
+use crate::engine::record::{Change, PauseScope};
 use crate::id::ConversationId;
 use crate::moment::Moment;
 
 impl Engine {
     /// Conversations in memory.
-    pub(crate) fn hot(&self) -> impl Iterator<Item = &Hot> {
+    pub(crate) fn hot(&self) -> impl Iterator<Item = Hot> {
         self.hot.iter()
     }
 
@@ -26,13 +26,20 @@ impl Engine {
         &self.changes
     }
 
-    /// Whether a claim may be made on this line now, as far as pace, pauses and holds go.
-    pub(crate) fn may_claim(&self, line: NameId, flow: NameId, now: Moment) -> bool {
-        let name = self.names.name(line);
+    /// Whether this conversation may be claimed now, as far as pace, health, pauses and holds go.
+    pub(crate) fn may_claim(&self, hot: &Hot, now: Moment) -> bool {
+        let name = self.names.name(hot.line);
         let Some(rules) = self.book.lines.get(&name) else { return false };
-        let open = self.paces.get(&line).copied().unwrap_or_default().permits(rules, now);
-        let paused = self.pauses.contains(&PauseScope::Line(line)) || self.pauses.contains(&PauseScope::Flow(flow));
-        open && self.failed.is_none() && !self.everything_is_held() && !paused
+        let fresh = Pace::default();
+        let pace = self.paces.get(&hot.line).unwrap_or(&fresh);
+        let mut steady = self.steady;
+        let steady = steady.at(now);
+        let in_hand = InHand { id: hot.id, line: hot.line, flow: hot.flow, state: hot.state };
+        let template = self.foretold(&in_hand, now).0 == Some(Form::Template);
+        let crowded = template && pace.crowded(rules, hot.id, steady).is_some();
+        let open = pace.permits(rules, steady) && pace.early(rules, hot.id, steady).is_none() && self.health.lets_claim(hot.line);
+        let paused = self.pauses.contains(&PauseScope::Line(hot.line)) || self.pauses.contains(&PauseScope::Flow(hot.flow));
+        open && !crowded && self.failed.is_none() && !self.everything_is_held() && !paused
     }
 
     /// Permits that are out, over all lines.

@@ -10,18 +10,35 @@ pub mod counters;
 pub mod courier;
 pub mod desk;
 mod fire;
+mod foresee;
 pub mod group;
 pub mod guard;
+mod health;
 pub mod heard;
+pub mod hot;
+pub mod identities;
+pub mod inboxes;
 mod ingest;
 mod inspect;
+mod orphans;
 pub mod pace;
+mod pacing;
+mod people;
 pub mod ports;
 pub mod reads;
 pub mod record;
 pub mod request;
+pub mod room;
+mod status;
 pub mod tables;
 pub mod template;
+mod templates;
+pub mod upkeep;
 pub mod wheel;
+
+#[cfg(test)]
+#[allow(dead_code, reason = "the properties of the store use the rest")]
+#[path = "../../tests/it/samples.rs"]
+mod samples;
 
 pub use core::Engine;

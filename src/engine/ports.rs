@@ -66,6 +66,8 @@ pub struct Standing {
     pub attempt: u8,
     /// When that was claimed.
     pub at: Moment,
+    /// A call for it was claimed as a template.
+    pub template: bool,
     /// How it ended; `None` while it is under way, or where nobody will ever know.
     pub end: Option<LedgerEnd>,
 }
@@ -83,6 +85,8 @@ pub enum Restored {
     OptOut(PersonKey, Moment),
     /// A pause in force.
     Pause(PauseScope),
+    /// A template of a line that cannot be sent at present.
+    Template(NameId, Arc<str>),
     /// A hook record that some hook still has to get.
     Hook(HookRecord),
     /// A send in the ledger whose last call has no end: nobody knows how it ended. (Ended ones are asked for one by one.)
@@ -153,6 +157,9 @@ pub trait Store: Send + Sync {
 
     /// Sends whose last call ended unknown or has no end yet, oldest first, at most `limit`.
     fn doubts(&self, limit: usize) -> Vec<Standing>;
+
+    /// Sends whose last call was claimed at `since` or later, oldest first: what pacing has to know at a start.
+    fn claims(&self, since: Moment) -> Vec<Standing>;
 
     /// The keys of this store.
     fn keys(&self) -> &Keys;

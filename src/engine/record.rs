@@ -60,7 +60,7 @@ pub enum Delta {
     Asked(Question),
     /// A decision, kept for `explain`.
     Decided(Box<Decision>),
-    /// How a send ended.
+    /// How a send ended. A later word on the same send takes the place of an earlier one.
     Ended {
         /// Which.
         send: SendId,
@@ -71,6 +71,50 @@ pub enum Delta {
         /// When it was known.
         at: Moment,
     },
+    /// The provider's id of the message that a send became, hashed.
+    Handed(SendId, AliasKey),
+    /// How far the message of a send has come.
+    Reached(SendId, Reach),
+}
+
+/// How far a message has come, by the provider's statuses, in rising rank.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[repr(u8)]
+pub enum Reach {
+    /// The provider took it; nothing more is known.
+    #[default]
+    Accepted = 0,
+    /// On its way.
+    Sent = 1,
+    /// It was on its way and will not arrive.
+    Failed = 2,
+    /// It reached the person's device.
+    Delivered = 3,
+    /// The person saw it.
+    Read = 4,
+}
+
+impl Reach {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Reach; 5] = [Reach::Accepted, Reach::Sent, Reach::Failed, Reach::Delivered, Reach::Read];
+
+    /// The word of `explain`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reach::Accepted => "accepted",
+            Reach::Sent => "sent",
+            Reach::Failed => "failed",
+            Reach::Delivered => "delivered",
+            Reach::Read => "read",
+        }
+    }
+
+    /// What is stored as `code`.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Reach> {
+        Reach::ALL.into_iter().find(|reach| *reach as u8 == code)
+    }
 }
 
 /// How one send of a conversation ended, or that it is in hand.
@@ -84,6 +128,10 @@ pub struct SendRecord {
     pub outcome: SendOutcome,
     /// When that was known.
     pub at: Moment,
+    /// The provider's id of its message, hashed, where it told one.
+    pub message: Option<AliasKey>,
+    /// How far its message has come.
+    pub reach: Reach,
 }
 
 /// The longer, colder part of a conversation.
@@ -115,10 +163,48 @@ impl Details {
             Delta::Attributes(attributes) => merge(&mut self.attributes, attributes),
             Delta::Asked(question) => self.question = Some(question.clone()),
             Delta::Decided(decision) => push_bounded(&mut self.decisions, **decision),
-            Delta::Ended { send, step, outcome, at } => {
-                push_bounded(&mut self.sends, SendRecord { send: *send, step: *step, outcome: *outcome, at: *at });
+            Delta::Ended { send, step, outcome, at } => match self.send_mut(*send) {
+                Some(record) => {
+                    (record.outcome, record.at) = (*outcome, *at);
+                    // Another message in the place of one that did not arrive.
+                    if *outcome == SendOutcome::Accepted && record.reach == Reach::Failed {
+                        record.reach = Reach::Accepted;
+                    }
+                }
+                None => {
+                    let (message, reach) = (None, Reach::Accepted);
+                    push_bounded(&mut self.sends, SendRecord { send: *send, step: *step, outcome: *outcome, at: *at, message, reach });
+                }
+            },
+            Delta::Handed(send, message) => {
+                if let Some(record) = self.send_mut(*send) {
+                    (record.message, record.reach) = (Some(*message), Reach::Accepted);
+                }
+            }
+            Delta::Reached(send, reach) => {
+                if let Some(record) = self.send_mut(*send) {
+                    record.reach = record.reach.max(*reach);
+                }
             }
         }
+    }
+}
+
+impl Details {
+    /// What is known of one send.
+    #[must_use]
+    pub fn send(&self, send: SendId) -> Option<&SendRecord> {
+        self.sends.iter().rev().find(|record| record.send == send)
+    }
+
+    /// The send that became this message of the provider's.
+    #[must_use]
+    pub fn send_of(&self, message: AliasKey) -> Option<&SendRecord> {
+        self.sends.iter().rev().find(|record| record.message == Some(message))
+    }
+
+    fn send_mut(&mut self, send: SendId) -> Option<&mut SendRecord> {
+        self.sends.iter_mut().rev().find(|record| record.send == send)
     }
 }
 
@@ -190,8 +276,10 @@ pub enum LedgerEntry {
         conversation: ConversationId,
         /// On which line.
         line: NameId,
+        /// As a template: outside the messaging window.
+        template: bool,
     },
-    /// The call ended. Only `Refused` permits another call for the send.
+    /// The call ended. Only `Refused` and `Undelivered` permit another call for the send.
     Ended {
         /// For which send.
         send: SendId,
@@ -214,6 +302,8 @@ pub enum LedgerEnd {
     Refused = 2,
     /// Unknown.
     Unknown = 3,
+    /// Taken, and reported later as never delivered: another call may be made.
+    Undelivered = 4,
 }
 
 /// Whom a pause holds.
@@ -259,6 +349,8 @@ pub enum Change {
     OptedIn(PersonKey, Moment),
     /// Sending was paused (`true`) or resumed.
     Paused(PauseScope, bool),
+    /// A template of a line can no longer be sent, by the provider's word (`false`), or can again.
+    Template(NameId, Arc<str>, bool),
     /// A hook took a record.
     HookDone(NameId, u64),
     /// A hook did not take a record in time; it is kept as a dead letter from this instant.

@@ -50,6 +50,14 @@ pub struct Inbound {
     pub attributes: Vec<(String, String)>,
 }
 
+impl Inbound {
+    /// An event that says no more than what happened to whom.
+    #[must_use]
+    pub fn of(who: Who, at: Option<Moment>, what: What) -> Inbound {
+        Inbound { id: None, who, at, what, line: None, flow: None, to: None, vars: Vec::new(), attributes: Vec::new() }
+    }
+}
+
 /// What happened, or what an operator wants.
 #[derive(Clone, PartialEq, Debug)]
 pub enum What {
@@ -301,6 +309,32 @@ pub struct Upcoming {
     pub line: Arc<str>,
     /// How many.
     pub count: u64,
+    /// How many of them cannot go out in time at the line's rate, as far as is known; within [`crate::limits::FORESEE`].
+    pub late: u64,
+}
+
+/// A follow-up that cannot go out in time at the rate of its line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Late {
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// The caller's name of it.
+    pub caller: String,
+    /// The line's name.
+    pub line: Arc<str>,
+    /// When it is due.
+    pub due: Moment,
+    /// The last instant at which it may go out.
+    pub not_after: Moment,
+}
+
+/// Some of them, and how many there are.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LateOnes {
+    /// The first, soonest due.
+    pub late: Vec<Late>,
+    /// All.
+    pub total: u64,
 }
 
 /// What a pause or a resume speaks of, by name.
@@ -323,6 +357,19 @@ pub struct Standing {
     pub held: Option<String>,
     /// The store can no longer keep anything, and why.
     pub failed: Option<String>,
+    /// Lines whose credentials or account are not taken; each starts by itself when they are.
+    pub stopped: Vec<StoppedLine>,
+}
+
+/// A line that has stopped by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoppedLine {
+    /// Its name.
+    pub line: String,
+    /// What its provider said.
+    pub why: String,
+    /// Since when.
+    pub since: Moment,
 }
 
 /// A dead letter of a hook.

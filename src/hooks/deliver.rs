@@ -114,7 +114,7 @@ pub fn body(letter: &Letter) -> String {
         Report::Declined | Report::Succeeded | Report::Failed | Report::Expired | Report::OptedOut => {
             data.outcome = kind.strip_prefix("conversation.");
         }
-        Report::Started => {}
+        Report::Started | Report::FollowUpDelivered => {}
     }
     let body = Body { kind, timestamp: record.at.to_string(), data };
     serde_json::to_string(&body).expect("texts and numbers are always JSON")

@@ -99,7 +99,7 @@ pub(super) struct Throttle(Mutex<Duration>);
 
 impl Throttle {
     /// Whether one more wrong token may be answered now.
-    fn admits(&self, now: Duration) -> bool {
+    pub(super) fn admits(&self, now: Duration) -> bool {
         // A poisoned lock holds a plain number: it is as good as before.
         let mut paid_until = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let from = now.max(*paid_until);

@@ -20,6 +20,24 @@ pub(super) struct RequestLabels {
     pub(super) status: u32,
 }
 
+/// What tells webhooks apart. Lines are those of the configuration, so that nobody outside can make new ones up.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct HookLabels {
+    /// The line.
+    pub(super) line: String,
+    /// What became of it.
+    pub(super) verdict: &'static str,
+}
+
+/// What tells apart what webhooks say and is of no concern.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct PassedLabels {
+    /// The line.
+    pub(super) line: String,
+    /// Its kind.
+    pub(super) kind: &'static str,
+}
+
 /// Everything that is counted here.
 #[derive(Clone)]
 pub(super) struct Counts {
@@ -28,6 +46,12 @@ pub(super) struct Counts {
     pub(super) connections: Gauge,
     pub(super) turned_away: Counter,
     pub(super) events: Events,
+    /// Webhooks, by line and what became of them.
+    pub(super) webhooks: Family<HookLabels, Counter>,
+    /// What they say that is of no concern.
+    pub(super) passed: Family<PassedLabels, Counter>,
+    /// Those that were handed on, by line and how that ended.
+    pub(super) handed_on: Family<HookLabels, Counter>,
 }
 
 /// Events, by what became of them.
@@ -58,6 +82,9 @@ impl Default for Counts {
             connections: Gauge::default(),
             turned_away: Counter::default(),
             events: Events::default(),
+            webhooks: Family::default(),
+            passed: Family::default(),
+            handed_on: Family::default(),
         }
     }
 }
@@ -88,5 +115,9 @@ impl Counts {
         events.register("ignored", "Events over HTTP that changed nothing", self.events.ignored.clone());
         events.register("rejected", "Events over HTTP that were not taken", self.events.rejected.clone());
         events.register("bad", "Lines and bodies that were no event", self.events.bad.clone());
+        let webhooks = registry.sub_registry_with_prefix("webhooks");
+        webhooks.register("received", "Webhooks of providers, by line and what became of them", self.webhooks.clone());
+        webhooks.register("passed", "What webhooks say and is of no concern, by line and kind", self.passed.clone());
+        webhooks.register("handed_on", "Webhooks handed on to the bot, by line and how that ended", self.handed_on.clone());
     }
 }

@@ -14,11 +14,13 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 use tokio::time::timeout;
 
 use super::reply::{self, Reply};
 use super::site::{Figure, FigureKind, Figures, Inside, Site};
 use crate::engine::desk::Request as Ask;
+use crate::shapes::answer::StoppedShape;
 use crate::shapes::problem::{Kind, Problem};
 
 /// The engine answers within this, or it is not ready.
@@ -29,7 +31,17 @@ pub(super) async fn alive() -> Response<Body> {
     reply::json(&serde_json::json!({ "status": 200, "alive": true }))
 }
 
-/// `GET /readyz`: events are taken and follow-ups go out; or why not. A pause by an operator is told, and is no fault.
+/// The answer of `readyz`.
+#[derive(Serialize)]
+struct Ready<'a> {
+    status: u16,
+    ready: bool,
+    paused: &'a [String],
+    stopped: Vec<StoppedShape<'a>>,
+}
+
+/// `GET /readyz`: events are taken and follow-ups go out; or why not. A pause by an operator is told, and is no fault; a line that
+/// has stopped is told, and leaves the others ready.
 pub(super) async fn ready(Extension(inside): Extension<Inside>) -> Response<Body> {
     let standing = match timeout(PROMPT, inside.desk.ask(Ask::Standing)).await {
         Err(_) => return not_ready("the engine does not answer"),
@@ -41,7 +53,7 @@ pub(super) async fn ready(Extension(inside): Extension<Inside>) -> Response<Body
     }
     match standing.held {
         Some(why) => not_ready(&format!("sending is held: {why}")),
-        None => reply::json(&serde_json::json!({ "status": 200, "ready": true, "paused": standing.paused })),
+        None => reply::json(&Ready { status: 200, ready: true, paused: &standing.paused, stopped: StoppedShape::all(&standing) }),
     }
 }
 

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::str::FromStr;
 use std::task::{Context, Poll};
 
+use super::peer::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -171,6 +172,17 @@ pub(super) enum Stream {
     Tcp(TcpStream),
     /// Over a socket file.
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// Who is at the other end.
+    pub(super) fn peer(&self) -> Peer {
+        match self {
+            // A connection that ended already has no name; nobody is believed less.
+            Stream::Tcp(stream) => stream.peer_addr().map_or(Peer::Unknown, |address| Peer::Tcp(address.ip().to_canonical())),
+            Stream::Unix(_) => Peer::Unix,
+        }
+    }
 }
 
 macro_rules! either {

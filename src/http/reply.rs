@@ -68,6 +68,11 @@ pub(super) fn rejected(rejected: Rejected) -> Fault {
     Fault(rejected.into())
 }
 
+/// The engine does not run yet.
+pub(super) fn starting() -> Problem {
+    Problem::new(Kind::Starting, "starting: the store is being read; try again in a second")
+}
+
 /// JSON of one of our shapes.
 pub(super) fn to_bytes(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);

@@ -17,7 +17,7 @@ use super::counts::RequestLabels;
 use super::listen::Face;
 use super::reply::{self, Reply};
 use super::site::Site;
-use super::{control, conversations, events, health, schedule};
+use super::{control, conversations, events, health, inbound, schedule, upkeep};
 use crate::shapes::problem::{Kind, Problem};
 
 /// The description of every route, served as it stands.
@@ -60,8 +60,14 @@ fn table() -> Vec<Route> {
         route("post", "/v1/doubts/{id}/resend", Operate, post(control::resend)),
         route("get", "/v1/hooks/dead", Read, get(control::dead)),
         route("post", "/v1/hooks/{name}/replay", Operate, post(control::replay)),
-        route("get", "/hooks/{line}", Nothing, get(no_webhooks)),
-        route("post", "/hooks/{line}", Nothing, post(no_webhooks)),
+        route("post", "/v1/backup", Operate, post(upkeep::backup)),
+        route("post", "/v1/fsck", Operate, post(upkeep::fsck)),
+        route("get", "/v1/upkeep", Read, get(upkeep::works)),
+        route("get", "/hooks/{line}", Nothing, get(inbound::handshake)),
+        route("post", "/hooks/{line}", Nothing, post(inbound::post)),
+        // Some providers post statuses to an address of their own.
+        route("get", "/hooks/{line}/{*rest}", Nothing, get(inbound::handshake)),
+        route("post", "/hooks/{line}/{*rest}", Nothing, post(inbound::post)),
     ]
 }
 
@@ -79,7 +85,8 @@ pub(super) fn router(site: &Arc<Site>, face: Face) -> Router {
     };
     let mut router = Router::new();
     for route in table().into_iter().filter(|route| shown(route.path)) {
-        let door = Door { site: Arc::clone(site), face, need: route.need, alive: route.path == "/healthz" };
+        let door =
+            Door { site: Arc::clone(site), face, need: route.need, early: route.path == "/healthz" || route.path.starts_with("/hooks/") };
         router = router.route(route.path, route.answers.route_layer(middleware::from_fn_with_state(door, enter)));
     }
     router
@@ -103,15 +110,14 @@ struct Door {
     face: Face,
     need: Need,
     /// The route answers even before the engine does.
-    alive: bool,
+    early: bool,
 }
 
 /// Lets a request in: the right token, one way of telling a body's length, and an engine that runs.
 async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Reply {
     admit(&door.site, door.face, door.need, request.headers())?;
-    if !door.alive {
-        let inside =
-            door.site.inside().ok_or_else(|| Problem::new(Kind::Starting, "starting: the store is being read; try again in a second"))?;
+    if !door.early {
+        let inside = door.site.inside().ok_or_else(reply::starting)?;
         request.extensions_mut().insert(inside.clone());
     }
     Ok(next.run(request).await)
@@ -163,9 +169,4 @@ static PATTERNS: std::sync::OnceLock<Vec<&'static str>> = std::sync::OnceLock::n
 
 async fn openapi() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], OPENAPI)
-}
-
-/// No provider of this release sends webhooks; the path exists so that a proxy can be set up, and says so.
-async fn no_webhooks() -> Reply {
-    Err(Problem::new(Kind::NoWebhooks, "no line of this name takes webhooks of a provider; events go to POST /v1/events").into())
 }

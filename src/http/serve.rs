@@ -25,6 +25,7 @@ use tower_service::Service;
 
 use super::crowd::{Busy, Crowd, Seat};
 use super::listen::{Listener, Stream};
+use super::peer::Peer;
 use super::router;
 use super::site::{Site, stopped};
 use super::stalling::Stalling;
@@ -126,9 +127,10 @@ async fn connection(stream: Stream, seat: Arc<Seat>, router: Router, site: Arc<S
     let settings = site.settings;
     let mut stopping = site.stopping();
     let _open = site.counts.connection();
+    let peer = stream.peer();
     let requests = {
         let seat = Arc::clone(&seat);
-        service_fn(move |request| answer(router.clone(), request, seat.busy()))
+        service_fn(move |request| answer(router.clone(), request, peer, seat.busy()))
     };
     let io = TokioIo::new(Stalling::new(stream, settings.stall));
     let mut http = http1::Builder::new();
@@ -157,7 +159,8 @@ async fn connection(stream: Stream, seat: Arc<Seat>, router: Router, site: Arc<S
     let _ = connection.await;
 }
 
-async fn answer(mut router: Router, request: Request<Incoming>, busy: Busy) -> Result<Response<Body>, Infallible> {
+async fn answer(mut router: Router, mut request: Request<Incoming>, peer: Peer, busy: Busy) -> Result<Response<Body>, Infallible> {
+    request.extensions_mut().insert(peer);
     let response = router.call(request.map(Body::new)).await?;
     Ok(response.map(|body| Body::new(UntilTaken { body, _busy: busy })))
 }

@@ -2,15 +2,21 @@
 //!
 //! Not the daemon: the daemon makes it, opens it when the engine is ready, and replaces its tokens on reload.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::auth::{Throttle, Tokens};
 use super::counts::Counts;
+use super::forward::Forward;
+use super::peer::Proxies;
 use crate::engine::desk::Desk;
+use crate::engine::inboxes::Inboxes;
+use crate::engine::upkeep::Caretaker;
+use crate::limits;
 
 /// The bounds of the listeners.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +91,19 @@ pub struct Inside {
     pub desk: Desk,
     /// What `/metrics` tells beside the counters of this edge.
     pub figures: Arc<dyn Figures>,
+    /// Who makes backups and checks.
+    pub caretaker: Arc<dyn Caretaker>,
+}
+
+/// The lines that take webhooks, and what goes with them. Replaced whole on reload.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    /// What each line's webhooks prove and say.
+    pub inboxes: Inboxes,
+    /// The bots that webhooks are handed on to, by line.
+    pub bots: BTreeMap<Arc<str>, Arc<dyn Forward>>,
+    /// Who is believed when it says for whom it asks.
+    pub proxies: Proxies,
 }
 
 /// What all requests share.
@@ -92,19 +111,27 @@ pub struct Site {
     pub(super) settings: Settings,
     pub(super) counts: Counts,
     pub(super) throttle: Throttle,
+    /// Webhooks that prove nothing, as far as the log tells of them.
+    pub(super) forged: Throttle,
+    /// Places for webhooks that are large.
+    pub(super) large: Arc<Semaphore>,
     tokens: ArcSwap<Tokens>,
+    hooks: ArcSwap<Hooks>,
     inside: OnceLock<Inside>,
     stopping: watch::Sender<bool>,
 }
 
 impl Site {
-    /// A site that answers 503 to everything but health until [`Site::open`].
+    /// A site that answers 503 to everything but health until [`Site::open`]. It has no webhooks until [`Site::replace_hooks`].
     #[must_use]
     pub fn new(settings: Settings, tokens: Tokens) -> Arc<Site> {
         Arc::new(Site {
             settings,
             counts: Counts::default(),
             throttle: Throttle::default(),
+            forged: Throttle::default(),
+            large: Arc::new(Semaphore::new(limits::WEBHOOKS_LARGE)),
+            hooks: ArcSwap::default(),
             tokens: ArcSwap::from_pointee(tokens),
             inside: OnceLock::new(),
             stopping: watch::Sender::new(false),
@@ -120,6 +147,22 @@ impl Site {
     /// Other tokens from now on.
     pub fn replace_tokens(&self, tokens: Tokens) {
         self.tokens.store(Arc::new(tokens));
+    }
+
+    /// Other lines that take webhooks from now on. They are taken before the engine is ready: what they say is then refused, and
+    /// handed on to the bot all the same.
+    pub fn replace_hooks(&self, hooks: Hooks) {
+        self.hooks.store(Arc::new(hooks));
+    }
+
+    /// The inboxes in force.
+    #[must_use]
+    pub fn inboxes(&self) -> Inboxes {
+        self.hooks.load().inboxes.clone()
+    }
+
+    pub(super) fn hooks(&self) -> Arc<Hooks> {
+        self.hooks.load_full()
     }
 
     pub(super) fn tokens(&self) -> Arc<Tokens> {

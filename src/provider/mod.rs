@@ -57,14 +57,14 @@ pub enum Settings {
         /// Looks the name up instead of the system, where private addresses are not allowed.
         resolver: Option<Arc<dyn Resolve>>,
     },
-    /// Twilio, with the time a call may take.
-    Twilio(twilio::Settings, Duration),
-    /// Truora, with the time a call may take.
-    Truora(truora::Settings, Duration),
     /// The WhatsApp Cloud API, with the time a call may take.
     WhatsApp(whatsapp::Settings, Duration),
     /// Gupshup, with the time a call may take.
     Gupshup(gupshup::Settings, Duration),
+    /// Twilio, with the time a call may take.
+    Twilio(twilio::Settings, Duration),
+    /// Truora, with the time a call may take.
+    Truora(truora::Settings, Duration),
 }
 
 /// A line's provider, made.
@@ -108,9 +108,9 @@ pub fn build(settings: Settings) -> Result<Built, String> {
             let client = client::build(&client::Settings { resolver, ..client::Settings::default() })?;
             Built::mute(webhook::Webhook::new(client, url, keys, budget))
         }
-        Settings::Twilio(settings, budget) => twilio::line(&settings, client()?, budget)?,
-        Settings::Truora(settings, budget) => truora::line(&settings, client()?, budget)?,
         Settings::WhatsApp(settings, budget) => whatsapp::line(&settings, client()?, budget)?,
         Settings::Gupshup(settings, budget) => gupshup::line(&settings, client()?, budget)?,
+        Settings::Twilio(settings, budget) => twilio::line(&settings, client()?, budget)?,
+        Settings::Truora(settings, budget) => truora::line(&settings, client()?, budget)?,
     })
 }

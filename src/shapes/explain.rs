@@ -5,7 +5,7 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::conversation::{Event, Finish, Policy, State, Verdict, step};
-use crate::engine::record::{Decision, SendRecord};
+use crate::engine::record::{Decision, Reach, SendRecord};
 use crate::engine::request::View;
 use crate::limits;
 use crate::moment::{MINUTE, Moment};
@@ -164,6 +164,7 @@ impl Serialize for EventShape<'_> {
             Event::Woke => ("woke", None),
             Event::Sent { .. } => ("sent", None),
             Event::Found { .. } => ("found", None),
+            Event::Undelivered { .. } => ("undelivered", None),
             Event::Resend => ("resend", None),
             Event::Orphaned => ("orphaned", None),
             Event::PolicyChanged => ("policy_changed", None),
@@ -181,6 +182,11 @@ impl Serialize for EventShape<'_> {
                 map.serialize_entry("silence_since", &Instant(*silence))?;
                 map.serialize_entry("step", step)?;
                 verdict_entries(&mut map, *verdict)?;
+            }
+            Event::Undelivered { silence, step, refusal } => {
+                map.serialize_entry("silence_since", &Instant(*silence))?;
+                map.serialize_entry("step", step)?;
+                map.serialize_entry("reason", refusal.reason().as_str())?;
             }
             _ => {}
         }
@@ -213,6 +219,7 @@ fn verdict_entries<M: SerializeMap>(map: &mut M, verdict: Verdict) -> Result<(),
         }
         Verdict::Unknown => map.serialize_entry("verdict", "unknown"),
         Verdict::NotBegun => map.serialize_entry("verdict", "not_begun"),
+        Verdict::Stopped => map.serialize_entry("verdict", "line_stopped"),
     }
 }
 
@@ -231,6 +238,9 @@ impl Serialize for Sends<'_> {
                 map.serialize_entry("step", &(record.step != limits::ASK_STEP).then_some(record.step))?;
                 map.serialize_entry("outcome", record.outcome.as_str())?;
                 map.serialize_entry("reason", &record.outcome.reason().map(|r| r.as_str()))?;
+                // How far the message came is known where the provider tells statuses.
+                let came = record.outcome.counts_as_sent() || record.reach != Reach::Accepted;
+                map.serialize_entry("reached", &came.then(|| record.reach.as_str()))?;
                 map.serialize_entry("at", &Instant(record.at))?;
                 map.end()
             }

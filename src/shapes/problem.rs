@@ -18,12 +18,18 @@ pub enum Kind {
     BadRequest,
     /// The body's length is told in two ways.
     AmbiguousLength,
+    /// The webhook is not what the line's provider sends.
+    BadWebhook,
     /// The token is missing or unknown.
     Unauthorized,
+    /// The webhook does not prove that the line's provider sent it.
+    Unproved,
     /// The token does not allow this.
     Forbidden,
     /// A web page of another origin asks where no token is needed.
     ForeignOrigin,
+    /// Whoever sets up a webhook does not know the line's word.
+    WrongWord,
     /// No such path.
     NotFound,
     /// No such conversation.
@@ -58,6 +64,8 @@ pub enum Kind {
     TooManyTries,
     /// A stored record cannot be read.
     Damaged,
+    /// The bot that a webhook was handed on to did not take it.
+    BotFailed,
     /// The daemon is starting.
     Starting,
     /// Too much at once.
@@ -70,13 +78,16 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 27] = [
+    pub const ALL: [Kind; 31] = [
         Kind::NotJson,
         Kind::BadRequest,
         Kind::AmbiguousLength,
+        Kind::BadWebhook,
         Kind::Unauthorized,
+        Kind::Unproved,
         Kind::Forbidden,
         Kind::ForeignOrigin,
+        Kind::WrongWord,
         Kind::NotFound,
         Kind::UnknownConversation,
         Kind::NoWebhooks,
@@ -94,6 +105,7 @@ impl Kind {
         Kind::FlowMissing,
         Kind::TooManyTries,
         Kind::Damaged,
+        Kind::BotFailed,
         Kind::Starting,
         Kind::Overloaded,
         Kind::Unavailable,
@@ -106,9 +118,12 @@ impl Kind {
             Kind::NotJson => (40001, "not-json", "The body is not JSON"),
             Kind::BadRequest => (40002, "bad-request", "The request cannot be read"),
             Kind::AmbiguousLength => (40003, "ambiguous-length", "The length of the body is told in two ways"),
+            Kind::BadWebhook => (40004, "bad-webhook", "The webhook cannot be read"),
             Kind::Unauthorized => (40101, "unauthorized", "The token is missing or unknown"),
+            Kind::Unproved => (40102, "unproved", "The webhook does not prove where it comes from"),
             Kind::Forbidden => (40301, "forbidden", "The token does not allow this"),
             Kind::ForeignOrigin => (40302, "foreign-origin", "A web page of another origin may not ask this"),
+            Kind::WrongWord => (40303, "wrong-word", "The word of the handshake is not the line's"),
             Kind::NotFound => (40401, "not-found", "No such path"),
             Kind::UnknownConversation => (40402, "unknown-conversation", "No such conversation"),
             Kind::NoWebhooks => (40403, "no-webhooks", "The line takes no provider webhooks"),
@@ -126,6 +141,7 @@ impl Kind {
             Kind::FlowMissing => (42205, "flow-missing", "The flow is not named"),
             Kind::TooManyTries => (42901, "too-many-tries", "Too many tries with wrong tokens"),
             Kind::Damaged => (50001, "damaged", "A stored record cannot be read"),
+            Kind::BotFailed => (50201, "bot-failed", "The bot did not take the webhook"),
             Kind::Starting => (50301, "starting", "The daemon is starting"),
             Kind::Overloaded => (50302, "overloaded", "Too much at once"),
             Kind::Unavailable => (50303, "unavailable", "Nothing can be kept now"),

@@ -3,6 +3,8 @@
 //! Not the store and not in its backup: a store that goes back in time must still find here what was sent since.
 //! A torn end is dropped (no call was made for it: the flush that wrote it never returned); damage before the end is refused.
 
+mod check;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use crate::limits;
 use crate::moment::{DAY, Moment};
 use crate::store::files::{failed, sync_dir};
 use crate::store::sends::{Sends, end_of};
+
+pub(crate) use check::{check, rescue};
 
 /// Bytes of a record: no record straddles a sector.
 const RECORD: usize = 64;
@@ -238,8 +242,8 @@ fn encode(entry: &LedgerEntry, segment: u32, index: u32, start: u32) -> [u8; REC
     let mut record = [0; RECORD];
     record[3] = VERSION;
     let (at, send) = match *entry {
-        LedgerEntry::Intent { send, attempt, at, conversation, line } => {
-            record[..2].copy_from_slice(&[INTENT, attempt]);
+        LedgerEntry::Intent { send, attempt, at, conversation, line, template } => {
+            record[..3].copy_from_slice(&[INTENT, attempt, u8::from(template)]);
             record[4..6].copy_from_slice(&line.0.to_le_bytes());
             record[32..48].copy_from_slice(&conversation.0.to_be_bytes());
             (at, send)
@@ -278,7 +282,12 @@ fn decode(bytes: &[u8], segment: u32, index: usize) -> Option<Read64> {
         (HEADER, 0) => (record[16..32] == MAGIC).then_some(None)?,
         (INTENT, 1..) => {
             let line = NameId(u16::from_le_bytes([record[4], record[5]]));
-            Some(LedgerEntry::Intent { send, attempt, at, conversation: ConversationId(id_at(32)?), line })
+            let template = match record[2] {
+                0 => false,
+                1 => true,
+                _ => return None,
+            };
+            Some(LedgerEntry::Intent { send, attempt, at, conversation: ConversationId(id_at(32)?), line, template })
         }
         (ENDED, 1..) => Some(LedgerEntry::Ended { send, attempt, at, end: end_of(record[2])? }),
         _ => return None,
@@ -292,7 +301,8 @@ mod tests {
     use crate::engine::record::LedgerEnd;
 
     fn intent(send: u128, at: i64) -> LedgerEntry {
-        LedgerEntry::Intent { send: SendId(send), attempt: 1, at: Moment(at), conversation: ConversationId(5), line: NameId(3) }
+        let (conversation, line) = (ConversationId(5), NameId(3));
+        LedgerEntry::Intent { send: SendId(send), attempt: 1, at: Moment(at), conversation, line, template: send == 2 }
     }
 
     fn ended(send: u128) -> LedgerEntry {

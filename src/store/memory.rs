@@ -209,6 +209,10 @@ impl Store for MemoryStore {
         self.lock().sends.doubts().take(limit).collect()
     }
 
+    fn claims(&self, since: Moment) -> Vec<Standing> {
+        self.lock().sends.claims(since)
+    }
+
     fn outlived(&self, before: Moment, limit: usize) -> Result<Vec<ConversationId>, Fault> {
         Ok(self.lock().visible.outlived(before, limit))
     }
@@ -243,6 +247,7 @@ mod tests {
             at: Moment(0),
             conversation: ConversationId(1),
             line: NameId(0),
+            template: false,
         })
     }
 

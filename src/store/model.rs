@@ -121,6 +121,7 @@ pub(crate) struct Model {
     identities: BTreeMap<EventKey, i64>,
     opted_out: BTreeMap<PersonKey, Moment>,
     pauses: BTreeSet<PauseScope>,
+    templates: BTreeSet<(NameId, Arc<str>)>,
     hooks: BTreeMap<u64, HookCell>,
     last_hook: Option<u64>,
     buried: Moment,
@@ -136,6 +137,7 @@ impl Default for Model {
             identities: BTreeMap::new(),
             opted_out: BTreeMap::new(),
             pauses: BTreeSet::new(),
+            templates: BTreeSet::new(),
             hooks: BTreeMap::new(),
             last_hook: None,
             buried: Moment::MIN,
@@ -154,6 +156,8 @@ impl Model {
             Change::OptedIn(person, _) => drop(self.opted_out.remove(person)),
             Change::Paused(scope, true) => drop(self.pauses.insert(*scope)),
             Change::Paused(scope, false) => drop(self.pauses.remove(scope)),
+            Change::Template(line, template, false) => drop(self.templates.insert((*line, template.clone()))),
+            Change::Template(line, template, true) => drop(self.templates.remove(&(*line, template.clone()))),
             Change::HookDone(hook, seq) => self.hook_op(*seq, HookOp::Done(*hook)),
             Change::HookDead(hook, seq, at) => self.hook_op(*seq, HookOp::Dead(*hook, *at)),
             Change::HookReplay(hook, seq) => self.hook_op(*seq, HookOp::Replay(*hook)),
@@ -262,6 +266,9 @@ impl Model {
         }
         for scope in &self.pauses {
             take(Restored::Pause(*scope));
+        }
+        for (line, template) in &self.templates {
+            take(Restored::Template(*line, template.clone()));
         }
         for cell in self.hooks.values().filter(|c| !c.record.hooks.is_empty()) {
             take(Restored::Hook(cell.record.clone()));

@@ -17,6 +17,9 @@ pub(crate) struct Sends {
     doubts: BTreeSet<(Moment, SendId)>,
 }
 
+/// The bit beside the end that says that a call was claimed as a template.
+const TEMPLATE: u8 = 0x80;
+
 /// A [`Standing`] without padding: there may be a million of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Packed {
@@ -28,8 +31,9 @@ struct Packed {
 }
 
 impl Sends {
-    /// Takes an entry in. A later call takes the place of an earlier one; "taken" is final, so that no later word can open the
-    /// way to another call. An end without a claim is kept too: what stands here is never sent again.
+    /// Takes an entry in. A later call takes the place of an earlier one; "taken" is final but for the provider's own word that it
+    /// was never delivered, so that nothing else can open the way to another call. An end without a claim is kept too: what stands
+    /// here is never sent again.
     pub(crate) fn take(&mut self, entry: &LedgerEntry) {
         let (LedgerEntry::Intent { send, .. } | LedgerEntry::Ended { send, .. }) = *entry;
         let before = self.get(send);
@@ -53,6 +57,14 @@ impl Sends {
         self.doubts.iter().filter_map(|(_, send)| self.get(*send))
     }
 
+    /// Sends whose last call was claimed at `since` or later, oldest first.
+    pub(crate) fn claims(&self, since: Moment) -> Vec<Standing> {
+        let late = self.known.iter().filter(|(_, packed)| i64::from_be_bytes(packed.at) >= since.0);
+        let mut claims: Vec<Standing> = late.map(|(send, packed)| unpack(SendId(u128::from_be_bytes(*send)), packed)).collect();
+        claims.sort_unstable_by_key(|standing| (standing.at, standing.send));
+        claims
+    }
+
     /// Forgets sends claimed before `before`.
     pub(crate) fn forget(&mut self, before: Moment) {
         self.known.retain(|_, packed| i64::from_be_bytes(packed.at) >= before.0);
@@ -71,14 +83,22 @@ fn in_doubt(standing: &Standing) -> bool {
 
 fn after(known: Option<Standing>, entry: &LedgerEntry) -> Standing {
     match *entry {
-        LedgerEntry::Intent { send, attempt, at, conversation, line } => match known {
+        LedgerEntry::Intent { send, attempt, at, conversation, line, template } => match known {
             Some(known) if known.end == Some(LedgerEnd::Accepted) || known.attempt > attempt => known,
-            _ => Standing { send, conversation, line, attempt, at, end: None },
+            // Once a template, always one: whoever counts those has to count the earlier call too.
+            known => {
+                let template = template || known.is_some_and(|known| known.template);
+                Standing { send, conversation, line, attempt, at, template, end: None }
+            }
         },
         LedgerEntry::Ended { send, attempt, at, end } => match known {
-            Some(known) if known.end == Some(LedgerEnd::Accepted) || known.attempt > attempt => known,
+            Some(known) if known.attempt > attempt => known,
+            Some(known) if known.end == Some(LedgerEnd::Accepted) && end != LedgerEnd::Undelivered => known,
             Some(known) => Standing { attempt, end: Some(end), ..known },
-            None => Standing { send, conversation: ConversationId(0), line: NameId(0), attempt, at, end: Some(end) },
+            None => {
+                let (conversation, line) = (ConversationId(0), NameId(0));
+                Standing { send, conversation, line, attempt, at, template: false, end: Some(end) }
+            }
         },
     }
 }
@@ -89,7 +109,7 @@ fn pack(standing: &Standing) -> Packed {
         at: standing.at.0.to_be_bytes(),
         line: standing.line.0.to_be_bytes(),
         attempt: standing.attempt,
-        end: standing.end.map_or(0, |end| end as u8),
+        end: standing.end.map_or(0, |end| end as u8) | if standing.template { TEMPLATE } else { 0 },
     }
 }
 
@@ -100,13 +120,14 @@ fn unpack(send: SendId, packed: &Packed) -> Standing {
         line: NameId(u16::from_be_bytes(packed.line)),
         attempt: packed.attempt,
         at: Moment(i64::from_be_bytes(packed.at)),
-        end: end_of(packed.end),
+        template: packed.end & TEMPLATE != 0,
+        end: end_of(packed.end & !TEMPLATE),
     }
 }
 
 /// The end stored as `code`; 0 stands for none yet.
 pub(crate) fn end_of(code: u8) -> Option<LedgerEnd> {
-    [LedgerEnd::Accepted, LedgerEnd::Refused, LedgerEnd::Unknown].into_iter().find(|end| *end as u8 == code)
+    [LedgerEnd::Accepted, LedgerEnd::Refused, LedgerEnd::Unknown, LedgerEnd::Undelivered].into_iter().find(|end| *end as u8 == code)
 }
 
 #[cfg(test)]
@@ -114,7 +135,14 @@ mod tests {
     use super::*;
 
     fn intent(attempt: u8, at: i64) -> LedgerEntry {
-        LedgerEntry::Intent { send: SendId(9), attempt, at: Moment(at), conversation: ConversationId(4), line: NameId(2) }
+        LedgerEntry::Intent {
+            send: SendId(9),
+            attempt,
+            at: Moment(at),
+            conversation: ConversationId(4),
+            line: NameId(2),
+            template: attempt == 1,
+        }
     }
 
     fn ended(attempt: u8, end: LedgerEnd) -> LedgerEntry {

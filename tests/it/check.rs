@@ -32,7 +32,10 @@ fn every_mistake_is_printed_and_the_exit_code_is_2() {
     let (code, out, err) = check("lines.a.provider = 5\nflows.f.yes = \"\"\n", true, false);
     assert_eq!((code, out.as_str()), (2, ""));
     let lines: Vec<&str> = err.lines().collect();
-    assert_eq!(lines[0], "FILE:1: lines.a.provider = 5: write \"webhook\" or \"console\"");
+    assert_eq!(
+        lines[0],
+        "FILE:1: lines.a.provider = 5: write \"whatsapp_cloud\", \"gupshup\", \"twilio\", \"truora\", \"webhook\" or \"console\""
+    );
     assert_eq!(lines[1], "FILE:2: flows.f.yes = \"\": write 1 to 20 characters; these are 0");
     assert_eq!(lines.last(), Some(&"FILE: 2 mistakes, 1 warning"));
 }
@@ -64,6 +67,26 @@ fn explain_tells_the_values_in_force_and_the_shares() {
     ] {
         assert!(out.lines().any(|printed| printed == line), "{line:?} is not in\n{out}");
     }
+}
+
+#[test]
+fn where_lines_differ_each_is_told() {
+    let hours = "flows.f.calendar = { timezone = \"Etc/UTC\", hours = \"Mo 10:00-11:00\" }\n";
+    let own = "lines.b = { provider = \"webhook\", url = \"http://127.0.0.1:1/\", secret_env = \"PATH\" }\n";
+    let gupshup =
+        "lines.t = { provider = \"gupshup\", phone = \"57317770000\", app = \"a\", api_key_env = \"PATH\", allow_from = [\"::1\"] }\n";
+    let (code, out, _) = check(&format!("{RIGHT}{hours}{own}{gupshup}"), true, false);
+    assert_eq!(code, 0, "{out}");
+    let told: Vec<&str> = out.lines().filter(|line| line.starts_with("flow f") || line.contains("  dropped")).collect();
+    assert!(told[0].starts_with("flow f on a, b: ") && told[1].contains(" 0.0 %"), "{told:?}");
+    assert!(
+        told[2].starts_with("flow f on t: ") && !told[3].contains(" 0.0 %"),
+        "without a template, what the window misses is dropped: {told:?}"
+    );
+    let (_, out, _) = check(&format!("{RIGHT}{hours}{own}{gupshup}"), true, true);
+    let flow = &serde_json::from_str::<serde_json::Value>(&out).unwrap()["flows"]["f"];
+    assert_eq!((&flow["lines"]["b"]["dropped"], &flow["dropped"]), (&serde_json::json!(0), &serde_json::json!(0)));
+    assert!(flow["lines"]["t"]["dropped"].as_u64() > Some(0), "{flow}");
 }
 
 #[test]

@@ -2,68 +2,16 @@
 //! Not the example (`config_example`) and not the verb that prints them (`check`).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use reengaged::config::{self, Config, Mistake, Mistakes, SecretSource, Withheld, diff};
+use reengaged::conversation::{Finish, OnYes};
+use reengaged::schedule::{Otherwise, Session, WhenClosed};
 use toml::{Table, Value};
 
 /// A configuration with every key that can stand beside the others.
-const FULL: &str = r#"
-[server]
-listen = "127.0.0.1:8787"
-webhooks = "127.0.0.1:8788"
-header_timeout = "10s"
-body_timeout = "30s"
-max_connections = 100
-tokens.bot = { scopes = ["ingest"], file = "bot" }
-[store]
-path = "/var/lib/reengaged"
-any_filesystem = false
-[maintenance]
-retention = "0 15 3 * * *"
-retention_days = 30
-[log]
-format = "auto"
-level = "info"
-[lines.a]
-provider = "console"
-format = "line"
-phone = "57317770000"
-flow = "f"
-arm_on = "question"
-in_doubt = "unknown"
-max_in_flight = 64
-rate = 20
-catch_up_wait = "1m"
-[lines.b]
-provider = "webhook"
-url = "http://127.0.0.1:9000/"
-secret_file = "line"
-allow_private = true
-timeout = "10s"
-[flows.f]
-enable_follow_up = true
-follow_up_delay = 45
-follow_up_message = "Hola {{.name}}"
-start_business_hours = "13:00"
-end_business_hours = "24:00"
-id = "IPF0123456789abcdef0123456789abcdef"
-yes = "Sí"
-no = "No"
-on_yes = "ask"
-expires_after = "48h"
-max_lateness = "6h"
-spread_minutes = 5
-calendar = { timezone = "America/Bogota", hours = "Mo-Fr 08:00-19:00", holidays = ["2026-12-25"] }
-session = { window_minutes = 1440, margin_minutes = 10, when_closed = ["advance"], template = "T", advance_lead_minutes = 15 }
-steps = [{ delay = "4h", message = "Seguimos?" }]
-[hooks.crm]
-url = "https://crm.example.com/"
-secret_file = "crm"
-events = ["conversation.resumed"]
-flows = ["f"]
-allow_private = false
-"#;
+const FULL: &str = include_str!("config/full.toml");
 
 /// What a configuration cannot be without; the lines of the cases below begin after it.
 const LEAST: &str = "lines.a.provider = \"console\"\nflows.f.enable_follow_up = true\n";
@@ -111,7 +59,7 @@ fn told(text: &str) -> Vec<String> {
 #[test]
 fn the_full_configuration_is_right() {
     let config = parse(FULL).unwrap();
-    assert_eq!((config.lines.len(), config.hooks.len(), config.server.tokens.len()), (2, 1, 1));
+    assert_eq!((config.lines.len(), config.hooks.len(), config.server.tokens.len()), (6, 1, 1));
     let policy = config.book.policy("b", "f").unwrap();
     assert_eq!(policy.text(1), "Seguimos?");
     assert_eq!(policy.expires_after, 48 * 3_600_000);
@@ -120,6 +68,81 @@ fn the_full_configuration_is_right() {
     assert!(config.book.hooks[0].wants("conversation.resumed", "f") && !config.book.hooks[0].wants("conversation.expired", "f"));
     assert_eq!(config.flow("IPF0123456789abcdef0123456789abcdef").unwrap().0, "f");
     assert_eq!(config.server.tokens[0].secrets[0].expose(), "a long enough secret called bot");
+    assert_eq!(config.server.trusted_proxies.addresses.len(), 2);
+    assert!(config.server.trusted_proxies.unix);
+    assert_eq!(config.book.completion("f", "Tu proceso HA TERMINADO."), Some(Finish::Succeeded));
+}
+
+/// A configuration with a line of each provider and nothing but what it cannot be without.
+const REAL: &str = include_str!("config/real.toml");
+
+#[test]
+fn each_line_has_the_defaults_of_its_provider() {
+    let config = parse(REAL).unwrap();
+    for (name, rate, gap, daily, wait) in [
+        ("cloud", Some(80), 6_000, Some(250), 60_000),
+        ("gup", Some(20), 6_000, Some(250), 60_000),
+        ("twi", Some(80), 6_000, Some(250), 60_000),
+        ("tru", Some(20), 0, None, 60_000),
+        ("own", None, 0, None, 0),
+        ("out", None, 0, None, 0),
+    ] {
+        let line = &config.book.lines[name];
+        assert_eq!((line.rate, line.pair_gap, line.daily, line.catch_up_wait), (rate, gap, daily, wait), "{name}");
+    }
+    let able = |name: &str| {
+        let can = config.book.lines[name].capabilities;
+        [can.free_text, can.buttons, can.template, can.correlation, can.recipient]
+    };
+    assert_eq!(able("cloud"), [true; 5]);
+    assert_eq!((able("gup"), able("twi")), ([true, true, true, false, true], [true, true, true, false, true]));
+    assert_eq!((able("tru"), able("own")), ([false, true, true, false, true], [true, true, true, false, false]));
+}
+
+#[test]
+fn a_flow_has_the_rules_of_the_line_that_it_is_on() {
+    let config = parse(REAL).unwrap();
+    let policy = |line: &str, flow: &str| config.book.policy(line, flow).unwrap();
+    for (line, window) in [("cloud", true), ("gup", true), ("twi", true), ("own", false), ("out", false)] {
+        assert_eq!(policy(line, "chat").rules.session, window.then(Session::default), "{line}");
+        assert_eq!(policy(line, "chat").on_yes, OnYes::Ask);
+        // What the flow says itself holds on every line.
+        assert_eq!(policy(line, "sent").rules.session.as_ref().unwrap().window, 1_440 * 60_000, "{line}");
+    }
+    let sent = policy("tru", "sent");
+    let session = sent.rules.session.as_ref().unwrap();
+    assert_eq!((session.window, session.margin, session.template.is_some()), (0, 0, true));
+    assert_eq!(session.when_closed, WhenClosed::new(&[Otherwise::Template, Otherwise::Skip]));
+    assert_eq!(sent.on_yes, OnYes::Hook);
+    assert_eq!(policy("cloud", "chat").template_vars, [Arc::from("name"), Arc::from("city")]);
+    assert_eq!(policy("cloud", "sent").template_vars, [Arc::from("city")]);
+    let off = parse(&REAL.replace("[flows.sent]", "session = false\n[flows.sent]")).unwrap();
+    assert_eq!(off.book.policy("cloud", "chat").unwrap().rules.session, None);
+    let forwarded = parse(&REAL.replace("token_env = \"t\"\napp", "token_env = \"t\"\nforward_to = \"http://[::1]:1/\"\napp")).unwrap();
+    assert_eq!(forwarded.book.policy("cloud", "chat").unwrap().on_yes, OnYes::Hook);
+    assert_eq!(forwarded.lines["cloud"].forward.as_ref().unwrap().timeout, 8_000);
+    assert_eq!(forwarded.book.policy("gup", "chat").unwrap().on_yes, OnYes::Ask);
+}
+
+#[test]
+fn what_a_line_cannot_do_is_told_by_line_and_flow() {
+    let told = |config: Result<Config, Mistakes>| match config {
+        Ok(config) => config.warnings,
+        Err(Mistakes { mistakes, .. }) => mistakes,
+    };
+    let all = told(parse(REAL));
+    let able: Vec<&Mistake> = all.iter().filter(|warning| warning.cure.contains("\"tru\"")).collect();
+    assert_eq!(able.len(), 1, "{all:?}");
+    assert!(able[0].key == "flows.chat.session.template" && able[0].cure.contains("an event may choose it"), "{able:?}");
+    let own = told(parse(&REAL.replace("flow = \"sent\"", "flow = \"chat\"")));
+    assert_eq!(
+        own.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["c.toml:31: flows.chat.session.template is missing: line \"tru\" (truora) sends approved templates alone; write the \
+          template's id, or give the line another flow"]
+    );
+    let asks = told(parse(&REAL.replace("session.template_vars = [\"city\"]", "on_yes = \"ask\"")));
+    assert_eq!(asks.len(), 1, "{asks:?}");
+    assert!(asks[0].key == "flows.sent.on_yes" && asks[0].cure.contains("line \"tru\""), "{asks:?}");
 }
 
 #[test]
@@ -159,7 +182,7 @@ fn no_line_and_no_flow_is_a_mistake() {
     assert_eq!(
         mistakes,
         "c.toml: flows is missing: write [flows.NAME] and below it enable_follow_up = true\n\
-         c.toml: lines is missing: write [lines.NAME] and below it provider = \"console\" or \"webhook\""
+         c.toml: lines is missing: write [lines.NAME] and below it provider = \"whatsapp_cloud\", or \"console\" to try"
     );
 }
 
@@ -174,7 +197,7 @@ fn ids_of_flows_differ() {
 #[test]
 fn all_mistakes_are_told_at_once() {
     let mut table: Table = FULL.parse().unwrap();
-    let containers = ["calendar", "session", "steps", "provider"];
+    let containers = ["calendar", "session", "steps", "completions", "provider"];
     let paths: Vec<Vec<String>> =
         paths(&table).into_iter().filter(|path| !containers.iter().any(|key| path.ends_with(&[(*key).into()]))).collect();
     for path in &paths {
@@ -233,7 +256,9 @@ fn paths(table: &Table) -> Vec<Vec<String>> {
             Value::Array(list) if list.iter().all(Value::is_table) => list.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
             _ => Vec::new(),
         };
-        if inside.is_empty() || ["calendar", "session", "steps"].iter().any(|key| path.last().is_some_and(|last| last == key)) {
+        if inside.is_empty()
+            || ["calendar", "session", "steps", "completions"].iter().any(|key| path.last().is_some_and(|last| last == key))
+        {
             found.push(path.to_vec());
         }
         for (key, value) in inside {

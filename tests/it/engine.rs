@@ -8,6 +8,7 @@ use reengaged::conversation::{Choice, Ignored, Phase, Policy, Verdict};
 use reengaged::engine::Engine;
 use reengaged::engine::book::{Book, Hook, Line};
 use reengaged::engine::group::{Call, Released};
+use reengaged::engine::heard::{Fate, Status};
 use reengaged::engine::ports::Store;
 use reengaged::engine::record::Question;
 use reengaged::engine::request::{Action, Answer, Filter, Inbound, Rejected, Target, What, Who};
@@ -46,6 +47,7 @@ fn book(lines: &[(&str, Option<&str>)], flows: &[(&str, &str)]) -> Book {
         hooks: vec![Hook { name: Arc::from("crm"), events: Vec::new(), flows: Vec::new() }],
         flows: flows.iter().map(|(name, _)| Arc::from(*name)).collect(),
         policies: lines.iter().map(|(name, _)| (Arc::from(*name), policies.clone())).collect(),
+        ..Book::default()
     }
 }
 
@@ -75,6 +77,13 @@ impl World {
     fn tell(&mut self, name: &str, what: What) -> Answer {
         let event = event(name, self.now, what);
         self.take(&event).expect("taken")
+    }
+
+    /// The provider tells what became of a send.
+    fn status(&mut self, send: SendId, fate: Fate) -> Result<Answer, Rejected> {
+        let what = What::Status(Status { message: format!("m-{send}"), send: Some(send), fate });
+        let id = Some(format!("m-{send}/{fate:?}"));
+        self.take(&Inbound { id, line: Some("support".to_owned()), ..Inbound::of(Who::Message, Some(self.now), what) })
     }
 
     /// Everything decided so far becomes durable, and what waited for that comes out.
@@ -305,13 +314,13 @@ fn a_doubt_is_listed_settled_by_its_status_and_then_no_doubt() {
     world.commit();
     assert_eq!(world.engine.doubts().expect("doubts").iter().filter(|doubt| doubt.open).count(), 1);
     for call in &calls {
-        world.engine.settle_doubt(call.id, Verdict::Accepted(T.plus(45 * MINUTE)), world.now);
+        world.status(call.id, Fate::Sent).expect("ours");
     }
     world.commit();
     assert!(world.engine.doubts().expect("doubts").is_empty(), "also that of the conversation that went on");
     let (stays, gone) = (name(&mut world, stays), gone);
     assert_eq!((world.phase(&stays), world.phase(&gone)), (Phase::Answering, Phase::Quiet));
-    world.engine.settle_doubt(SendId(1), Verdict::Unknown, world.now);
+    assert!(world.status(SendId(1), Fate::Read).is_err());
     assert!(world.engine.cut().is_none(), "a status of a send that nobody made changes nothing");
 }
 
@@ -408,4 +417,37 @@ fn a_failed_store_refuses_everything_and_calls_nobody() {
     world.now = T.plus(HOUR);
     assert_eq!(world.engine.fire(world.now), None);
     assert!(world.engine.cut().is_none(), "nothing is claimed");
+}
+
+#[test]
+fn an_opt_out_of_which_a_crash_left_a_part_is_spread_when_it_is_said_again() {
+    let two = || book(&[("support", Some("onboarding")), ("ventas", Some("onboarding"))], &[("onboarding", "45m")]);
+    let mut parts = 0;
+    for kept in 0.. {
+        let mut world = World::new(two());
+        let say = |world: &mut World, name: &str, line: &str, what| {
+            let said = Inbound { to: Some(NUMBER.to_owned()), line: Some(line.to_owned()), ..event(name, world.now, what) };
+            world.take(&said).expect("taken");
+        };
+        say(&mut world, ANA, "support", question("1"));
+        say(&mut world, "ana-ventas", "ventas", question("2"));
+        world.commit();
+        say(&mut world, ANA, "support", What::Answer(Choice::Stop));
+        drop(world.engine.cut());
+        let all = world.store.unflushed();
+        world.store.crash(|n| kept.min(n));
+        world.engine = recover(&world.store, two(), world.now);
+        // By a word in between, the conversation learns of the part that was kept.
+        say(&mut world, ANA, "support", What::UserMessage("hola".to_owned()));
+        say(&mut world, ANA, "support", What::Answer(Choice::Stop));
+        for name in [ANA, "ana-ventas"] {
+            let state = world.engine.show(&Who::Caller(name.to_owned())).expect("known").stored.state;
+            assert!(state.opted_out, "{name}, {kept} of {all} changes kept");
+        }
+        parts = kept;
+        if kept == all {
+            break;
+        }
+    }
+    assert!(parts >= 3, "{parts}");
 }

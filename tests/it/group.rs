@@ -38,6 +38,7 @@ fn engine(store: &Arc<MemoryStore>) -> Engine {
         hooks: Vec::new(),
         flows: vec![flow.clone()],
         policies: [(line, [(flow, Arc::new(policy))].into())].into(),
+        ..Book::default()
     };
     Engine::recover(Arc::clone(store) as Arc<dyn Store>, Arc::new(book), NOW).unwrap()
 }

@@ -4,7 +4,11 @@
 mod cases;
 mod client;
 mod fake;
+mod forward;
 mod hostile;
+mod inbox;
+mod manifest;
 mod sockets;
 mod stream;
+mod webhooks;
 mod wire;

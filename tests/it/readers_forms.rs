@@ -20,7 +20,7 @@ use crate::fixtures::{Delivery, body, delivery, files, secret};
 const OUR_MESSAGE: &str = "MM00000000000000000000000000000abc";
 const LINE: &str = "5716000001";
 
-fn twilio() -> twilio::Settings {
+pub(crate) fn twilio() -> twilio::Settings {
     twilio::Settings {
         api: "https://api.twilio.com".parse().unwrap(),
         account_sid: "AC00000000000000000000000000000001".into(),
@@ -33,7 +33,7 @@ fn twilio() -> twilio::Settings {
     }
 }
 
-fn truora() -> truora::Settings {
+pub(crate) fn truora() -> truora::Settings {
     truora::Settings {
         api: "https://api.connect.truora.com".parse().unwrap(),
         api_key: Key::new("test-only-truora-key"),

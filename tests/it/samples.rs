@@ -8,7 +8,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use reengaged::conversation::{Choice, Event, Finish, Form, Outcome, Phase, Purpose, Refusal, Report, SendOutcome, State, Verdict};
-use reengaged::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
+use reengaged::engine::record::{
+    Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Reach, Stored,
+};
 use reengaged::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use reengaged::moment::{DAY, HOUR, Moment};
 use reengaged::schedule::{Reason, SkipReason, Trail, Tzdata};
@@ -62,6 +64,7 @@ pub(crate) fn event() -> BoxedStrategy<Event> {
         moment().prop_map(|until| Event::Postpone { until }),
         (moment(), step, verdict()).prop_map(|(silence, step, verdict)| Event::Sent { silence, step, verdict }),
         (moment(), step, verdict()).prop_map(|(silence, step, verdict)| Event::Found { silence, step, verdict }),
+        (moment(), step, refusal()).prop_map(|(silence, step, refusal)| Event::Undelivered { silence, step, refusal }),
         prop::sample::select(vec![Event::Hold, Event::Release, Event::SendNow, Event::Woke, Event::Orphaned, Event::PolicyChanged]),
     ]
     .boxed()
@@ -86,7 +89,15 @@ pub(crate) fn report() -> BoxedStrategy<Report> {
         any::<bool>().prop_map(|unknown| Report::FollowUpSent { unknown }),
         any::<bool>().prop_map(|revived| Report::Resumed { revived }),
         skip().prop_map(Report::Skipped),
-        prop::sample::select(vec![Report::Started, Report::Declined, Report::Succeeded, Report::Failed, Report::Expired, Report::OptedOut]),
+        prop::sample::select(vec![
+            Report::Started,
+            Report::FollowUpDelivered,
+            Report::Declined,
+            Report::Succeeded,
+            Report::Failed,
+            Report::Expired,
+            Report::OptedOut
+        ]),
     ]
     .boxed()
 }
@@ -117,6 +128,7 @@ pub(crate) fn change() -> BoxedStrategy<Change> {
         1 => (few(), moment()).prop_map(|(person, at)| Change::OptedOut(PersonKey(person), at)),
         1 => (few(), moment()).prop_map(|(person, at)| Change::OptedIn(PersonKey(person), at)),
         1 => (scope(), any::<bool>()).prop_map(|(scope, paused)| Change::Paused(scope, paused)),
+        1 => (name(), "[a-z/]{1,9}", any::<bool>()).prop_map(|(line, name, usable)| Change::Template(line, Arc::from(name), usable)),
         2 => (name(), hook_seq.clone()).prop_map(|(hook, seq)| Change::HookDone(hook, seq)),
         2 => (name(), hook_seq.clone(), moment()).prop_map(|(hook, seq, at)| Change::HookDead(hook, seq, at)),
         1 => (name(), hook_seq).prop_map(|(hook, seq)| Change::HookReplay(hook, seq)),
@@ -167,13 +179,19 @@ fn finish() -> BoxedStrategy<Finish> {
     prop::sample::select(vec![Finish::Succeeded, Finish::Failed, Finish::Cancelled, Finish::Superseded]).boxed()
 }
 
+fn refusal() -> BoxedStrategy<Refusal> {
+    use Refusal::{Line, OptedOut, Recipient, Template, WindowClosed};
+    prop::sample::select(vec![WindowClosed, Template, Recipient, Line, OptedOut]).boxed()
+}
+
 fn verdict() -> BoxedStrategy<Verdict> {
     prop_oneof![
         moment().prop_map(Verdict::Accepted),
         any::<i64>().prop_map(Verdict::Busy),
-        prop::sample::select(vec![Refusal::WindowClosed, Refusal::Template, Refusal::Recipient, Refusal::Line]).prop_map(Verdict::Refused),
+        refusal().prop_map(Verdict::Refused),
         Just(Verdict::Unknown),
         Just(Verdict::NotBegun),
+        Just(Verdict::Stopped),
     ]
     .boxed()
 }
@@ -198,7 +216,7 @@ fn phase() -> BoxedStrategy<Phase> {
 }
 
 fn stored_of(id: ConversationId) -> BoxedStrategy<Stored> {
-    let flags = (any::<[bool; 9]>(), phase(), any::<u32>(), any::<[u8; 3]>());
+    let flags = (any::<[bool; 10]>(), phase(), any::<u32>(), any::<[u8; 3]>());
     let reasons = (option::of(outcome()), option::of(skip()), option::of(skip()));
     let times = (moment(), moment(), vec(option::of(moment()), 7), prop_oneof![Just(Moment::MAX), moment()], any::<[bool; 2]>());
     (flags, reasons, times, name(), name())
@@ -211,6 +229,7 @@ fn stored_of(id: ConversationId) -> BoxedStrategy<Stored> {
             state.held = bits[1];
             state.started = bits[8];
             state.doubt = bits[2];
+            state.shut = bits[9];
             state.hurried = bits[3];
             state.later = bits[4];
             state.sent_in_episode = bits[5];
@@ -247,7 +266,9 @@ fn delta(id: ConversationId) -> BoxedStrategy<Delta> {
         1 => pairs().prop_map(Delta::Attributes),
         1 => question().prop_map(Delta::Asked),
         4 => decision(id).prop_map(|decision| Delta::Decided(Box::new(decision))),
-        1 => (any::<u128>(), any::<u8>(), outcome(), moment())
+        1 => (few(), few()).prop_map(|(send, message)| Delta::Handed(SendId(send), AliasKey(message))),
+        1 => (few(), prop::sample::select(Reach::ALL.to_vec())).prop_map(|(send, reach)| Delta::Reached(SendId(send), reach)),
+        2 => (few(), any::<u8>(), outcome(), moment())
             .prop_map(|(send, step, outcome, at)| Delta::Ended { send: SendId(send), step, outcome, at }),
     ]
     .boxed()
@@ -290,16 +311,12 @@ fn scope() -> BoxedStrategy<PauseScope> {
 }
 
 fn ledger_entry() -> BoxedStrategy<LedgerEntry> {
-    let end = prop::sample::select(vec![LedgerEnd::Accepted, LedgerEnd::Refused, LedgerEnd::Unknown]);
+    let end = prop::sample::select(vec![LedgerEnd::Accepted, LedgerEnd::Refused, LedgerEnd::Unknown, LedgerEnd::Undelivered]);
     // Within some weeks: the ledger drops what is older than months.
     let at = (1_770_000_000_000..1_772_000_000_000i64).prop_map(Moment);
     prop_oneof![
-        (few(), 1..4u8, at.clone(), conversation(), name()).prop_map(|(send, attempt, at, conversation, line)| LedgerEntry::Intent {
-            send: SendId(send),
-            attempt,
-            at,
-            conversation,
-            line
+        (few(), 1..4u8, at.clone(), conversation(), name(), any::<bool>()).prop_map(|(send, attempt, at, conversation, line, template)| {
+            LedgerEntry::Intent { send: SendId(send), attempt, at, conversation, line, template }
         }),
         (few(), 1..4u8, at, end).prop_map(|(send, attempt, at, end)| LedgerEntry::Ended { send: SendId(send), attempt, at, end }),
     ]

@@ -354,6 +354,9 @@ fn a_start_is_told_everything_it_needs() {
             Change::Paused(PauseScope::All, true),
             Change::Paused(PauseScope::Line(NameId(1)), true),
             Change::Paused(PauseScope::All, false),
+            Change::Template(NameId(1), Arc::from("reengage/es"), false),
+            Change::Template(NameId(1), Arc::from("other/es"), false),
+            Change::Template(NameId(1), Arc::from("other/es"), true),
             Change::Alive(NOW.plus(5)),
         ]);
         step(subject);
@@ -366,6 +369,7 @@ fn a_start_is_told_everything_it_needs() {
             Restored::Identity(EventKey(8), NOW.0 / DAY),
             Restored::OptOut(PersonKey(6), NOW),
             Restored::Pause(PauseScope::Line(NameId(1))),
+            Restored::Template(NameId(1), Arc::from("reengage/es")),
             Restored::Alive(NOW.plus(5)),
         ];
         let mut once: Vec<&Restored> = Vec::new();
@@ -386,8 +390,10 @@ fn a_start_is_told_everything_it_needs() {
 #[test]
 fn the_ledger_knows_every_send_and_which_are_in_doubt() {
     each(|subject, step| {
-        let intent =
-            |send: u128, attempt, at| LedgerEntry::Intent { send: SendId(send), attempt, at, conversation: id(1), line: NameId(3) };
+        let intent = |send: u128, attempt, at| {
+            let (conversation, line, template) = (id(1), NameId(3), send == 1);
+            LedgerEntry::Intent { send: SendId(send), attempt, at, conversation, line, template }
+        };
         let ended = |send: u128, attempt, end| LedgerEntry::Ended { send: SendId(send), attempt, at: NOW, end };
         subject.apply([kept(Moved { ledger: Some(intent(1, 1, NOW.plus(9))), ..moved(1) }), Change::Ledger(intent(2, 1, NOW))]);
         step(subject);
@@ -400,6 +406,9 @@ fn the_ledger_knows_every_send_and_which_are_in_doubt() {
         assert_eq!(subject.store().standing(SendId(4)), None);
         let doubts = |limit| subject.store().doubts(limit).into_iter().map(|doubt| doubt.send.0).collect::<Vec<_>>();
         assert_eq!((doubts(9), doubts(1)), (vec![2, 1], vec![2]));
+        let claims = |since| subject.store().claims(since).iter().map(|s| (s.send.0, s.template)).collect::<Vec<_>>();
+        assert_eq!(claims(NOW.plus(5)), [(3, false), (1, true)], "at that instant or later, oldest first");
+        assert_eq!(claims(NOW.plus(10)), []);
         let dangling: Vec<Restored> = subject.told().into_iter().filter(|told| matches!(told, Restored::Dangling(_))).collect();
         assert_eq!(dangling, [Restored::Dangling(standing)]);
         subject.apply([Change::Ledger(ended(1, 1, LedgerEnd::Accepted)), Change::Forgotten(id(1), true)]);

@@ -100,8 +100,8 @@ fn id(n: u64) -> ConversationId {
 
 fn change(n: u64) -> Change {
     let stored = samples::waiting(id(n), Moment(n as i64));
-    let ledger =
-        LedgerEntry::Intent { send: SendId(u128::from(n)), attempt: 1, at: Moment(n as i64), conversation: id(n), line: NameId(1) };
+    let (send, at, line) = (SendId(u128::from(n)), Moment(n as i64), NameId(1));
+    let ledger = LedgerEntry::Intent { send, attempt: 1, at, conversation: id(n), line, template: false };
     Change::Moved(Box::new(Moved {
         stored,
         identity: None,

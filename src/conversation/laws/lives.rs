@@ -83,6 +83,8 @@ pub(super) enum Act {
     Spurious,
     /// The call in hand ends; `true`: it is found in the ledger instead.
     Called(Verdict, bool),
+    /// The message that is out turns out not to have arrived.
+    Lost(Refusal),
     /// Other rules from here on.
     Reload(usize),
 }
@@ -92,8 +94,10 @@ pub(super) fn verdicts() -> impl Strategy<Value = Verdict> {
         3 => Just(Verdict::Accepted(Moment(0))),
         2 => prop::sample::select(vec![0, SECOND, HOUR, DAY]).prop_map(Verdict::Busy),
         1 => Just(Verdict::Refused(Refusal::Recipient)),
+        1 => Just(Verdict::Refused(Refusal::WindowClosed)),
         2 => Just(Verdict::Unknown),
         1 => Just(Verdict::NotBegun),
+        1 => Just(Verdict::Stopped),
     ]
 }
 
@@ -123,6 +127,7 @@ pub(super) fn acts() -> impl Strategy<Value = (i64, Act)> {
         8 => Just(Act::Wake),
         1 => Just(Act::Spurious),
         8 => (verdicts(), prop::bool::weighted(0.1)).prop_map(|(verdict, found)| Act::Called(verdict, found)),
+        2 => prop::sample::select(vec![Refusal::WindowClosed, Refusal::WindowClosed, Refusal::Recipient]).prop_map(Act::Lost),
         1 => (0..3_usize).prop_map(Act::Reload),
     ];
     // Mostly time goes on; sometimes the clock is set back.
@@ -185,6 +190,10 @@ impl Life {
                 let (silence, step) = in_hand;
                 if found { Event::Found { silence, step, verdict } } else { Event::Sent { silence, step, verdict } }
             }
+            Act::Lost(refusal) => {
+                let out = if state.wake.is_some() { state.step.saturating_sub(1) } else { state.step };
+                Event::Undelivered { silence: state.silence, step: out, refusal }
+            }
             Act::Reload(policy) => {
                 self.policy = policy;
                 Event::PolicyChanged
@@ -234,11 +243,14 @@ impl Life {
         match *event {
             Event::Sent { verdict, .. } if before.phase == Phase::Sending => match verdict {
                 // The proof that it was not taken, also where it was in doubt before.
-                Verdict::Busy(_) | Verdict::NotBegun => drop(self.settled.remove(&send)),
+                Verdict::Busy(_) | Verdict::NotBegun | Verdict::Stopped | Verdict::Refused(Refusal::WindowClosed) => {
+                    self.settled.remove(&send);
+                }
                 Verdict::Unknown if resends => {}
                 _ => drop(self.settled.insert(send)),
             },
             Event::Orphaned if before.phase == Phase::Sending && !resends => drop(self.settled.insert(send)),
+            Event::Undelivered { silence, step, .. } => drop(self.settled.remove(&(silence, step))),
             // An operator takes the doubt on.
             Event::Resend => self.settled.clear(),
             _ => {}
@@ -257,6 +269,7 @@ impl Life {
         assert!(!follow_up || policy.rules.hours.is_open(now), "claimed while closed: {said}");
         let anchor = if send.step == 0 { send.silence } else { state.handed_over.unwrap_or(send.silence) };
         assert!(!follow_up || now.since(anchor) >= limits::WAIT_FLOOR, "claimed before the floor: {said}");
+        assert!(!follow_up || !state.shut || send.form == Form::Template, "free text into a window that is closed: {said}");
         if let (Some(session), Form::Message) = (&policy.rules.session, send.form) {
             assert!(state.last_inbound.is_some_and(|last| send.not_after <= session.closes(last)), "claimed after the window: {said}");
         }

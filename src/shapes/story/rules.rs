@@ -139,6 +139,7 @@ fn read_switch(clause: &str, policy: &mut Policy) -> Result<(), String> {
         "no templates" => policy.line.template = false,
         "no buttons" => policy.line.buttons = false,
         "needs a number" => policy.line.recipient = true,
+        "the template is paused" => policy.template_paused = true,
         _ => return Err(format!("{clause:?}: not a rule that stories know")),
     }
     Ok(())
@@ -170,6 +171,7 @@ pub fn write_policy(policy: &Policy) -> String {
         (!line.template, "no templates"),
         (!line.buttons, "no buttons"),
         (line.recipient, "needs a number"),
+        (policy.template_paused, "the template is paused"),
     ];
     clauses.extend(switches.into_iter().filter(|(on, _)| *on).map(|(_, clause)| clause.to_owned()));
     clauses.join("; ")

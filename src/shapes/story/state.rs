@@ -18,6 +18,7 @@ pub(super) fn write_state(state: &State) -> String {
         ("started", state.started),
         ("opted-out", state.opted_out),
         ("doubt", state.doubt),
+        ("shut", state.shut),
         ("hurried", state.hurried),
         ("later", state.later),
         ("sent-in-episode", state.sent_in_episode),
@@ -74,6 +75,7 @@ fn read_part(state: &mut State, part: &str) -> Option<()> {
         "started" => state.started = true,
         "opted-out" => state.opted_out = true,
         "doubt" => state.doubt = true,
+        "shut" => state.shut = true,
         "hurried" => state.hurried = true,
         "later" => state.later = true,
         "sent-in-episode" => state.sent_in_episode = true,
@@ -127,7 +129,7 @@ mod tests {
     fn a_state_with_everything_in_it_reads_back() {
         let plain = State::new(ConversationId(0), false);
         let at = |n: i64| Moment(1_772_463_600_000 + n);
-        let flags = State { held: true, started: true, opted_out: true, doubt: true, hurried: true, later: true, ..plain };
+        let flags = State { held: true, started: true, opted_out: true, doubt: true, shut: true, hurried: true, later: true, ..plain };
         let full = State {
             phase: Phase::Answering,
             sent_in_episode: true,

@@ -14,8 +14,13 @@ const FACTS: [(Finish, &str); 4] = [
     (Finish::Cancelled, "process cancelled"),
     (Finish::Superseded, "another flow took its place"),
 ];
-const REFUSALS: [(Refusal, &str); 4] =
-    [(Refusal::WindowClosed, "window closed"), (Refusal::Template, "template"), (Refusal::Recipient, "recipient"), (Refusal::Line, "line")];
+const REFUSALS: [(Refusal, &str); 5] = [
+    (Refusal::WindowClosed, "window closed"),
+    (Refusal::Template, "template"),
+    (Refusal::Recipient, "recipient"),
+    (Refusal::Line, "line"),
+    (Refusal::OptedOut, "opted out"),
+];
 const PLAIN: [(Event, &str); 7] = [
     (Event::Hold, "operator holds"),
     (Event::Release, "operator releases"),
@@ -44,6 +49,9 @@ pub fn words(event: &Event, now: Moment) -> String {
         Event::Postpone { until } => (format!("operator postpones until {}", write_moment(until)), now),
         Event::Sent { verdict, .. } => (format!("call {}", ending(verdict, now)), now),
         Event::Found { verdict, .. } => (format!("the ledger knows the call: {}", ending(verdict, now)), now),
+        Event::Undelivered { step, refusal, .. } => {
+            (format!("follow-up {} did not arrive: {}", u32::from(step) + 1, name_of(&REFUSALS, refusal)), now)
+        }
         Event::Hold | Event::Release | Event::SendNow | Event::Woke | Event::Orphaned | Event::Resend | Event::PolicyChanged => {
             (name_of(&PLAIN, *event).to_owned(), now)
         }
@@ -91,6 +99,10 @@ pub(super) fn read_words(text: &str, now: Moment, state: &State) -> Option<Event
     if let Some(found) = rest("the ledger knows the call: ") {
         return Some(Event::Found { silence, step, verdict: read_ending(found, now)? });
     }
+    if let Some((number, why)) = rest("follow-up ").and_then(|rest| rest.split_once(" did not arrive: ")) {
+        let step = number.parse::<u8>().ok()?.checked_sub(1)?;
+        return Some(Event::Undelivered { silence, step, refusal: value_of(&REFUSALS, why)? });
+    }
     Some(Event::Sent { silence, step, verdict: read_ending(rest("call ")?, now)? })
 }
 
@@ -103,6 +115,7 @@ pub(super) fn ending(verdict: Verdict, now: Moment) -> String {
         Verdict::Refused(refusal) => format!("refused: {}", name_of(&REFUSALS, refusal)),
         Verdict::Unknown => "without an answer".to_owned(),
         Verdict::NotBegun => "not begun".to_owned(),
+        Verdict::Stopped => "line stopped".to_owned(),
     }
 }
 
@@ -114,6 +127,7 @@ pub fn read_ending(text: &str, now: Moment) -> Option<Verdict> {
         "taken" => Verdict::Accepted(now),
         "without an answer" => Verdict::Unknown,
         "not begun" => Verdict::NotBegun,
+        "line stopped" => Verdict::Stopped,
         _ => {
             if let Some(at) = rest("taken at ") {
                 Verdict::Accepted(read_moment(at)?)
@@ -151,6 +165,7 @@ mod tests {
             Verdict::Refused(Refusal::Recipient),
             Verdict::Unknown,
             Verdict::NotBegun,
+            Verdict::Stopped,
         ];
         let mut events: Vec<Event> = PLAIN.iter().map(|(event, _)| *event).collect();
         events.extend(verdicts.map(|verdict| Event::Sent { silence: at, step: 2, verdict }));

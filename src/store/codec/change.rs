@@ -68,6 +68,11 @@ pub(crate) fn put_change(out: &mut Vec<u8>, change: &Change) {
         }
         Change::IdentitiesUntil(day) => number(out, 11, *day),
         Change::Alive(at) => number(out, 12, at.0),
+        Change::Template(line, template, usable) => {
+            out.extend_from_slice(&[13, u8::from(*usable)]);
+            put_u(out, u64::from(line.0));
+            put_str(out, template);
+        }
     }
 }
 
@@ -92,6 +97,10 @@ pub(crate) fn read_change(read: &mut Reader<'_>) -> Option<Change> {
         }
         11 => Change::IdentitiesUntil(read.i64()?),
         12 => Change::Alive(Moment(read.i64()?)),
+        13 => {
+            let usable = read.u8()? == 1;
+            Change::Template(NameId(read.u16()?), Arc::from(read.text()?), usable)
+        }
         _ => return None,
     })
 }

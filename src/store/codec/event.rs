@@ -60,6 +60,10 @@ pub(crate) fn put_event(out: &mut Vec<u8>, event: &Event, now: Moment) {
             put_verdict(out, verdict, now);
         }
         Event::Resend => out.push(16),
+        Event::Undelivered { silence, step, refusal } => {
+            out.extend_from_slice(&[17, step, refusal as u8]);
+            put_at(out, silence, now);
+        }
     }
 }
 
@@ -103,6 +107,11 @@ pub(crate) fn read_event(read: &mut Reader<'_>, now: Moment) -> Option<Event> {
             Event::Found { step, silence: read.at(now)?, verdict: read_verdict(read, now)? }
         }
         16 => Event::Resend,
+        17 => {
+            let step = read.u8()?;
+            let refusal = refusal_of(read.u8()?)?;
+            Event::Undelivered { step, refusal, silence: read.at(now)? }
+        }
         _ => return None,
     })
 }
@@ -145,6 +154,7 @@ pub(crate) fn put_report(out: &mut Vec<u8>, report: Report) {
         Report::Expired => out.push(7),
         Report::Skipped(reason) => out.extend_from_slice(&[8, reason.code()]),
         Report::OptedOut => out.push(9),
+        Report::FollowUpDelivered => out.push(10),
     }
 }
 
@@ -160,6 +170,7 @@ pub(crate) fn read_report(read: &mut Reader<'_>) -> Option<Report> {
         7 => Report::Expired,
         8 => Report::Skipped(SkipReason::from_code(read.u8()?)?),
         9 => Report::OptedOut,
+        10 => Report::FollowUpDelivered,
         _ => return None,
     })
 }
@@ -177,6 +188,7 @@ fn put_verdict(out: &mut Vec<u8>, verdict: Verdict, now: Moment) {
         Verdict::Refused(refusal) => out.extend_from_slice(&[3, refusal as u8]),
         Verdict::Unknown => out.push(4),
         Verdict::NotBegun => out.push(5),
+        Verdict::Stopped => out.push(6),
     }
 }
 
@@ -187,6 +199,7 @@ fn read_verdict(read: &mut Reader<'_>, now: Moment) -> Option<Verdict> {
         3 => Verdict::Refused(refusal_of(read.u8()?)?),
         4 => Verdict::Unknown,
         5 => Verdict::NotBegun,
+        6 => Verdict::Stopped,
         _ => return None,
     })
 }

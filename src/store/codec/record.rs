@@ -2,8 +2,9 @@
 //!
 //! Not their chunks: a record longer than one value is cut where it is stored.
 
-use crate::engine::record::{Decision, Delta, Details, HookRecord, NameId, Question, SendRecord};
-use crate::id::{ConversationId, SendId};
+use crate::conversation::SendOutcome;
+use crate::engine::record::{Decision, Delta, Details, HookRecord, NameId, Question, Reach, SendRecord};
+use crate::id::{AliasKey, ConversationId, SendId};
 use crate::limits;
 use crate::moment::Moment;
 use crate::schedule::Tzdata;
@@ -68,7 +69,17 @@ pub(crate) fn put_delta(out: &mut Vec<u8>, delta: &Delta) {
         }
         Delta::Ended { send, step, outcome, at } => {
             out.push(7);
-            put_send(out, &SendRecord { send: *send, step: *step, outcome: *outcome, at: *at });
+            put_ended(out, *send, *step, *outcome, *at);
+        }
+        Delta::Handed(send, message) => {
+            out.push(8);
+            put_id(out, send.0);
+            put_id(out, message.0);
+        }
+        Delta::Reached(send, reach) => {
+            out.push(9);
+            put_id(out, send.0);
+            out.push(*reach as u8);
         }
     }
 }
@@ -83,9 +94,11 @@ pub(crate) fn read_delta(read: &mut Reader<'_>, id: ConversationId) -> Option<De
         5 => Delta::Asked(read_question(read)?),
         6 => Delta::Decided(Box::new(read_decision(read, id)?)),
         7 => {
-            let SendRecord { send, step, outcome, at } = read_send(read)?;
+            let (send, step, outcome, at) = read_ended(read)?;
             Delta::Ended { send, step, outcome, at }
         }
+        8 => Delta::Handed(SendId(read.id()?), AliasKey(read.id()?)),
+        9 => Delta::Reached(SendId(read.id()?), Reach::from_code(read.u8()?)?),
         _ => return None,
     })
 }
@@ -163,18 +176,34 @@ fn read_decision(read: &mut Reader<'_>, id: ConversationId) -> Option<Decision> 
     Some(Decision { now, before, event, trail, fingerprint, tzdata, due })
 }
 
+fn put_ended(out: &mut Vec<u8>, send: SendId, step: u8, outcome: SendOutcome, at: Moment) {
+    put_id(out, send.0);
+    out.push(step);
+    put_outcome(out, outcome);
+    put_i(out, at.0);
+}
+
+fn read_ended(read: &mut Reader<'_>) -> Option<(SendId, u8, SendOutcome, Moment)> {
+    Some((SendId(read.id()?), read.u8()?, read_outcome(read)?, Moment(read.i64()?)))
+}
+
+/// The code of how far a message has come, and above it whether its id is known.
+const HAS_MESSAGE: u8 = 1 << 4;
+
 fn put_send(out: &mut Vec<u8>, record: &SendRecord) {
-    put_id(out, record.send.0);
-    out.push(record.step);
-    put_outcome(out, record.outcome);
-    put_i(out, record.at.0);
+    put_ended(out, record.send, record.step, record.outcome, record.at);
+    out.push(record.reach as u8 | if record.message.is_some() { HAS_MESSAGE } else { 0 });
+    if let Some(message) = record.message {
+        put_id(out, message.0);
+    }
 }
 
 fn read_send(read: &mut Reader<'_>) -> Option<SendRecord> {
-    let send = SendId(read.id()?);
-    let step = read.u8()?;
-    let outcome = read_outcome(read)?;
-    Some(SendRecord { send, step, outcome, at: Moment(read.i64()?) })
+    let (send, step, outcome, at) = read_ended(read)?;
+    let there = read.u8()?;
+    let reach = Reach::from_code(there & !HAS_MESSAGE)?;
+    let message = maybe(there & HAS_MESSAGE != 0, || read.id().map(AliasKey))?;
+    Some(SendRecord { send, step, outcome, at, message, reach })
 }
 
 fn put_question(out: &mut Vec<u8>, question: &Question) {

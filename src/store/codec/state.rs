@@ -31,6 +31,7 @@ const DUE_IS_WAKE: u32 = 1 << 21;
 const EXPIRES: u32 = 1 << 22;
 const NO_END: u32 = 1 << 23;
 const STARTED: u32 = 1 << 24;
+const SHUT: u32 = 1 << 25;
 
 /// Appends a state.
 pub(crate) fn put_state(out: &mut Vec<u8>, state: &State) {
@@ -72,6 +73,7 @@ pub(crate) fn read_state(read: &mut Reader<'_>, id: ConversationId) -> Option<St
     state.held = set(HELD);
     state.started = set(STARTED);
     state.doubt = set(DOUBT);
+    state.shut = set(SHUT);
     state.hurried = set(HURRIED);
     state.later = set(LATER);
     state.sent_in_episode = set(SENT_IN_EPISODE);
@@ -158,7 +160,7 @@ fn flags(state: &State) -> u32 {
     // Field by field, so that a new one does not compile until it is written.
     #[rustfmt::skip]
     let State {
-        phase: _, held, started, opted_out, doubt, hurried, later, episode: _, episodes_sent: _, sent_in_episode, step: _, attempt: _,
+        phase: _, held, started, opted_out, doubt, shut, hurried, later, episode: _, episodes_sent: _, sent_in_episode, step: _, attempt: _,
         purpose, form, skip, sent, obstacle, salt: _, begun: _, silence, question, last_inbound, handed_over, earliest, wake, due,
         not_after, expires,
     } = *state;
@@ -167,6 +169,7 @@ fn flags(state: &State) -> u32 {
         (STARTED, started),
         (OPTED_OUT, opted_out),
         (DOUBT, doubt),
+        (SHUT, shut),
         (HURRIED, hurried),
         (LATER, later),
         (SENT_IN_EPISODE, sent_in_episode),

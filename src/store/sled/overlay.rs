@@ -41,6 +41,7 @@ pub(super) enum CellStep {
 pub(super) struct Small {
     pub(super) names: BTreeMap<NameId, Arc<str>>,
     pub(super) pauses: BTreeSet<PauseScope>,
+    pub(super) templates: BTreeSet<(NameId, Arc<str>)>,
     pub(super) alive: Option<Moment>,
     pub(super) last_hook: Option<u64>,
 }
@@ -105,6 +106,8 @@ impl Overlay {
             Change::OptedIn(person, _) => drop(self.opted_out.insert(*person, (seq, None))),
             Change::Paused(scope, true) => drop(self.small.pauses.insert(*scope)),
             Change::Paused(scope, false) => drop(self.small.pauses.remove(scope)),
+            Change::Template(line, template, false) => drop(self.small.templates.insert((*line, template.clone()))),
+            Change::Template(line, template, true) => drop(self.small.templates.remove(&(*line, template.clone()))),
             Change::HookDone(hook, n) => self.hooks.entry(*n).or_default().push(op(HookOp::Done(*hook))),
             Change::HookDead(hook, n, at) => self.hooks.entry(*n).or_default().push(op(HookOp::Dead(*hook, *at))),
             Change::HookReplay(hook, n) => self.hooks.entry(*n).or_default().push(op(HookOp::Replay(*hook))),

@@ -60,7 +60,11 @@ impl SledStore {
             // As many more as may turn out to be forgotten.
             let more = lock(&self.inner).overlay.forgotten();
             let wanted = limit.saturating_add(more);
-            let disk = || details::ids(&self.base.details, after).take(wanted).collect::<Result<Vec<_>, Fault>>();
+            let disk = || {
+                // Of some whose record is damaged, nothing but that is on disk.
+                let damaged = details::all_damaged(&self.base)?.into_iter().filter(|id| after.is_none_or(|after| *id > after)).map(Ok);
+                details::ids(&self.base.details, after).take(wanted).chain(damaged).collect::<Result<Vec<_>, Fault>>()
+            };
             let found = self.steady(disk, |inner, disk| {
                 let mut ids: BTreeSet<ConversationId> = disk.into_iter().collect();
                 let range = (after.map_or(Unbounded, Excluded), Unbounded);
@@ -182,6 +186,7 @@ impl SledStore {
         self.tell_identities(take)?;
         self.tell_opted_out(take)?;
         small.pauses.iter().for_each(|scope| take(Restored::Pause(*scope)));
+        small.templates.iter().for_each(|(line, template)| take(Restored::Template(*line, template.clone())));
         self.tell_hooks(take)?;
         if let Some(n) = small.last_hook {
             take(Restored::LastHook(n));

@@ -1,4 +1,4 @@
-//! Small tables: names, pauses, opt-outs, the last sign of life, the last hook number.
+//! Small tables: names, pauses, templates that cannot be sent, opt-outs, the last sign of life, the last hook number.
 //!
 //! Not conversations. All but the opt-outs are held in memory whole.
 
@@ -17,11 +17,12 @@ use crate::store::sled::overlay::{Kept, Small};
 
 const NAME: u8 = b'n';
 const PAUSE: u8 = b'p';
+const TEMPLATE: u8 = b't';
 const ALIVE: [u8; 1] = *b"a";
 const BURIED: [u8; 1] = *b"b";
 const LAST_HOOK: [u8; 1] = *b"h";
 /// Under which the number of opt-outs is kept: an opt-out that is lost must be seen.
-const COUNT: [u8; 1] = [0];
+pub(super) const COUNT: [u8; 1] = [0];
 
 /// Reads the small tables, and before when dead letters are gone.
 ///
@@ -44,6 +45,10 @@ pub(super) fn open(table: &Table) -> Result<(Small, Moment), Fault> {
                 }
             }
             [PAUSE, scope @ ..] => drop(small.pauses.insert(read_scope(&mut Reader::new(scope)).ok_or_else(bad)?)),
+            [TEMPLATE, high, low, template @ ..] => {
+                let template = std::str::from_utf8(template).map_err(|_| bad())?;
+                small.templates.insert((NameId(u16::from_be_bytes([*high, *low])), Arc::from(template)));
+            }
             key if key == ALIVE => small.alive = Some(Moment(read.i64().ok_or_else(bad)?)),
             key if key == BURIED => buried = Moment(read.i64().ok_or_else(bad)?),
             key if key == LAST_HOOK => small.last_hook = Some(read.u64().ok_or_else(bad)?),
@@ -78,6 +83,10 @@ pub(super) fn fold(table: &Table, window: &[(u64, Kept)], buried: Moment) -> Res
                 let mut key = vec![PAUSE];
                 put_scope(&mut key, *scope);
                 if *paused { writes.put(&key, &[]) } else { writes.remove(&key) }
+            }
+            Kept::Other(Change::Template(line, template, usable)) => {
+                let key = [&[TEMPLATE], &line.0.to_be_bytes()[..], template.as_bytes()].concat();
+                if *usable { writes.remove(&key) } else { writes.put(&key, &[]) }
             }
             Kept::Other(Change::Alive(at)) => writes.put(&ALIVE, &number(at.0)),
             Kept::Other(Change::DeadUntil(_)) => sweeps = true,
@@ -170,7 +179,8 @@ fn count(table: &Table) -> Result<u64, Fault> {
     noted.ok_or_else(|| table.damaged(&COUNT, "the number of opt-outs cannot be read"))
 }
 
-fn put_count(writes: &mut crate::store::sled::base::Writes<'_>, count: u64) {
+/// Notes how many opt-outs there are.
+pub(super) fn put_count(writes: &mut crate::store::sled::base::Writes<'_>, count: u64) {
     let mut payload = Vec::new();
     put_u(&mut payload, count);
     writes.put(&COUNT, &payload);

@@ -95,14 +95,33 @@ async fn the_operators_calls_are_answered() {
     let reply = server.ask("DELETE /v1/conversations/alice", &[], "").await;
     assert_eq!(reply.json()["erased"], true);
     assert_eq!(server.post("/v1/pause", r#"{"line":"support"}"#).await.json()["paused"], json!(["line support"]));
-    assert_eq!(server.get("/readyz").await.json(), json!({"status": 200, "ready": true, "paused": ["line support"]}));
-    assert_eq!(server.post("/v1/resume", r#"{"line":"support"}"#).await.json(), json!({"paused": [], "held": null, "failed": null}));
+    assert_eq!(server.get("/readyz").await.json(), json!({"status": 200, "ready": true, "paused": ["line support"], "stopped": []}));
+    assert_eq!(
+        server.post("/v1/resume", r#"{"line":"support"}"#).await.json(),
+        json!({"paused": [], "stopped": [], "held": null, "failed": null})
+    );
     assert_eq!(server.get("/v1/doubts").await.json()["doubts"][0]["send"], "snd_00000000000000000000000005");
     assert_eq!(server.post("/v1/doubts/snd_00000000000000000000000005/resend", "").await.status, 200);
     assert_eq!(
         server.get("/v1/schedule/upcoming").await.json()["upcoming"][0],
-        json!({"hour": "2026-03-01T22:30:00.000Z", "line": "support", "count": 7})
+        json!({"hour": "2026-03-01T22:30:00.000Z", "line": "support", "count": 7, "late": 2})
     );
+    let late = server.get("/v1/schedule/upcoming?late=true&limit=1").await.json();
+    assert_eq!(
+        late["late"][0],
+        json!({
+            "conversation": "573112223331",
+            "conversation_id": "cnv_00000000000000000000000001",
+            "line": "support",
+            "due_at": "2026-03-01T22:30:00.000Z",
+            "not_after": "2026-03-01T23:30:00.000Z"
+        })
+    );
+    assert_eq!((late["late"].as_array().map(Vec::len), &late["total"]), (Some(1), &json!(2)));
+    for wrong in ["late=true&limit=0", "late=true&limit=1001", "limit=5", "late=perhaps", "later=true"] {
+        let reply = server.get(&format!("/v1/schedule/upcoming?{wrong}")).await;
+        assert_eq!(reply.status, 400, "{wrong}");
+    }
     assert_eq!(server.post("/v1/hooks/crm/replay", "").await.json()["replayed"], 1);
     let dead = server.get("/v1/hooks/dead?after=4&limit=3").await.json();
     assert_eq!((&dead["dead"][0]["seq"], &dead["dead"][0]["hook"], &dead["next"]), (&json!(5), &json!("crm"), &json!(6)));
@@ -184,6 +203,11 @@ async fn the_figures_begin_with_the_lateness() {
     server.stop().await;
 }
 
+/// A path of a route, with something in its places.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "alice").replace("{name}", "crm").replace("{line}", "support").replace("{*rest}", "status")
+}
+
 fn token(secret: &str, scopes: Scopes) -> ([u8; 32], Scopes) {
     (Sha256::digest(secret.as_bytes()).into(), scopes)
 }
@@ -201,8 +225,7 @@ async fn each_route_asks_for_its_scope() {
     for (method, path, need) in routes() {
         // A server for each, so that the throttle of wrong tokens does not come between.
         let server = Server::with(standard(), tokens(), fake::engine()).await;
-        let head =
-            format!("{} {}", method.to_uppercase(), path.replace("{id}", "alice").replace("{name}", "crm").replace("{line}", "support"));
+        let head = format!("{} {}", method.to_uppercase(), filled(path));
         for (token, lets_in) in [
             ("", need == Need::Nothing),
             ("wrong", need == Need::Nothing),
@@ -253,7 +276,7 @@ async fn before_the_engine_is_ready_only_health_answers() {
     let site = Site::new(standard(), Tokens::default());
     let server = Server::at(Listener::everything(&any).await.unwrap(), site.clone());
     assert_eq!(server.get("/healthz").await.json(), json!({"status": 200, "alive": true}));
-    for path in ["/readyz", "/v1/conversations", "/metrics", "/hooks/support"] {
+    for path in ["/readyz", "/v1/conversations", "/metrics"] {
         let reply = server.get(path).await;
         assert_eq!((reply.status, reply.slug().as_str()), (503, "starting"), "{path}");
         assert!(reply.head.contains("retry-after: 1"), "{}", reply.head);
@@ -270,11 +293,11 @@ async fn the_outside_sees_webhooks_and_health_alone() {
     site.open(inside(fake::engine()));
     let server = Server::at(Listener::webhooks(&any).await.unwrap(), site);
     for (_, path, _) in routes() {
-        let path = path.replace("{line}", "support").replace("{id}", "alice");
+        let path = filled(path);
         let reply = server.ask(&format!("GET {path}"), &[("authorization", "Bearer hand")], "").await;
         match path.as_str() {
             "/healthz" => assert_eq!(reply.status, 200),
-            "/hooks/support" => assert_eq!(reply.slug(), "no-webhooks"),
+            "/hooks/support" | "/hooks/support/status" => assert_eq!(reply.slug(), "no-webhooks"),
             _ => assert_eq!((reply.status, reply.slug().as_str()), (404, "not-found"), "{path}"),
         }
     }
@@ -295,7 +318,7 @@ fn openapi_and_the_routes_agree() {
     }
     let built: BTreeSet<(String, String, bool, &str)> = routes()
         .into_iter()
-        .map(|(method, path, need)| (method.to_owned(), path.to_owned(), need == Need::Nothing, need.scope()))
+        .map(|(method, path, need)| (method.to_owned(), path.replace("{*rest}", "{rest}"), need == Need::Nothing, need.scope()))
         .collect();
     assert_eq!(described, built);
 }

@@ -9,10 +9,11 @@ use reengaged::conversation::{Event, Form, Phase, Policy, State, step};
 use reengaged::engine::desk::{Desk, Request};
 use reengaged::engine::record::{Decision, Details, HookRecord, NameId, Question, Stored};
 use reengaged::engine::request::{
-    Action, Answer, DeadLetter, Doubt, Inbound, Listed, Rejected, Standing, Target, Upcoming, View, What, Who,
+    Action, Answer, DeadLetter, Doubt, Inbound, Late, LateOnes, Listed, Rejected, Standing, Target, Upcoming, View, What, Who,
 };
+use reengaged::engine::upkeep::{Caretaker, Ended, Task, Work};
 use reengaged::id::{ConversationId, SendId};
-use reengaged::moment::Moment;
+use reengaged::moment::{HOUR, Moment};
 use tokio::sync::mpsc;
 
 /// When alice was asked.
@@ -81,9 +82,20 @@ fn serve(request: Request, standing: &mut Standing) {
         }
         Request::Resend(SendId(5), reply) => drop(reply.send(Ok(Answer::of(ConversationId(1), &alice().stored.state)))),
         Request::Resend(send, reply) => drop(reply.send(Err(Rejected::Impossible(format!("sending {send} again: it is not in doubt"))))),
-        Request::Upcoming(reply) => drop(reply.send(Ok(vec![Upcoming { hour: ASKED, line: "support".into(), count: 7 }]))),
+        Request::Upcoming(reply) => drop(reply.send(Ok(vec![Upcoming { hour: ASKED, line: "support".into(), count: 7, late: 2 }]))),
+        Request::Late(limit, reply) => {
+            let late = |n: u128| Late {
+                conversation: ConversationId(n),
+                caller: format!("57311222333{n}"),
+                line: "support".into(),
+                due: ASKED,
+                not_after: ASKED.plus(HOUR),
+            };
+            drop(reply.send(Ok(LateOnes { late: (1..3).take(limit).map(late).collect(), total: 2 })));
+        }
         Request::Dead(from, limit, reply) => drop(reply.send(Ok((from..9).take(limit).map(dead).collect()))),
         Request::Replay(_, seq, reply) => drop(reply.send(Ok(if seq == Some(404) { 0 } else { 1 }))),
+        Request::Template(_, reply) => drop(reply.send(Ok(()))),
         Request::Standing(reply) => drop(reply.send(Ok(standing.clone()))),
     }
 }
@@ -179,4 +191,19 @@ fn policy() -> Arc<Policy> {
     let text = "[lines.support]\nprovider = \"console\"\nflow = \"onboarding\"\n[flows.onboarding]\nenable_follow_up = true\nfollow_up_delay = 45\n";
     let config = config::parse(text, "test", &Withheld).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     Arc::clone(config.book.policy("support", "onboarding").unwrap())
+}
+
+/// A caretaker that does nothing, and says that it did.
+pub(super) struct Idle;
+
+impl Caretaker for Idle {
+    fn begin(&self, _: Task) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    fn works(&self) -> Vec<Work> {
+        let ended = Some((ASKED, Ended::Damaged(1, vec!["store/details key 01: its checksum is wrong".to_owned()])));
+        let backup = Work { task: Task::Backup("/b".to_owned()), began: ASKED, records: 7, bytes: 0, ended: None };
+        vec![backup, Work { task: Task::Fsck, began: ASKED, records: 9, bytes: 0, ended }]
+    }
 }

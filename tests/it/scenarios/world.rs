@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use reengaged::conversation::{Form, Policy, Report};
+use reengaged::conversation::{Form, Policy, Refusal, Report, Verdict};
 use reengaged::engine::Engine;
 use reengaged::engine::book::{Book, Hook, Line as LineRules};
 use reengaged::engine::compose::compose;
 use reengaged::engine::group::Call;
+use reengaged::engine::heard::{Fate, Status, Trouble};
 use reengaged::engine::ports::Store;
-use reengaged::engine::request::{View, Who};
+use reengaged::engine::request::{Inbound, View, What, Who};
 use reengaged::id::{ConversationId, Keys, SendId};
 use reengaged::moment::Moment;
 use reengaged::shapes::story::{Line, Story, read_ending, read_policy, reasons, standing, words, write_moment};
@@ -21,6 +22,8 @@ use super::sentences::{self, ANA, Said};
 
 /// Turns in which something may happen at one instant; more is a loop.
 const TURNS: usize = 100;
+/// The line on which people are, where a story does not say.
+const LINE: &str = "line";
 
 pub(super) struct World {
     store: Arc<MemoryStore>,
@@ -32,6 +35,8 @@ pub(super) struct World {
     calls: Option<String>,
     hanging: Vec<Call>,
     last_send: Option<SendId>,
+    /// Statuses told so far.
+    statuses: usize,
     backup: Option<MemoryStore>,
     people: Vec<String>,
     /// How many decisions of each conversation have been told.
@@ -43,7 +48,7 @@ impl World {
     pub(super) fn new(story: &Story) -> World {
         let mut flows = vec![("main".to_owned(), story.policy.clone())];
         flows.extend(story.flows.iter().cloned());
-        let lines = std::iter::once("line".to_owned()).chain(story.lines.iter().cloned()).collect::<Vec<_>>();
+        let lines = std::iter::once(LINE.to_owned()).chain(story.lines.iter().cloned()).collect::<Vec<_>>();
         let book = Arc::new(book(&lines, &flows));
         let store = Arc::new(MemoryStore::new(Keys::new(&[7; 32])));
         let now = story.events.first().map_or(Moment(0), |line| line.at);
@@ -55,6 +60,7 @@ impl World {
             calls: Some("taken".to_owned()),
             hanging: Vec::new(),
             last_send: None,
+            statuses: 0,
             backup: None,
             people: vec![ANA.to_owned()],
             told: BTreeMap::new(),
@@ -129,7 +135,18 @@ impl World {
             Said::Status(ending) => {
                 let send = self.last_send.ok_or("no call was made")?;
                 let verdict = read_ending(&ending, now).ok_or("no end of a call")?;
-                self.engine()?.settle_doubt(send, verdict, now);
+                let (fate, at) = match verdict {
+                    Verdict::Accepted(at) => (Fate::Sent, at),
+                    Verdict::Refused(Refusal::WindowClosed) => (Fate::Failed(Trouble::WindowClosed), now),
+                    Verdict::Refused(Refusal::OptedOut) => (Fate::Failed(Trouble::OptOut), now),
+                    Verdict::Refused(_) => (Fate::Failed(Trouble::Permanent), now),
+                    other => return Err(format!("no status says {other:?}")),
+                };
+                let what = What::Status(Status { message: format!("m-{}", self.statuses), send: Some(send), fate });
+                self.statuses += 1;
+                let line = Some(LINE.to_owned());
+                let told = self.engine()?.take_one(now, &Inbound { line, ..Inbound::of(Who::Message, Some(at), what) });
+                self.note(told.err().map(|why| format!("refused: {why}")));
             }
             Said::Pause(target, on) => {
                 let paused = self.engine()?.pause(&target, on).map_err(|why| why.to_string())?;
@@ -274,7 +291,7 @@ impl World {
         }
         self.last_send = Some(call.id);
         let verdict = match &message {
-            Err(refusal) => reengaged::conversation::Verdict::Refused(*refusal),
+            Err(refusal) => Verdict::Refused(*refusal),
             Ok(message) => {
                 let to = if message.to.is_empty() { String::new() } else { format!(" to {}", message.to) };
                 let form = message.template.as_ref().filter(|_| message.form == Form::Template);
@@ -310,5 +327,6 @@ fn book(lines: &[String], flows: &[(String, Policy)]) -> Book {
         hooks: vec![Hook { name: Arc::from("crm"), events: Vec::new(), flows: Vec::new() }],
         flows: flows.iter().map(|(name, _)| Arc::from(name.as_str())).collect(),
         policies: lines.iter().map(|line| (Arc::from(line.as_str()), policies.clone())).collect(),
+        ..Book::default()
     }
 }

@@ -1,6 +1,8 @@
 //! The whole program: the real binary, real sockets, real kills. Not a simulation: time is the machine's.
 
+mod keep;
 mod kill;
 mod life;
-mod process;
+mod lines;
+pub(crate) mod process;
 mod receiver;

@@ -1,0 +1,72 @@
+//! Claims of a process that is gone, found at start: in doubt, and never made again.
+//!
+//! Not the start itself: that is `core.rs`. Recovery is nothing special: each is an event like any other.
+
+use std::collections::BTreeSet;
+
+use crate::conversation::{Event, Phase, State, Verdict};
+use crate::engine::core::{Context, Engine, InHand, ended};
+use crate::engine::ports::Standing;
+use crate::engine::record::{Change, Decision, LedgerEnd, LedgerEntry};
+use crate::engine::status::Beside;
+use crate::id::{ConversationId, SendId};
+use crate::moment::Moment;
+
+impl Engine {
+    /// Claims whose process is gone: in doubt. A send that stands in the ledger while the store has not heard of its claim
+    /// (a crash between the two, or a restored store) is in doubt as well.
+    pub(super) fn adopt_orphans(&mut self, dangling: Vec<Standing>, now: Moment) {
+        let claimed: Vec<ConversationId> =
+            self.hot.iter().filter(|hot| hot.state.phase == Phase::Sending && !hot.state.doubt).map(|hot| hot.id).collect();
+        let mut adopted = BTreeSet::new();
+        for id in claimed {
+            let Some(in_hand) = self.in_hand_hot(id) else { continue };
+            let send = self.keys.send(id, in_hand.state.silence, in_hand.state.step);
+            adopted.insert(send);
+            let standing = self.store.standing(send);
+            let ledger = standing.filter(|s| s.end.is_none()).map(|s| ended(&s, now, LedgerEnd::Unknown));
+            // The ledger may have heard an end that the store has not: a crash between the two, or a restored store.
+            let State { silence, step, .. } = in_hand.state;
+            let accepted = standing.filter(|s| s.end == Some(LedgerEnd::Accepted));
+            let event = accepted.map_or(Event::Orphaned, |s| Event::Sent { silence, step, verdict: Verdict::Accepted(s.at) });
+            self.step_and_keep(in_hand, &event, now, Context { ledger, ..Context::none() });
+        }
+        for standing in dangling.into_iter().filter(|standing| !adopted.contains(&standing.send)) {
+            // One change for ledger and conversation: a crash between two would leave a send that has ended and has no outcome.
+            let (ledger, send) = (ended(&standing, now, LedgerEnd::Unknown), standing.send);
+            let in_hand = self.in_hand(standing.conversation).ok().flatten();
+            let claimed = self.step_of(standing.conversation, send);
+            match (in_hand, claimed) {
+                (Some(in_hand), _) if self.is_planned(&in_hand, send) => {
+                    self.found_in_ledger(in_hand, Verdict::Unknown, Some(ledger), now);
+                }
+                // The person spoke while the call was under way, and then the process died.
+                (Some(in_hand), Some(step)) => {
+                    self.settle_late(in_hand, (send, step), Verdict::Unknown, Beside { ledger: Some(ledger), ..Beside::default() }, now)
+                }
+                // Erased; or the store has lost what planned it, and it will be planned again; or a record that cannot be read,
+                // which costs this send its outcome and not the others their start.
+                _ => self.push(Change::Ledger(ledger)),
+            }
+        }
+    }
+
+    fn is_planned(&self, in_hand: &InHand, send: SendId) -> bool {
+        let state = &in_hand.state;
+        let planned = state.wake.is_some() && matches!(state.phase, Phase::Waiting | Phase::Retrying | Phase::Answering);
+        planned && self.keys.send(in_hand.id, state.silence, state.step) == send
+    }
+
+    /// The step of a send whose conversation has gone on since, from the decision that claimed it; `None` where none did.
+    fn step_of(&self, id: ConversationId, send: SendId) -> Option<u8> {
+        let (_, details) = self.store.load(id).ok().flatten()?;
+        let claim = |d: &&Decision| d.event == Event::Woke && self.keys.send(id, d.before.silence, d.before.step) == send;
+        details.decisions.iter().rev().find(claim).map(|decision| decision.before.step)
+    }
+
+    /// Moves a conversation whose next send turns out to stand in the ledger already.
+    pub(super) fn found_in_ledger(&mut self, in_hand: InHand, verdict: Verdict, ledger: Option<LedgerEntry>, now: Moment) {
+        let State { silence, step, .. } = in_hand.state;
+        self.step_and_keep(in_hand, &Event::Found { silence, step, verdict }, now, Context { ledger, ..Context::none() });
+    }
+}
