@@ -199,14 +199,18 @@ pub struct Message {
     pub line: Arc<str>,
     /// The flow's name.
     pub flow: Arc<str>,
-    /// A follow-up, or the question again.
+    /// What it is for.
     pub purpose: Purpose,
     /// Free text or template.
     pub form: Form,
     /// The text, variables filled in.
     pub text: String,
-    /// The labels of *yes* and *no*, under a follow-up.
+    /// The labels of *yes* and *no* under a follow-up, of *continue* and *cancel* under an invitation.
     pub buttons: Option<(Arc<str>, Arc<str>)>,
+    /// The choices under a question of ours: what comes back with a tap, and the title.
+    pub choices: Vec<(String, String)>,
+    /// The address of the template's picture, video or document, where it has one.
+    pub media: Option<String>,
     /// The approved template, where the form is one.
     pub template: Option<Arc<str>>,
     /// Every variable of the conversation, sorted by name.

@@ -199,7 +199,8 @@ mod tests {
     }
 
     fn letter(report: Report) -> Letter {
-        let question = Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into() };
+        let question =
+            Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into(), choices: Vec::new() };
         let record = HookRecord {
             seq: 9,
             conversation: ConversationId(42),
@@ -209,6 +210,7 @@ mod tests {
             step: 1,
             send: Some(SendId(7)),
             question: Some(question),
+            answers: Vec::new(),
             hooks: vec![NameId(1)],
         };
         let attributes = vec![("team".to_owned(), "sales".to_owned())];

@@ -70,7 +70,7 @@ fn text(text: &str) -> What {
 }
 
 fn tap(send: Option<SendId>, choice: Option<Choice>, label: &str) -> What {
-    What::Tapped(Tap { send, message: None, choice, label: label.to_owned() })
+    What::Tapped(Tap { send, message: None, choice, pick: None, label: label.to_owned() })
 }
 
 impl World {
@@ -239,7 +239,7 @@ fn a_tap_is_known_by_the_message_it_stood_under() {
     world.hear(ana(), What::Spoke(Some("¿Su cédula?".to_owned())));
     world.hand_over(45 * MINUTE, "SM1");
     world.now = world.now.plus(MINUTE);
-    let label = What::Tapped(Tap { send: None, message: Some("SM1".to_owned()), choice: None, label: "Sí".to_owned() });
+    let label = What::Tapped(Tap { send: None, message: Some("SM1".to_owned()), choice: None, pick: None, label: "Sí".to_owned() });
     assert_eq!(world.hear(ana(), label).state, Phase::Waiting);
 }
 
@@ -392,7 +392,8 @@ fn a_paused_template_is_not_sent_and_is_again_when_it_may() {
 fn where_the_text_comes_after_the_sight_of_it_it_is_taken_up() {
     let mut world = World::new(true);
     let id = world.status("wamid.bot", None, Fate::Sent).conversation;
-    let question = reengaged::engine::record::Question { id: "q1".into(), text: "¿Su cédula?".into(), payload: String::new() };
+    let question =
+        reengaged::engine::record::Question { id: "q1".into(), text: "¿Su cédula?".into(), payload: String::new(), choices: Vec::new() };
     let late = Inbound { line: Some("first".into()), ..Inbound::of(Who::Id(id), Some(T.plus(-2 * SECOND)), What::Question(question)) };
     world.now = world.now.plus(SECOND);
     assert_eq!(world.engine.take_one(world.now, &late).expect("taken").ignored, Some(Ignored::Stale), "it moves nothing");

@@ -76,7 +76,7 @@ fn wrote(text: &str) -> What {
 
 /// A button that nobody issued, under `message`.
 fn old_button(message: Option<&str>, label: &str) -> What {
-    What::Tapped(Tap { send: None, message: message.map(str::to_owned), choice: None, label: label.into() })
+    What::Tapped(Tap { send: None, message: message.map(str::to_owned), choice: None, pick: None, label: label.into() })
 }
 
 /// A status of OUR, whose correlation field is none of ours.

@@ -58,7 +58,7 @@ fn said(text: &str) -> Item {
 }
 
 fn tap(send: Option<SendId>, choice: Option<Choice>, label: &str) -> Item {
-    let tap = Tap { send, message: Some("ee4a".into()), choice, label: label.into() };
+    let tap = Tap { send, message: Some("ee4a".into()), choice, pick: None, label: label.into() };
     heard("wamid.1", 1_789_398_000_370, What::Tapped(tap))
 }
 
