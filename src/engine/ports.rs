@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
 use crate::engine::heard::{Item, Trouble};
-use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
+use crate::engine::record::{Change, Details, Header, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
 use crate::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
@@ -209,8 +209,10 @@ pub struct Message {
     pub buttons: Option<(Arc<str>, Arc<str>)>,
     /// The choices under a question of ours: what comes back with a tap, and the title.
     pub choices: Vec<(String, String)>,
-    /// The address of the template's picture, video or document, where it has one.
-    pub media: Option<String>,
+    /// What opens the list, where the choices are one.
+    pub choices_label: Arc<str>,
+    /// The picture, video or document above the template's text, with its address, where it has one.
+    pub media: Option<(Header, String)>,
     /// The approved template, where the form is one.
     pub template: Option<Arc<str>>,
     /// Every variable of the conversation, sorted by name.

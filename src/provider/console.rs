@@ -61,6 +61,9 @@ fn readable(message: &Message, to: &str) -> String {
     if let Some((yes, no)) = &message.buttons {
         let _ = write!(line, " [{}] [{}]", escaped(yes, false), escaped(no, false));
     }
+    for (_, title) in &message.choices {
+        let _ = write!(line, " [{}]", escaped(title, false));
+    }
     let what = match message.purpose {
         Purpose::FollowUp => format!("follow-up {}", u32::from(message.step) + 1),
         Purpose::Ask => "the question".to_owned(),

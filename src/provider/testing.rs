@@ -22,6 +22,7 @@ pub(super) fn message() -> Message {
         vars: vec![("name".into(), "Ana".into())],
         template_vars: Vec::new(),
         choices: Vec::new(),
+        choices_label: "Opciones".into(),
         media: None,
         question: Some(Question {
             id: "q7".into(),

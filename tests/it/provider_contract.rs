@@ -64,6 +64,7 @@ pub(crate) fn message() -> Message {
         template: None,
         template_vars: Vec::new(),
         choices: Vec::new(),
+        choices_label: "Opciones".into(),
         media: None,
         vars: Vec::new(),
         question: Some(Question::default()),

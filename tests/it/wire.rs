@@ -36,6 +36,7 @@ fn message() -> Message {
         template: None,
         template_vars: Vec::new(),
         choices: Vec::new(),
+        choices_label: "Opciones".into(),
         media: None,
         vars: Vec::new(),
         question: Some(Question::default()),
