@@ -59,6 +59,15 @@ impl Client {
         Ok(Client { place: place_in(&config), token })
     }
 
+    /// Whether anybody listens there.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        match &self.place {
+            Place::Tcp(at) => std::net::TcpStream::connect(at.as_str()).is_ok(),
+            Place::Unix(path) => std::os::unix::net::UnixStream::connect(path).is_ok(),
+        }
+    }
+
     /// Asks; `doing` begins the line that says what failed.
     ///
     /// # Errors

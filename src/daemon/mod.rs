@@ -5,6 +5,7 @@
 //! Order of start: listener (answers 503) → store → engine recovered → commit thread → loop → calls and hooks → ready.
 //! Order of stop: not ready → requests under way finish → calls under way end, or are in doubt → last group durable → out.
 
+mod caretaker;
 mod commit;
 mod deliver;
 mod figures;
@@ -32,6 +33,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::config::settings::Config;
+use crate::daemon::caretaker::Keeper;
 use crate::daemon::commit::Outlets;
 use crate::daemon::deliver::{Delivery, Providers};
 use crate::daemon::probing::Probing;
@@ -105,6 +107,7 @@ struct Shared {
     printer: Printer,
     site: Arc<Site>,
     store: Arc<dyn Store>,
+    keeper: Arc<Keeper>,
     names: Arc<Names>,
     clock: Clock,
     wakeups: UnboundedSender<Wakeup>,
@@ -165,7 +168,8 @@ struct Running {
 }
 
 impl Running {
-    async fn begin(parts: Parts, store: Arc<dyn Store>, drop: bool) -> Result<Running, Failure> {
+    async fn begin(parts: Parts, kept: Arc<SledStore>, drop: bool) -> Result<Running, Failure> {
+        let store: Arc<dyn Store> = Arc::clone(&kept) as _;
         let Parts { config, printer, providers, clock, site } = parts;
         let book = Arc::new(config.book.clone());
         let mut engine = recover(&store, &book, &clock).await?;
@@ -182,6 +186,7 @@ impl Running {
             printer,
             site,
             store,
+            keeper: Keeper::new(kept, clock.clone()),
             names: engine.names(),
             clock,
             wakeups,
@@ -261,17 +266,20 @@ impl Running {
         let probing = Probing { providers, names, wakeups: shared.wakeups.clone() };
         tokio::spawn(probing::run(Arc::new(probing), probes));
         tokio::spawn(hooks::run(Arc::clone(shared), told));
-        tokio::spawn(upkeep::run(shared.clock.clone(), Arc::clone(&shared.config), shared.wakeups.clone()));
+        tokio::spawn(upkeep::run(Arc::clone(shared)));
     }
 
     fn open(&self, requests: mpsc::Sender<Request>) -> Desk {
-        let (store, wakeups) = (Arc::clone(&self.shared.store), self.shared.wakeups.clone());
+        let (store, keeper, wakeups) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.keeper), self.shared.wakeups.clone());
         let figures = move || -> Vec<Figure> {
             let snapshot = snapshot(&wakeups);
-            snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default()
+            let mut figures = snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default();
+            figures.extend(keeper.figures());
+            figures
         };
         let desk = Desk::new(requests);
-        self.shared.site.open(Inside { desk: desk.clone(), figures: Arc::new(figures) });
+        let caretaker = self.shared.keeper.handle();
+        self.shared.site.open(Inside { desk: desk.clone(), figures: Arc::new(figures), caretaker });
         desk
     }
 
@@ -315,9 +323,9 @@ impl Running {
     }
 }
 
-async fn open(config: &Config, accept_rollback: bool) -> Result<Arc<dyn Store>, Failure> {
+async fn open(config: &Config, accept_loss: bool) -> Result<Arc<SledStore>, Failure> {
     let path = config.store.path.clone();
-    let options = OpenOptions { any_filesystem: config.store.any_filesystem, accept_rollback, machine: None };
+    let options = OpenOptions { any_filesystem: config.store.any_filesystem, accept_loss, machine: None };
     let opened = tokio::task::spawn_blocking(move || SledStore::open(&path, &options)).await;
     match opened {
         Ok(Ok(store)) => Ok(Arc::new(store)),

@@ -16,12 +16,15 @@ pub mod group;
 pub mod guard;
 mod health;
 pub mod heard;
+pub mod hot;
+pub mod identities;
 pub mod inbounds;
 pub mod inboxes;
 mod ingest;
 mod inspect;
 mod invite;
 mod orphans;
+pub mod outgoing;
 pub mod pace;
 mod pacing;
 mod people;
@@ -35,6 +38,12 @@ mod status;
 pub mod tables;
 pub mod template;
 mod templates;
+pub mod upkeep;
 pub mod wheel;
+
+#[cfg(test)]
+#[allow(dead_code, reason = "the properties of the store use the rest")]
+#[path = "../../tests/it/samples.rs"]
+mod samples;
 
 pub use core::Engine;

@@ -17,7 +17,7 @@ use super::counts::RequestLabels;
 use super::listen::Face;
 use super::reply::{self, Reply};
 use super::site::Site;
-use super::{control, conversations, events, health, inbound, schedule};
+use super::{control, conversations, events, health, inbound, schedule, upkeep};
 use crate::shapes::problem::{Kind, Problem};
 
 /// The description of every route, served as it stands.
@@ -60,6 +60,9 @@ fn table() -> Vec<Route> {
         route("post", "/v1/doubts/{id}/resend", Operate, post(control::resend)),
         route("get", "/v1/hooks/dead", Read, get(control::dead)),
         route("post", "/v1/hooks/{name}/replay", Operate, post(control::replay)),
+        route("post", "/v1/backup", Operate, post(upkeep::backup)),
+        route("post", "/v1/fsck", Operate, post(upkeep::fsck)),
+        route("get", "/v1/upkeep", Read, get(upkeep::works)),
         route("get", "/hooks/{line}", Nothing, get(inbound::handshake)),
         route("post", "/hooks/{line}", Nothing, post(inbound::post)),
         // Some providers post statuses to an address of their own.

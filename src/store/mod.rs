@@ -5,6 +5,8 @@
 #[cfg(test)]
 #[path = "../../tests/it/answers.rs"]
 mod answers;
+mod backup;
+mod check;
 mod codec;
 mod files;
 mod ledger;
@@ -16,5 +18,7 @@ mod samples;
 mod sends;
 mod sled;
 
+pub use backup::Progress;
+pub use check::{Checked, Damage};
 pub use memory::MemoryStore;
-pub use sled::{OpenOptions, SledStore};
+pub use sled::{Backed, OpenOptions, RestoredStore, SledStore};

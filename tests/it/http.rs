@@ -7,6 +7,7 @@ mod fake;
 mod forward;
 mod hostile;
 mod inbox;
+mod manifest;
 mod sockets;
 mod stream;
 mod webhooks;

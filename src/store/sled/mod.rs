@@ -10,13 +10,17 @@
 //!
 //! No lock is held over a disk by anything that `apply` waits for: `inner` guards memory alone.
 
+mod backup;
 mod base;
 mod blocks;
+mod build;
+mod check;
 mod chunks;
 mod days;
 mod details;
 mod filesystem;
 mod fold;
+mod fsck;
 mod hooks;
 mod log;
 mod mark;
@@ -24,12 +28,14 @@ mod open;
 mod overlay;
 mod place;
 mod reads;
+mod restore;
+mod salvage;
 mod small;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::ports::{Durable, Fault, Restored, Standing, Store};
 use crate::engine::record::{Change, Details, HookRecord, LedgerEntry, NameId, PauseScope, Stored};
@@ -37,6 +43,7 @@ use crate::id::{AliasKey, ConversationId, Keys, SendId};
 use crate::moment::Moment;
 use crate::store::ledger::Ledger;
 use crate::store::sends::Sends;
+use backup::Tape;
 use base::Base;
 use fold::{Folder, Window};
 use log::Log;
@@ -44,7 +51,9 @@ use mark::Mark;
 use overlay::{Kept, Overlay};
 use place::Place;
 
+pub use backup::Backed;
 pub use open::OpenOptions;
+pub use restore::Restored as RestoredStore;
 
 /// Changes folded at a time: few enough that a flush waiting behind it waits some ten milliseconds.
 const FOLD: usize = 512;
@@ -61,6 +70,8 @@ pub struct SledStore {
     /// Lists of touched conversations that say nothing any more, for the next fold to remove.
     spent: Mutex<Vec<Vec<u8>>>,
     place: Mutex<Place>,
+    /// Where folds leave their changes while a backup is being made.
+    tape: Mutex<Option<Arc<Tape>>>,
 }
 
 /// What is in memory: locked for moments, never over a disk.
@@ -129,6 +140,12 @@ impl Inner {
         self.pending.push((self.seq, kept));
     }
 
+    /// Takes a change in again, under the number it had.
+    fn replay(&mut self, seq: u64, change: Change) {
+        self.seq = seq.saturating_sub(1);
+        self.take(change);
+    }
+
     fn check(&self) -> Result<(), Fault> {
         self.fault.clone().map_or(Ok(()), Err)
     }
@@ -184,6 +201,9 @@ impl SledStore {
         let window = self.window(most)?;
         if window.changes.is_empty() && spent.is_empty() && !folder.sweeping() {
             return Ok(false);
+        }
+        if let Some(tape) = lock(&self.tape).as_ref() {
+            tape.take(&window.changes);
         }
         folder.fold(&self.base, &window, &spent)?;
         self.base.sync()?;

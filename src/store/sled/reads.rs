@@ -60,7 +60,11 @@ impl SledStore {
             // As many more as may turn out to be forgotten.
             let more = lock(&self.inner).overlay.forgotten();
             let wanted = limit.saturating_add(more);
-            let disk = || details::ids(&self.base.details, after).take(wanted).collect::<Result<Vec<_>, Fault>>();
+            let disk = || {
+                // Of some whose record is damaged, nothing but that is on disk.
+                let damaged = details::all_damaged(&self.base)?.into_iter().filter(|id| after.is_none_or(|after| *id > after)).map(Ok);
+                details::ids(&self.base.details, after).take(wanted).chain(damaged).collect::<Result<Vec<_>, Fault>>()
+            };
             let found = self.steady(disk, |inner, disk| {
                 let mut ids: BTreeSet<ConversationId> = disk.into_iter().collect();
                 let range = (after.map_or(Unbounded, Excluded), Unbounded);

@@ -22,7 +22,7 @@ const ALIVE: [u8; 1] = *b"a";
 const BURIED: [u8; 1] = *b"b";
 const LAST_HOOK: [u8; 1] = *b"h";
 /// Under which the number of opt-outs is kept: an opt-out that is lost must be seen.
-const COUNT: [u8; 1] = [0];
+pub(super) const COUNT: [u8; 1] = [0];
 
 /// Reads the small tables, and before when dead letters are gone.
 ///
@@ -179,7 +179,8 @@ fn count(table: &Table) -> Result<u64, Fault> {
     noted.ok_or_else(|| table.damaged(&COUNT, "the number of opt-outs cannot be read"))
 }
 
-fn put_count(writes: &mut crate::store::sled::base::Writes<'_>, count: u64) {
+/// Notes how many opt-outs there are.
+pub(super) fn put_count(writes: &mut crate::store::sled::base::Writes<'_>, count: u64) {
     let mut payload = Vec::new();
     put_u(&mut payload, count);
     writes.put(&COUNT, &payload);
