@@ -17,7 +17,9 @@ mod event;
 #[cfg(test)]
 mod laws;
 mod operator;
+mod own;
 mod policy;
+pub mod questionnaire;
 mod sending;
 mod state;
 mod step;

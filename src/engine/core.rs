@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::conversation::{Event, Policy, Report, SendOutcome, State, Step, Verdict, step};
+use crate::conversation::{Event, Policy, Purpose, Report, SendOutcome, State, Step, Verdict, step};
 use crate::engine::book::Book;
 use crate::engine::counters::Counters;
 use crate::engine::group::{Group, Released, Told};
@@ -13,9 +13,12 @@ use crate::engine::health::Health;
 use crate::engine::heard::Trouble;
 use crate::engine::hot::HotTable;
 use crate::engine::identities::Identities;
+use crate::engine::inbounds::Inbounds;
 use crate::engine::pace::{Pace, Steady};
 use crate::engine::ports::{Fault, Restored, Standing, Store};
-use crate::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
+use crate::engine::record::{
+    Change, Decision, Delta, Details, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored,
+};
 use crate::engine::room::Room;
 use crate::engine::status::Early;
 use crate::engine::tables::Names;
@@ -59,6 +62,8 @@ pub struct Engine {
     pub(super) in_flight: HashMap<SendId, InFlight>,
     pub(super) pauses: BTreeSet<PauseScope>,
     pub(super) unusable: Unusable,
+    /// The messages by which people start a flow.
+    pub(super) inbounds: Inbounds,
     /// Statuses of messages that may turn out to be ours, when the calls under way have told their ids.
     pub(super) early: Vec<Early>,
     pub(super) held: Option<String>,
@@ -153,6 +158,7 @@ impl Engine {
             in_flight: HashMap::new(),
             pauses: BTreeSet::new(),
             unusable: Unusable::default(),
+            inbounds: Inbounds::default(),
             early: Vec::new(),
             held: None,
             clock_held: None,
@@ -282,7 +288,11 @@ impl Engine {
                 due: step.state.due,
             })));
         }
-        let hooks = self.reports(&in_hand, &step, now);
+        if step.finished().is_some() && before.purpose == Purpose::Notify {
+            // A one-time password is nothing to keep.
+            deltas.push(Delta::Outbound(None));
+        }
+        let hooks = self.reports(&in_hand, &step, &deltas, now);
         let stored = Stored { id, line, flow, state: step.state };
         self.place(&stored);
         self.push(Change::Moved(Box::new(Moved { stored, identity, now, deltas, aliases, hooks, ledger })));
@@ -305,7 +315,7 @@ impl Engine {
     }
 
     /// Puts the state into memory, or out of it where the conversation is over, and the wheel in step with it.
-    fn place(&mut self, stored: &Stored) {
+    pub(super) fn place(&mut self, stored: &Stored) {
         // Whoever moves has to come due again, and then waits by what is planned then.
         if let Some(slot) = self.hot.find(stored.id) {
             self.leave_room(slot);
@@ -328,7 +338,7 @@ impl Engine {
     }
 
     /// The hook records of a step's reports, for the hooks that want them.
-    fn reports(&mut self, before: &InHand, step: &Step, now: Moment) -> Vec<HookRecord> {
+    fn reports(&mut self, before: &InHand, step: &Step, learnt: &[Delta], now: Moment) -> Vec<HookRecord> {
         let mut records = Vec::new();
         for report in step.reports.into_iter().flatten() {
             let question = match report {
@@ -341,9 +351,24 @@ impl Engine {
             };
             let speaks_of_send = matches!(report, Report::FollowUpSent { .. } | Report::Skipped(_));
             let send = speaks_of_send.then(|| self.keys.send(before.id, silence, number));
-            records.extend(self.hook_record(before, report, number, send, question, now));
+            if let Some(record) = self.hook_record(before, report, number, send, question, now) {
+                let answers = if tells_answers(report) { self.answers(before, learnt) } else { Vec::new() };
+                records.push(HookRecord { answers, ..record });
+            }
         }
         records
+    }
+
+    /// Answers to questions of ours, for the hook that hears of the end; what the same event brings is among them.
+    fn answers(&mut self, of: &InHand, learnt: &[Delta]) -> Vec<(String, String)> {
+        if self.policy(of.line, of.flow).is_some_and(|policy| !policy.asks) {
+            return Vec::new();
+        }
+        self.apply();
+        // As with the question: a record that cannot be read costs the hook the answers.
+        let mut details = self.store.load(of.id).ok().flatten().map_or_else(Details::default, |(_, details)| details);
+        learnt.iter().for_each(|delta| details.apply(delta));
+        details.answers
     }
 
     /// The last question of a conversation, for the hook that hears of its resumption.
@@ -401,6 +426,10 @@ impl Engine {
             Verdict::Refused(refusal) => Some(SendOutcome::Rejected(refusal.reason())),
         }
     }
+}
+
+fn tells_answers(report: Report) -> bool {
+    matches!(report, Report::Succeeded | Report::Failed | Report::Declined | Report::Expired)
 }
 
 pub(super) fn ended(standing: &Standing, at: Moment, end: LedgerEnd) -> LedgerEntry {

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::heard::TemplateNews;
 use crate::engine::request::{
-    Answer, DeadLetter, Doubt, Filter, Inbound, LateOnes, Listed, Rejected, Standing, Target, Upcoming, View, Who,
+    Answer, DeadLetter, Doubt, Filter, Inbound, Invitation, LateOnes, Listed, Rejected, Standing, Target, Upcoming, View, Who,
 };
 use crate::id::ConversationId;
 
@@ -37,6 +37,8 @@ pub enum Request {
     Replay(String, Option<u64>, oneshot::Sender<Result<usize, Rejected>>),
     /// A provider told of templates of lines.
     Template(Vec<(String, TemplateNews)>, oneshot::Sender<Result<(), Rejected>>),
+    /// A message that goes out of our own accord; answered once its claim to go out is durable.
+    Invite(Box<Invitation>, oneshot::Sender<Result<Answer, Rejected>>),
     /// What holds sending at present.
     Standing(oneshot::Sender<Result<Standing, Rejected>>),
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+pub use crate::conversation::questionnaire::MediaKind;
 use crate::conversation::{Choice, Refusal};
 use crate::engine::ports::CallEnd;
 use crate::engine::request::What;
@@ -73,6 +74,8 @@ pub struct Tap {
     pub message: Option<String>,
     /// Which of our buttons, where it carries our id or stands at its place. Otherwise the label is read like typed text.
     pub choice: Option<Choice>,
+    /// Which of the choices of a question of ours, from 0, where it carries our id or stands at its place.
+    pub pick: Option<u8>,
     /// What stands on it.
     pub label: String,
 }

@@ -207,7 +207,8 @@ const DOUBT: u16 = 1 << 6;
 const HURRIED: u16 = 1 << 7;
 const LATER: u16 = 1 << 8;
 const SENT_IN_EPISODE: u16 = 1 << 9;
-const ASK: u16 = 1 << 10;
+/// What is in hand is no follow-up: its step tells what it is.
+const OWN: u16 = 1 << 10;
 const TEMPLATE: u16 = 1 << 11;
 /// There is a question, asked when the silence began.
 const QUESTION: u16 = 1 << 12;
@@ -233,7 +234,7 @@ impl Cell {
             (HURRIED, state.hurried),
             (LATER, state.later),
             (SENT_IN_EPISODE, state.sent_in_episode),
-            (ASK, state.purpose == Purpose::Ask),
+            (OWN, state.purpose != Purpose::FollowUp),
             (TEMPLATE, state.form == Form::Template),
             (QUESTION, state.question == Some(state.silence)),
             (DUE, state.due.is_some()),
@@ -290,7 +291,7 @@ impl Cell {
             sent_in_episode: self.has(SENT_IN_EPISODE),
             step: self.step,
             attempt: self.attempt,
-            purpose: if self.has(ASK) { Purpose::Ask } else { Purpose::FollowUp },
+            purpose: if self.has(OWN) { Purpose::of_step(self.step) } else { Purpose::FollowUp },
             form: if self.has(TEMPLATE) { Form::Template } else { Form::Message },
             skip: self.skip,
             sent: self.sent,

@@ -3,9 +3,13 @@
 //! Crash story: nothing here is acknowledged; the answer leaves with the group once its changes are durable. A crash before
 //! that loses the event and its acknowledgement together, and the source sends it again.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
-use crate::conversation::{Choice, Event, Finish, Ignored, Policy, answer, clamped};
+use crate::conversation::{Choice, Event, Finish, Ignored, Policy, Purpose, answer, clamped};
+use crate::engine::asking::Word;
 use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::group::Answers;
 use crate::engine::heard::{Person, Tap};
@@ -59,6 +63,7 @@ impl Engine {
         if let What::Status(status) = &event.what {
             return self.take_status(now, event, status);
         }
+        let event = &*self.started(event);
         let mut found = self.resolve(event)?;
         let identity = self.identify(event, found.in_hand.id);
         let not_deduplicated = event.id.is_none() && event.at.is_none();
@@ -75,11 +80,20 @@ impl Engine {
         self.recognise(&mut found, now);
         let (in_hand, id) = (found.in_hand, found.in_hand.id);
         deltas.extend(details_learnt(event, &found));
-        let machine_event = self.machine_event(&in_hand, event, at, &deltas)?;
-        if self.is_overruled(&found, &machine_event) {
+        let word = self.word(&in_hand, event, at, &deltas)?;
+        let machine_event = match &word {
+            Word::Moves(event, _) => *event,
+            Word::Plain(_) | Word::Beside(_) => self.machine_event(&in_hand, event, at, &deltas)?,
+        };
+        let overruled = self.is_overruled(&found, &machine_event).then_some(Ignored::Stale);
+        let passed = if let Word::Beside(why) = word { Some(why) } else { overruled };
+        if let Some(why) = passed {
             self.note(identity.key, now);
             self.keep_beside(&in_hand, now, Beside { identity: identity.key, deltas, aliases: found.aliases, ..Beside::default() });
-            return Ok(Answer { ignored: Some(Ignored::Stale), not_deduplicated, ..Answer::of(id, &in_hand.state) });
+            return Ok(Answer { ignored: Some(why), not_deduplicated, ..Answer::of(id, &in_hand.state) });
+        }
+        if let Word::Plain(learnt) | Word::Moves(_, learnt) = word {
+            deltas.extend(learnt);
         }
         if let Event::Question { at, .. } = machine_event {
             deltas.extend(self.question_learnt(&in_hand, &event.what, at)?);
@@ -90,6 +104,17 @@ impl Engine {
         let context = Context { identity: identity.key, deltas, aliases: found.aliases, ledger: None };
         let step = self.step_and_keep(in_hand, &machine_event, now, context);
         Ok(Answer { ignored: step.ignored, not_deduplicated, ..Answer::of(id, &step.state) })
+    }
+
+    /// A person's message that starts a flow names it.
+    fn started<'a>(&self, event: &'a Inbound) -> Cow<'a, Inbound> {
+        let What::UserMessage(text) = &event.what else { return Cow::Borrowed(event) };
+        let line = event.line.clone().or_else(|| self.only_line().ok());
+        let starts = |line: &String| self.inbounds.started_by(line, text).filter(|flow| self.book.policy(line, flow).is_some());
+        match line.as_ref().and_then(starts) {
+            Some(flow) if event.flow.is_none() => Cow::Owned(Inbound { flow: Some(flow.to_string()), ..event.clone() }),
+            _ => Cow::Borrowed(event),
+        }
     }
 
     /// The person is known by other names from now on: the conversation goes with them.
@@ -190,6 +215,7 @@ impl Engine {
     fn machine_event(&mut self, in_hand: &InHand, event: &Inbound, at: Moment, deltas: &[Delta]) -> Result<Event, Rejected> {
         Ok(match &event.what {
             What::UserMessage(text) => Event::Message { at, typed: self.typed(in_hand, text) },
+            What::Media { .. } => Event::Message { at, typed: None },
             What::Question(Question { text, .. }) | What::Spoke(Some(text)) if self.completes(in_hand, text).is_some() => {
                 Event::Finish { at, how: self.completes(in_hand, text).unwrap_or(Finish::Succeeded) }
             }
@@ -216,15 +242,26 @@ impl Engine {
         self.book.completion(&self.names.name(in_hand.flow), said)
     }
 
-    /// What a text says to a follow-up: an answer as people type it, or what stands on our buttons.
-    fn typed(&self, in_hand: &InHand, text: &str) -> Option<Choice> {
+    /// What a text says to a follow-up, or to an invitation: an answer as people type it, or what stands on our buttons.
+    pub(super) fn typed(&mut self, in_hand: &InHand, text: &str) -> Option<Choice> {
         answer::read(text).or_else(|| {
-            let policy = self.policy(in_hand.line, in_hand.flow)?;
             // The longest label has twenty characters; a longer text is none.
             let text = Some(text).filter(|text| text.len() <= 4 * limits::LABEL_CHARS).map(answer::fold)?;
+            let [yes, no] = self.labels(in_hand)?;
             let on = |label: &str| !text.is_empty() && answer::fold(label) == text;
-            if on(&policy.yes) { Some(Choice::Yes) } else { on(&policy.no).then_some(Choice::No) }
+            if on(&yes) { Some(Choice::Yes) } else { on(&no).then_some(Choice::No) }
         })
+    }
+
+    /// What stands on the buttons of the follow-up or the invitation that a person may be answering.
+    fn labels(&mut self, in_hand: &InHand) -> Option<[Arc<str>; 2]> {
+        if in_hand.state.purpose == Purpose::Invite {
+            // A record that cannot be read is told where the event is kept.
+            let outgoing = self.details(in_hand.id).ok()?.outbound?;
+            return Some([Arc::from(outgoing.yes), Arc::from(outgoing.no)]);
+        }
+        let policy = self.policy(in_hand.line, in_hand.flow)?;
+        Some([Arc::clone(&policy.yes), Arc::clone(&policy.no)])
     }
 
     /// A tap. Under one of our own sends it is an answer to that send, and known as old where a later silence has begun; under a
@@ -251,7 +288,9 @@ impl Engine {
     /// The step of the present silence whose send this is.
     pub(super) fn step_in_hand(&self, in_hand: &InHand, send: SendId) -> Option<u8> {
         let silence = in_hand.state.silence;
-        (0..=limits::STEPS as u8).chain([limits::ASK_STEP]).find(|step| self.keys.send(in_hand.id, silence, *step) == send)
+        (0..=limits::STEPS as u8)
+            .chain(limits::CLOSE_STEP..=limits::ASK_STEP)
+            .find(|step| self.keys.send(in_hand.id, silence, *step) == send)
     }
 
     /// What the details learn of a question. Where the business was only seen to speak, an unanswered question stays the last one;
@@ -309,8 +348,8 @@ pub(super) fn missing(policy: &Policy, details: &Details) -> Option<SkipReason> 
 
 /// Events that may be the first of a conversation.
 pub(super) fn begins(what: &What) -> bool {
-    use What::{Cancelled, Failed, OptIn, OptOut, Question, Spoke, Succeeded, Tapped, UserMessage};
-    matches!(what, UserMessage(_) | Tapped(_) | Question(_) | Spoke(_) | OptOut | OptIn | Succeeded | Failed | Cancelled)
+    use What::{Cancelled, Failed, Media, OptIn, OptOut, Question, Spoke, Succeeded, Tapped, UserMessage};
+    matches!(what, UserMessage(_) | Media { .. } | Tapped(_) | Question(_) | Spoke(_) | OptOut | OptIn | Succeeded | Failed | Cancelled)
 }
 
 fn details_learnt(event: &Inbound, found: &Found) -> Vec<Delta> {

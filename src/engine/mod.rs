@@ -2,6 +2,7 @@
 //!
 //! Not a clock: every verb is told `now`. Not a thread: the daemon and the simulator drive the same verbs.
 
+mod asking;
 pub mod book;
 pub mod compose;
 mod control;
@@ -17,13 +18,17 @@ mod health;
 pub mod heard;
 pub mod hot;
 pub mod identities;
+pub mod inbounds;
 pub mod inboxes;
 mod ingest;
 mod inspect;
+mod invite;
 mod orphans;
+pub mod outgoing;
 pub mod pace;
 mod pacing;
 mod people;
+pub mod picks;
 pub mod ports;
 pub mod reads;
 pub mod record;

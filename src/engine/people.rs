@@ -160,6 +160,9 @@ impl Engine {
         learnt.extend([Delta::Vars(theirs.vars), Delta::Vars(ours.vars), Delta::Attributes(theirs.attributes)]);
         learnt.push(Delta::Attributes(ours.attributes));
         learnt.retain(|delta| !matches!(delta, Delta::Vars(pairs) | Delta::Attributes(pairs) if pairs.is_empty()));
+        if other.flow == found.in_hand.flow && ours.answers.is_empty() {
+            learnt.extend(theirs.answers.into_iter().map(|(question, answer)| Delta::Answered(question, answer)));
+        }
         let State { last_inbound, question, begun, .. } = other.state;
         if other.state.outcome().is_none() {
             let ended = Event::Finish { at: at.max(begun), how: Finish::Superseded };

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
 use crate::engine::heard::{Item, Trouble};
-use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
+use crate::engine::record::{Change, Details, Header, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
 use crate::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
@@ -199,14 +199,20 @@ pub struct Message {
     pub line: Arc<str>,
     /// The flow's name.
     pub flow: Arc<str>,
-    /// A follow-up, or the question again.
+    /// What it is for.
     pub purpose: Purpose,
     /// Free text or template.
     pub form: Form,
     /// The text, variables filled in.
     pub text: String,
-    /// The labels of *yes* and *no*, under a follow-up.
+    /// The labels of *yes* and *no* under a follow-up, of *continue* and *cancel* under an invitation.
     pub buttons: Option<(Arc<str>, Arc<str>)>,
+    /// The choices under a question of ours: what comes back with a tap, and the title.
+    pub choices: Vec<(String, String)>,
+    /// What opens the list, where the choices are one.
+    pub choices_label: Arc<str>,
+    /// The picture, video or document above the template's text, with its address, where it has one.
+    pub media: Option<(Header, String)>,
     /// The approved template, where the form is one.
     pub template: Option<Arc<str>>,
     /// Every variable of the conversation, sorted by name.

@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use crate::engine::outgoing::{Header, Outgoing};
+
 use crate::conversation::{Event, Report, SendOutcome, State};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use crate::limits;
@@ -24,6 +26,8 @@ pub struct Question {
     pub text: String,
     /// Whatever the bot wants back with `resumed`: JSON, kept as text; may be empty.
     pub payload: String,
+    /// The titles of its choices, in their order; empty where any text answers it.
+    pub choices: Vec<String>,
 }
 
 /// One decision of a conversation, with all that is needed to make it again.
@@ -77,6 +81,12 @@ pub enum Delta {
     Handed(SendId, AliasKey),
     /// How far the message of a send has come.
     Reached(SendId, Reach),
+    /// What the invitation or notification in hand says; `None` where there is none any more.
+    Outbound(Option<Box<Outgoing>>),
+    /// The answer to a question of ours, by its id. A later one takes the place of an earlier one.
+    Answered(String, String),
+    /// A new run has begun: earlier answers were to another.
+    AnswersCleared,
 }
 
 /// How far a message has come, by the provider's statuses, in rising rank.
@@ -155,6 +165,10 @@ pub struct Details {
     pub decisions: VecDeque<Decision>,
     /// The last sends, oldest first, at most [`limits::DECISIONS`].
     pub sends: VecDeque<SendRecord>,
+    /// What the invitation or notification of this run says.
+    pub outbound: Option<Outgoing>,
+    /// Answers to questions of ours in this run, in the order in which they were given.
+    pub answers: Vec<(String, String)>,
 }
 
 impl Details {
@@ -192,11 +206,26 @@ impl Details {
                     record.reach = record.reach.max(*reach);
                 }
             }
+            Delta::Outbound(outgoing) => self.outbound = outgoing.as_deref().cloned(),
+            Delta::Answered(question, answer) => match self.answers.iter().position(|(known, _)| known == question) {
+                Some(at) => self.answers[at].1.clone_from(answer),
+                None if self.answers.len() < limits::QUESTIONS => self.answers.push((question.clone(), answer.clone())),
+                None => {}
+            },
+            Delta::AnswersCleared => self.answers.clear(),
         }
     }
 }
 
 impl Details {
+    /// What a text of a flow that asks may name: the variables, and the answers by the ids of their questions. Sorted by name.
+    #[must_use]
+    pub fn known(&self) -> Vec<(String, String)> {
+        let mut known = self.vars.clone();
+        merge(&mut known, &self.answers);
+        known
+    }
+
     /// What is known of one send.
     #[must_use]
     pub fn send(&self, send: SendId) -> Option<&SendRecord> {
@@ -263,6 +292,8 @@ pub struct HookRecord {
     pub send: Option<SendId>,
     /// The question that `resumed` carries.
     pub question: Option<Question>,
+    /// Answers to questions of ours, where the report is of the end of a run that asked some.
+    pub answers: Vec<(String, String)>,
     /// The hooks that still have to get it.
     pub hooks: Vec<NameId>,
 }

@@ -3,7 +3,7 @@
 //!
 //! Not the end of a call: that is `fire.rs`. Order does not matter here: a lower rank after a higher one tells nothing.
 
-use crate::conversation::{Event, Ignored, Phase, Refusal, Report, Verdict, clamped};
+use crate::conversation::{Event, Ignored, Phase, Purpose, Refusal, Report, Verdict, clamped};
 use crate::engine::core::{Context, Engine, InHand, ended};
 use crate::engine::heard::{Fate, Status, Trouble};
 use crate::engine::ingest::damaged;
@@ -39,6 +39,9 @@ impl Engine {
         let InHand { id, line, flow, state } = *in_hand;
         let Beside { identity, deltas, aliases, hooks, ledger } = beside;
         let stored = Stored { id, line, flow, state };
+        if state.outcome().is_none() && self.hot.find(id).is_none() {
+            self.place(&stored);
+        }
         self.push(Change::Moved(Box::new(Moved { stored, identity, now, deltas, aliases, hooks, ledger })));
     }
 
@@ -132,7 +135,8 @@ impl Engine {
             }
         };
         let in_hand = self.in_hand(in_hand.id).map_err(damaged)?.unwrap_or(in_hand);
-        let news = known < Reach::Delivered && reach >= Reach::Delivered && step.is_none_or(|step| step != limits::ASK_STEP);
+        let news =
+            known < Reach::Delivered && reach >= Reach::Delivered && step.is_none_or(|step| Purpose::of_step(step) == Purpose::FollowUp);
         let hook =
             if news { self.hook_record(&in_hand, Report::FollowUpDelivered, step.unwrap_or(0), Some(send), None, now) } else { None };
         // Whoever tells of the call before it has ended tells the id of its message too.

@@ -82,6 +82,9 @@ struct Data<'a> {
     /// In `resumed` always: null where nothing was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     question: Option<Option<Asked<'a>>>,
+    /// Where a flow that asks its own questions came to an end: what was answered, by the ids of the questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<Pairs<'a>>,
 }
 
 /// The body: `{"type","timestamp","data"}`.
@@ -103,6 +106,7 @@ pub fn body(letter: &Letter) -> String {
         reason: None,
         revived: None,
         question: None,
+        answers: Some(&record.answers).filter(|answers| !answers.is_empty()).map(|answers| Pairs(answers)),
     };
     match record.report {
         Report::FollowUpSent { unknown } => data.outcome = Some(if unknown { "unknown" } else { "accepted" }),
@@ -199,7 +203,8 @@ mod tests {
     }
 
     fn letter(report: Report) -> Letter {
-        let question = Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into() };
+        let question =
+            Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into(), choices: Vec::new() };
         let record = HookRecord {
             seq: 9,
             conversation: ConversationId(42),
@@ -209,6 +214,7 @@ mod tests {
             step: 1,
             send: Some(SendId(7)),
             question: Some(question),
+            answers: Vec::new(),
             hooks: vec![NameId(1)],
         };
         let attributes = vec![("team".to_owned(), "sales".to_owned())];
@@ -236,6 +242,16 @@ mod tests {
         let value = value(&bare);
         assert_eq!((&value["data"]["question"], &value["data"]["revived"]), (&Value::Null, &Value::from(false)));
         assert_eq!(value["data"]["conversation"], value["data"]["conversation_id"]);
+    }
+
+    #[test]
+    fn the_end_of_a_flow_that_asks_carries_the_answers_in_their_order() {
+        let mut letter = letter(Report::Succeeded);
+        letter.record.answers = vec![("name".into(), "Ana \"la\" P".into()), ("age".into(), "30".into())];
+        let body = body(&letter);
+        assert!(body.contains(r#""answers":{"name":"Ana \"la\" P","age":"30"}"#), "{body}");
+        letter.record.answers.clear();
+        assert_eq!(value(&letter)["data"].get("answers"), None);
     }
 
     #[test]

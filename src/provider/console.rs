@@ -61,9 +61,13 @@ fn readable(message: &Message, to: &str) -> String {
     if let Some((yes, no)) = &message.buttons {
         let _ = write!(line, " [{}] [{}]", escaped(yes, false), escaped(no, false));
     }
+    for (_, title) in &message.choices {
+        let _ = write!(line, " [{}]", escaped(title, false));
+    }
     let what = match message.purpose {
         Purpose::FollowUp => format!("follow-up {}", u32::from(message.step) + 1),
-        Purpose::Ask => "the question again".to_owned(),
+        Purpose::Ask => "the question".to_owned(),
+        other => format!("the {}", other.as_str().replace('_', " ")),
     };
     let _ = write!(line, "  ({what}, flow {}", escaped(&message.flow, false));
     if message.attempt > 1 {
@@ -176,7 +180,7 @@ mod tests {
         m.text = "¿Tu correo?".into();
         assert_eq!(
             printed(&m, false, false),
-            "2026-03-02T12:00:00.000Z support → …4567: \"¿Tu correo?\"  (the question again, flow onboarding)\n"
+            "2026-03-02T12:00:00.000Z support → …4567: \"¿Tu correo?\"  (the question, flow onboarding)\n"
         );
     }
 

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::conversation::{Choice, Form, Purpose};
+use crate::conversation::{Choice, Form};
 use crate::engine::ports::Message;
 use crate::shapes::button;
 use crate::shapes::question::Asked;
@@ -21,10 +21,12 @@ pub(super) fn body(message: &Message, to: &str) -> String {
         line: &message.line,
         flow: &message.flow,
         to: (!to.is_empty()).then_some(to),
-        purpose: purpose(message.purpose),
+        purpose: message.purpose.as_str(),
         form: form(message.form),
         text: &message.text,
         buttons: buttons(message),
+        choices: message.choices.iter().map(|(id, title)| Pick { id, title }).collect(),
+        media: message.media.as_ref().map(|(_, address)| address.as_str()),
         template: message.template.as_deref(),
         vars: Pairs(&message.vars),
         question: message.question.as_ref().map(Asked::from),
@@ -57,6 +59,11 @@ struct Data<'a> {
     form: &'static str,
     text: &'a str,
     buttons: Vec<Button<'a>>,
+    /// Under a question of ours, where it has some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<Pick<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media: Option<&'a str>,
     template: Option<&'a str>,
     vars: Pairs<'a>,
     question: Option<Asked<'a>>,
@@ -74,17 +81,17 @@ struct Button<'a> {
     title: &'a str,
 }
 
+/// A choice under a question: a program that sets `id` on the real button tells a tap on an earlier question from one on this.
+#[derive(Serialize)]
+struct Pick<'a> {
+    id: &'a str,
+    title: &'a str,
+}
+
 fn buttons(message: &Message) -> Vec<Button<'_>> {
     let Some((yes, no)) = &message.buttons else { return Vec::new() };
     let button = |choice, word, title| Button { id: button::write(choice, message.conversation, message.send), choice: word, title };
     vec![button(Choice::Yes, "yes", yes), button(Choice::No, "no", no)]
-}
-
-fn purpose(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::FollowUp => "follow_up",
-        Purpose::Ask => "question",
-    }
 }
 
 fn form(form: Form) -> &'static str {

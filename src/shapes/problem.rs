@@ -46,6 +46,8 @@ pub enum Kind {
     OtherLine,
     /// What was asked cannot be done in this state.
     Impossible,
+    /// The person wants to hear nothing.
+    OptedOut,
     /// The body is too large.
     TooLarge,
     /// The body is of a type that is not read here.
@@ -78,7 +80,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 31] = [
+    pub const ALL: [Kind; 32] = [
         Kind::NotJson,
         Kind::BadRequest,
         Kind::AmbiguousLength,
@@ -96,6 +98,7 @@ impl Kind {
         Kind::AliasTaken,
         Kind::OtherLine,
         Kind::Impossible,
+        Kind::OptedOut,
         Kind::TooLarge,
         Kind::UnsupportedType,
         Kind::Invalid,
@@ -132,6 +135,7 @@ impl Kind {
             Kind::AliasTaken => (40901, "alias-taken", "The number belongs to another conversation"),
             Kind::OtherLine => (40902, "other-line", "The conversation is on another line"),
             Kind::Impossible => (40903, "impossible", "It cannot be done in this state"),
+            Kind::OptedOut => (40904, "opted-out", "The person has opted out"),
             Kind::TooLarge => (41301, "too-large", "The body is too large"),
             Kind::UnsupportedType => (41501, "unsupported-type", "The body is of a type that is not read here"),
             Kind::Invalid => (42201, "invalid", "The JSON is not what is taken here"),
@@ -239,6 +243,7 @@ impl From<Rejected> for Problem {
             Rejected::FlowMissing(_) => (Kind::FlowMissing, "flow"),
             Rejected::OtherLine(..) => (Kind::OtherLine, "line"),
             Rejected::AliasTaken(_) => (Kind::AliasTaken, "to"),
+            Rejected::OptedOut => (Kind::OptedOut, ""),
             Rejected::Impossible(_) => (Kind::Impossible, ""),
             Rejected::Overloaded | Rejected::NotYet => (Kind::Overloaded, ""),
             Rejected::Unavailable(_) => (Kind::Unavailable, ""),

@@ -103,6 +103,9 @@ fn policy(dice: &mut Dice) -> Policy {
         arm_on: ArmOn::Question,
         in_doubt: InDoubt::Unknown,
         line: Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: false },
+        asks: false,
+        choices_label: Arc::from("Opciones"),
+        closing: None,
     }
 }
 

@@ -70,6 +70,10 @@ fn the_full_configuration_is_right() {
     assert_eq!(config.server.tokens[0].secrets[0].expose(), "a long enough secret called bot");
     assert_eq!(config.server.trusted_proxies.addresses.len(), 2);
     assert!(config.server.trusted_proxies.unix);
+    let asked = &config.book.questions["q"];
+    assert_eq!((asked.len(), asked[1].choices(), config.book.questions.len()), (7, vec!["Rojo".to_owned(), "Verde".to_owned()], 1));
+    let policy = config.book.policy("a", "q").unwrap();
+    assert_eq!((policy.asks, policy.closing.as_deref(), &*policy.choices_label), (true, Some("Listo, {{.who}}"), "Opciones"));
     assert_eq!(config.book.completion("f", "Tu proceso HA TERMINADO."), Some(Finish::Succeeded));
 }
 
@@ -197,7 +201,7 @@ fn ids_of_flows_differ() {
 #[test]
 fn all_mistakes_are_told_at_once() {
     let mut table: Table = FULL.parse().unwrap();
-    let containers = ["calendar", "session", "steps", "completions", "provider"];
+    let containers = ["calendar", "session", "steps", "completions", "questions", "provider", "min", "max"];
     let paths: Vec<Vec<String>> =
         paths(&table).into_iter().filter(|path| !containers.iter().any(|key| path.ends_with(&[(*key).into()]))).collect();
     for path in &paths {
@@ -228,6 +232,10 @@ fn every_key_refuses_every_wrong_type() {
             if (name.ends_with("session") && value.is_bool()) || (name.ends_with("template") && value.as_str() == Some("")) {
                 continue;
             }
+            // A bound may be any number.
+            if (name.ends_with(".min") || name.ends_with(".max")) && (value.is_integer() || value.is_float()) {
+                continue;
+            }
             let mut broken = full.clone();
             *at(&mut broken, &path) = value.clone();
             let text = toml::to_string(&broken).unwrap();
@@ -244,7 +252,7 @@ fn every_key_refuses_every_wrong_type() {
 
 /// Whether a mistake of `key` speaks of the value at `path`.
 fn covers(key: &str, path: &str) -> bool {
-    let key = key.replace("[0]", ".0");
+    let key = key.replace('[', ".").replace(']', "");
     key == path || key.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
 }
 
@@ -257,7 +265,7 @@ fn paths(table: &Table) -> Vec<Vec<String>> {
             _ => Vec::new(),
         };
         if inside.is_empty()
-            || ["calendar", "session", "steps", "completions"].iter().any(|key| path.last().is_some_and(|last| last == key))
+            || ["calendar", "session", "steps", "completions", "questions"].iter().any(|key| path.last().is_some_and(|last| last == key))
         {
             found.push(path.to_vec());
         }

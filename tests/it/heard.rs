@@ -72,7 +72,7 @@ fn text(text: &str) -> What {
 }
 
 fn tap(send: Option<SendId>, choice: Option<Choice>, label: &str) -> What {
-    What::Tapped(Tap { send, message: None, choice, label: label.to_owned() })
+    What::Tapped(Tap { send, message: None, choice, pick: None, label: label.to_owned() })
 }
 
 impl World {
@@ -197,7 +197,7 @@ fn a_tap_under_the_bots_own_message_is_no_answer_to_the_follow_up() {
     let id = world.status("wamid.bot", None, Fate::Sent).conversation;
     world.hand_over(45 * MINUTE, "wamid.A");
     world.now = world.now.plus(MINUTE);
-    let label = What::Tapped(Tap { send: None, message: Some("wamid.bot".to_owned()), choice: None, label: "No".to_owned() });
+    let label = What::Tapped(Tap { send: None, message: Some("wamid.bot".to_owned()), choice: None, pick: None, label: "No".to_owned() });
     assert_eq!(world.hear(ana(), label).outcome(), None, "no to the bot's own question is a sign of life");
     assert_eq!(world.phase(id), Phase::Quiet);
 }
@@ -208,7 +208,7 @@ fn a_tap_is_known_by_the_message_it_stood_under() {
     world.hear(ana(), What::Spoke(Some("¿Su cédula?".to_owned())));
     world.hand_over(45 * MINUTE, "SM1");
     world.now = world.now.plus(MINUTE);
-    let label = What::Tapped(Tap { send: None, message: Some("SM1".to_owned()), choice: None, label: "Sí".to_owned() });
+    let label = What::Tapped(Tap { send: None, message: Some("SM1".to_owned()), choice: None, pick: None, label: "Sí".to_owned() });
     assert_eq!(world.hear(ana(), label).state, Phase::Waiting);
 }
 
@@ -249,7 +249,8 @@ fn a_paused_template_is_not_sent_and_is_again_when_it_may() {
 fn where_the_text_comes_after_the_sight_of_it_it_is_taken_up() {
     let mut world = World::new(true);
     let id = world.status("wamid.bot", None, Fate::Sent).conversation;
-    let question = reengaged::engine::record::Question { id: "q1".into(), text: "¿Su cédula?".into(), payload: String::new() };
+    let question =
+        reengaged::engine::record::Question { id: "q1".into(), text: "¿Su cédula?".into(), payload: String::new(), choices: Vec::new() };
     let late = Inbound { line: Some("first".into()), ..Inbound::of(Who::Id(id), Some(T.plus(-2 * SECOND)), What::Question(question)) };
     world.now = world.now.plus(SECOND);
     assert_eq!(world.engine.take_one(world.now, &late).expect("taken").ignored, Some(Ignored::Stale), "it moves nothing");
@@ -258,7 +259,8 @@ fn where_the_text_comes_after_the_sight_of_it_it_is_taken_up() {
     // A newer question takes the place of an older one that is still open, whichever way it is told first.
     world.now = world.now.plus(5 * MINUTE);
     world.status("wamid.bot2", None, Fate::Sent);
-    let question = reengaged::engine::record::Question { id: "q2".into(), text: "¿Su correo?".into(), payload: String::new() };
+    let question =
+        reengaged::engine::record::Question { id: "q2".into(), text: "¿Su correo?".into(), payload: String::new(), choices: Vec::new() };
     let late = Inbound { line: Some("first".into()), ..Inbound::of(Who::Id(id), Some(world.now.plus(-SECOND)), What::Question(question)) };
     world.engine.take_one(world.now, &late).expect("taken");
     assert_eq!(world.details(id).question.map(|question| question.text).as_deref(), Some("¿Su correo?"));

@@ -64,7 +64,12 @@ impl World {
 
     fn ask(&mut self, names: &[&str]) {
         for name in names {
-            self.tell(name, What::Question(Question { id: String::new(), text: "¿Su cédula?".to_owned(), payload: String::new() }));
+            self.tell(
+                name,
+                What::Question(Question {
+                    id: String::new(), text: "¿Su cédula?".to_owned(), payload: String::new(), choices: Vec::new()
+                }),
+            );
         }
     }
 

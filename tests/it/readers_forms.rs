@@ -73,7 +73,7 @@ fn became(word: &str, fate: Fate) -> Vec<Item> {
 }
 
 fn tapped(send: Option<SendId>, choice: Option<Choice>) -> Vec<Item> {
-    let tap = Tap { send, message: Some(OUR_MESSAGE.into()), choice, label: "Sí, continuar".into() };
+    let tap = Tap { send, message: Some(OUR_MESSAGE.into()), choice, pick: None, label: "Sí, continuar".into() };
     heard("SM00000000000000000000000000000003", "CO.13491208655302741918", What::Tapped(tap))
 }
 

@@ -6,7 +6,7 @@
 use url::Url;
 
 use super::{CAPABILITIES, Settings, calling, judge};
-use crate::conversation::{Capabilities, Form, Refusal};
+use crate::conversation::{Capabilities, Form, Purpose, Refusal};
 use crate::engine::ports::{Called, Message};
 use crate::provider::client::Ended;
 use crate::provider::form::{self, FORM};
@@ -51,7 +51,9 @@ impl Api for Writer {
         let vars: Vec<(String, String)> = names.zip(parameters(message)?).collect();
         let mut fields =
             vec![("phone_number", national), ("country_code", country), ("outbound_id", outbound), ("user_authorized", "true")];
-        fields.extend(self.flow_id.as_deref().map(|flow| ("flow_id", flow)));
+        // A notification starts nothing.
+        let flow = self.flow_id.as_deref().filter(|_| message.purpose != Purpose::Notify);
+        fields.extend(flow.map(|flow| ("flow_id", flow)));
         fields.extend(vars.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let headers = vec![("truora-api-key", self.api_key.clone())];
         Ok(Outgoing { url: self.send.clone(), headers, body: Some((FORM, form::body(fields))) })
@@ -65,7 +67,6 @@ impl Api for Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::Purpose;
     use crate::provider::testing::{fixture, message};
     use crate::provider::truora::settings;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use url::{Url, form_urlencoded};
 
 use super::{Settings, signature, table, twiml};
-use crate::engine::heard::{Fate, Heard, Item, Party, Person, Status};
+use crate::engine::heard::{Fate, Heard, Item, MediaKind, Party, Person, Status};
 use crate::engine::ports::{Forged, Handshake, Inbox, Unreadable, Webhook};
 use crate::engine::request::What;
 use crate::moment::Moment;
@@ -99,6 +99,11 @@ fn message(fields: &Fields<'_>, sid: &str) -> Item {
             let label = fields.any(&["ButtonText", "Body"]).unwrap_or_default();
             meta::tapped(fields.text("ButtonPayload"), label, fields.text("OriginalRepliedMessageSid"))
         }
+        // Captions are no whole message: whoever sends a picture answers nothing with its words.
+        None if !fields.text("MediaUrl0").is_empty() => {
+            let reference = fields.text("MediaUrl0").to_owned();
+            What::Media { kind: media(fields.text("MediaContentType0")), reference }
+        }
         None => What::UserMessage(fields.text("Body").to_owned()),
     };
     let from = fields.text("From");
@@ -107,6 +112,15 @@ fn message(fields: &Fields<'_>, sid: &str) -> Item {
         person.phone = digits(fields.text("WaId"));
     }
     heard(from, fields.text("To"), Heard { id: sid.to_owned(), at: None, address: String::new(), party: Party::Person(person), what })
+}
+
+fn media(content_type: &str) -> MediaKind {
+    match content_type.split_once('/') {
+        Some(("image", kind)) if kind != "webp" => MediaKind::Photo,
+        Some(("application" | "text", kind)) if kind != "vcard" => MediaKind::Document,
+        // Stickers are image/webp; films and voices.
+        _ => MediaKind::Other,
+    }
 }
 
 /// What became of a message that went out; the roles are changed: `To` is the person.
@@ -245,11 +259,26 @@ mod tests {
         else {
             panic!("no tap")
         };
-        assert_eq!(tap, Tap { send: Some(send), message: Some("MM1".into()), choice: Some(Choice::No), label: "No".into() });
+        assert_eq!(tap, Tap { send: Some(send), message: Some("MM1".into()), choice: Some(Choice::No), pick: None, label: "No".into() });
         let What::Tapped(tap) = event(inbound(&[from, ("ButtonPayload", "foreign"), ("Body", "Sí")])).what else { panic!("no tap") };
-        assert_eq!(tap, Tap { send: None, message: None, choice: None, label: "Sí".into() });
+        assert_eq!(tap, Tap { send: None, message: None, choice: None, pick: None, label: "Sí".into() });
         assert_eq!(event(inbound(&[from, ("ButtonPayload", ""), ("Body", "Sí")])).what, What::UserMessage("Sí".into()));
-        assert_eq!(event(inbound(&[from, ("NumMedia", "1"), ("Body", "")])).what, What::UserMessage(String::new()), "a picture");
+        assert_eq!(
+            event(inbound(&[from, ("NumMedia", "1"), ("Body", "")])).what,
+            What::UserMessage(String::new()),
+            "a picture of no address"
+        );
+        for (kind, what) in [
+            ("image/jpeg", MediaKind::Photo),
+            ("image/webp", MediaKind::Other),
+            ("application/pdf", MediaKind::Document),
+            ("text/vcard", MediaKind::Other),
+            ("audio/ogg", MediaKind::Other),
+            ("", MediaKind::Other),
+        ] {
+            let fields = [from, ("NumMedia", "1"), ("MediaUrl0", "https://x/1"), ("MediaContentType0", kind), ("Body", "sí")];
+            assert_eq!(event(inbound(&fields)).what, What::Media { kind: what, reference: "https://x/1".into() }, "{kind}");
+        }
     }
 
     #[test]

@@ -92,6 +92,10 @@ impl Writer {
                 let labels = format!("\n\n{} / {}", fit(yes.trim(), LABEL), fit(no.trim(), LABEL));
                 Ok(vec![("Body", format!("{}{labels}", fit(text, TEXT - units(&labels))))])
             }
+            _ if !message.choices.is_empty() => {
+                let text = numbered(message);
+                if units(&text) > TEXT { Err(Refusal::Line) } else { Ok(vec![("Body", text)]) }
+            }
             // A question that is cut is another question.
             _ if units(text) > TEXT => Err(Refusal::Line),
             _ => Ok(vec![("Body", text.clone())]),
@@ -136,6 +140,12 @@ impl Api for Writer {
     fn read_missed(&self, since: Moment, reply: &Reply) -> Result<(Vec<Item>, Option<Url>), String> {
         if judge::is_success(reply) { missed::read(&self.api, since, &reply.body) } else { Err(judge::refused(reply)) }
     }
+}
+
+/// Choices are there to be typed, by their number or their title: a content with buttons is approved with their number fixed.
+fn numbered(message: &Message) -> String {
+    let lines = (1..).zip(&message.choices).map(|(place, (_, title))| format!("\n{place}. {title}"));
+    format!("{}\n{}", message.text, lines.collect::<String>())
 }
 
 /// Whether Twilio takes this text as the variable in the body of a content (21656 and 63021 refuse others).
@@ -223,6 +233,13 @@ mod tests {
         assert!(ask("ñ".repeat(1_600)).is_ok());
         assert_eq!(ask(" ".into()), Err(Refusal::Template));
         assert_eq!(ask("ñ".repeat(1_601)), Err(Refusal::Line));
+    }
+
+    #[test]
+    fn choices_are_numbered_to_be_typed() {
+        let choices = vec![("pick0".to_owned(), "Rojo".to_owned()), ("pick1".to_owned(), "Verde".to_owned())];
+        let ask = Message { purpose: Purpose::Ask, buttons: None, text: "¿Color?".into(), choices, ..message() };
+        assert_eq!(value(&form_of(settings(), &ask).unwrap(), "Body"), Some("¿Color?\n\n1. Rojo\n2. Verde"));
     }
 
     #[test]

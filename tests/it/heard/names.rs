@@ -65,7 +65,7 @@ fn by_api(
 }
 
 fn asks(text: &str) -> What {
-    What::Question(Question { id: text.into(), text: text.into(), payload: String::new() })
+    What::Question(Question { id: text.into(), text: text.into(), payload: String::new(), choices: Vec::new() })
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn serve(request: Request, standing: &mut Standing) {
             }
             drop(reply.send(Ok(standing.clone())));
         }
+        Request::Invite(_, reply) => drop(reply.send(Ok(Answer::of(ConversationId(1), &State::new(ConversationId(1), false))))),
         Request::Doubts(reply) => {
             let doubt = Doubt {
                 send: SendId(5),
@@ -147,6 +148,7 @@ fn dead(seq: u64) -> DeadLetter {
         step: 0,
         send: None,
         question: None,
+        answers: Vec::new(),
         hooks: vec![NameId(3)],
     };
     DeadLetter { hook: "crm".into(), record, since: ASKED.plus(259_200_000) }
@@ -180,7 +182,9 @@ pub(super) fn alice() -> View {
         caller: "alice".into(),
         to: "573001112233".into(),
         vars: vec![("name".into(), "Ana".into())],
-        question: Some(Question { id: "q".into(), text: "¿Tu nombre?".into(), payload: r#"{"field":"name"}"#.into() }),
+        question: Some(Question {
+            id: "q".into(), text: "¿Tu nombre?".into(), payload: r#"{"field":"name"}"#.into(), choices: Vec::new()
+        }),
         decisions: [decision, Decision { due: None, ..decision }, Decision { fingerprint: 1, ..decision }].into(),
         ..Details::default()
     };

@@ -4,6 +4,7 @@
 //! Nothing sleeps. What has to be in the past is said to be (a question of half an hour ago is due at once); what has to take hours takes
 //! them on a clock that runs faster.
 
+mod asking;
 mod common;
 mod gupshup;
 mod story;
