@@ -44,6 +44,15 @@ impl Hook {
         let event = self.events.is_empty() || self.events.iter().any(|e| e == kind);
         event && (self.flows.is_empty() || self.flows.iter().any(|f| f == flow))
     }
+
+    /// Whether it wants to hear of this type, which is of no flow: one that is narrowed to flows must name the type.
+    #[must_use]
+    pub fn wants_beside(&self, kind: &str) -> bool {
+        match self.events.is_empty() {
+            true => self.flows.is_empty(),
+            false => self.events.iter().any(|e| e == kind),
+        }
+    }
 }
 
 /// What the bot says when a conversation has come to its end, for bots that tell of it in no other way.
@@ -80,6 +89,12 @@ pub struct Book {
     pub flows: Vec<Arc<str>>,
     /// The policy of each flow on each line: line, then flow.
     pub policies: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<Policy>>>,
+    /// The line of each business number, as digits; of several lines with one number the first.
+    pub numbers: BTreeMap<Arc<str>, Arc<str>>,
+    /// The word of each line's provider.
+    pub providers: BTreeMap<Arc<str>, &'static str>,
+    /// The flow of each id, in small letters.
+    pub flow_ids: BTreeMap<String, Arc<str>>,
     /// Ends that a flow's bot tells by what it says, in the order of the file.
     pub completions: BTreeMap<Arc<str>, Vec<Completion>>,
 }

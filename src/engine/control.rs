@@ -40,6 +40,8 @@ impl Engine {
             Request::Dead(from, limit, reply) => tell(reply, self.dead(from, limit)),
             Request::Replay(hook, seq, reply) => self.tell_when_durable(reply, |engine| engine.replay(&hook, seq, now)),
             Request::Template(news, reply) => self.tell_when_durable(reply, |engine| engine.hear_of_templates(&news)),
+            Request::Shelf(register, reply) => tell(reply, Ok(self.shelf(register))),
+            Request::File(filing, reply) => self.tell_when_durable(reply, |engine| engine.file(*filing, now)),
             Request::Standing(reply) => tell(reply, Ok(self.standing())),
         }
     }

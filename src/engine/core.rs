@@ -10,9 +10,11 @@ use crate::engine::book::Book;
 use crate::engine::counters::Counters;
 use crate::engine::group::{Group, Released, Told};
 use crate::engine::health::Health;
+use crate::engine::inbounds::Inbounds;
 use crate::engine::pace::{Pace, Steady};
 use crate::engine::ports::{Fault, Restored, Standing, Store};
 use crate::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
+use crate::engine::registry::Registry;
 use crate::engine::room::Room;
 use crate::engine::status::Early;
 use crate::engine::tables::{Hot, HotTable, Identities, Names};
@@ -56,6 +58,8 @@ pub struct Engine {
     pub(super) in_flight: HashMap<SendId, InFlight>,
     pub(super) pauses: BTreeSet<PauseScope>,
     pub(super) unusable: Unusable,
+    pub(super) registry: Registry,
+    pub(super) inbounds: Inbounds,
     /// Statuses of messages that may turn out to be ours, when the calls under way have told their ids.
     pub(super) early: Early,
     pub(super) held: Option<String>,
@@ -150,6 +154,8 @@ impl Engine {
             in_flight: HashMap::new(),
             pauses: BTreeSet::new(),
             unusable: Unusable::default(),
+            registry: Registry::default(),
+            inbounds: Inbounds::default(),
             early: Early::default(),
             held: None,
             clock_held: None,
@@ -186,6 +192,7 @@ impl Engine {
             Restored::Template(line, template) => {
                 self.unusable.insert((line, template));
             }
+            Restored::Filed(register, id, value) => self.registry.restore(register, id, value),
             Restored::Hook(record) => {
                 self.next_hook = self.next_hook.max(record.seq + 1);
                 for hook in &record.hooks {

@@ -2,9 +2,12 @@
 //!
 //! Not the engine: a cheap handle, cloned into every server task. The loop behind it is `daemon/wakeups.rs`.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::heard::TemplateNews;
+use crate::engine::registry::{Filing, Register, Shelf};
 use crate::engine::request::{Answer, DeadLetter, Doubt, Filter, Inbound, Listed, Rejected, Standing, Target, Upcoming, View, Who};
 use crate::id::ConversationId;
 
@@ -33,6 +36,10 @@ pub enum Request {
     Replay(String, Option<u64>, oneshot::Sender<Result<usize, Rejected>>),
     /// A provider told of templates of lines.
     Template(Vec<(String, TemplateNews)>, oneshot::Sender<Result<(), Rejected>>),
+    /// A register, as it is.
+    Shelf(Register, oneshot::Sender<Result<Shelf, Rejected>>),
+    /// A change of a register; answers the record's id.
+    File(Box<Filing>, oneshot::Sender<Result<Arc<str>, Rejected>>),
     /// What holds sending at present.
     Standing(oneshot::Sender<Result<Standing, Rejected>>),
 }

@@ -236,7 +236,7 @@ impl Engine {
         for hook in &hooks {
             self.pending().told.push(Told { hook: *hook, seq, conversation, at: now });
         }
-        Some(HookRecord { seq, conversation, report, at: now, episode, step, send, question, hooks })
+        Some(HookRecord { seq, conversation, report, at: now, episode, step, send, question, outbound: None, hooks })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Not a clock: every verb is told `now`. Not a thread: the daemon and the simulator drive the same verbs.
 
+pub mod approval;
 pub mod book;
 pub mod compose;
 mod control;
@@ -14,6 +15,7 @@ pub mod group;
 pub mod guard;
 mod health;
 pub mod heard;
+pub mod inbounds;
 pub mod inboxes;
 mod ingest;
 mod inspect;
@@ -24,6 +26,7 @@ mod people;
 pub mod ports;
 pub mod reads;
 pub mod record;
+pub mod registry;
 pub mod request;
 pub mod room;
 mod status;

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
 use crate::engine::heard::{Item, Trouble};
 use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
+use crate::engine::registry::Register;
 use crate::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
@@ -87,6 +88,8 @@ pub enum Restored {
     Pause(PauseScope),
     /// A template of a line that cannot be sent at present.
     Template(NameId, Arc<str>),
+    /// A record of the registry.
+    Filed(Register, Arc<str>, Arc<[u8]>),
     /// A hook record that some hook still has to get.
     Hook(HookRecord),
     /// A send in the ledger whose last call has no end: nobody knows how it ended. (Ended ones are asked for one by one.)

@@ -218,6 +218,8 @@ pub enum Rejected {
     AliasTaken(ConversationId),
     /// What was asked cannot be done in this state: the sentence.
     Impossible(String),
+    /// What was to be changed has changed since it was looked at; nothing was kept.
+    Outdated,
     /// Too much at once; nothing was kept.
     Overloaded,
     /// The store cannot keep anything now; nothing was kept.
@@ -237,6 +239,7 @@ impl fmt::Display for Rejected {
             Rejected::OtherLine(is, wanted) => write!(f, "line: this conversation is on line {is:?}, not on {wanted:?}"),
             Rejected::AliasTaken(other) => write!(f, "to: this number already belongs to {other} on the same line"),
             Rejected::Impossible(why) => f.write_str(why),
+            Rejected::Outdated => f.write_str("somebody else changed it meanwhile; nothing of this was kept, ask again"),
             Rejected::Overloaded => f.write_str("too many events at once; none of this was kept, send it again in a second"),
             Rejected::Unavailable(why) => write!(f, "the store cannot keep anything now; nothing was kept: {why}"),
             Rejected::Damaged(why) => write!(f, "a stored record of this conversation cannot be read: {why}"),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::conversation::Policy;
 use crate::engine::book::Book;
 use crate::engine::core::Engine;
+use crate::engine::group::Notice;
 use crate::engine::heard::TemplateNews;
 use crate::engine::record::{Change, NameId};
 use crate::engine::request::Rejected;
@@ -37,6 +38,7 @@ impl Engine {
                 self.push(Change::Template(key.0, key.1, news.usable));
                 changed = true;
             }
+            self.pending().notices.push(Notice::Template(line.clone(), news.clone()));
         }
         if changed {
             self.book = self.in_force(&self.book);

@@ -240,7 +240,7 @@ impl From<Rejected> for Problem {
             Rejected::OtherLine(..) => (Kind::OtherLine, "line"),
             Rejected::AliasTaken(_) => (Kind::AliasTaken, "to"),
             Rejected::Impossible(_) => (Kind::Impossible, ""),
-            Rejected::Overloaded => (Kind::Overloaded, ""),
+            Rejected::Outdated | Rejected::Overloaded => (Kind::Overloaded, ""),
             Rejected::Unavailable(_) => (Kind::Unavailable, ""),
             Rejected::Damaged(_) => (Kind::Damaged, ""),
         };

@@ -44,6 +44,7 @@ impl Desk {
             step: 0,
             send: None,
             question: Some(Question { id: "q".into(), text: "¿Y?".into(), payload: String::new() }),
+            outbound: None,
             hooks: hooks.to_vec(),
         };
         self.records.lock().unwrap().insert(seq, record);

@@ -2,8 +2,11 @@
 //!
 //! Not their chunks: a record longer than one value is cut where it is stored.
 
+use std::sync::Arc;
+
 use crate::conversation::SendOutcome;
 use crate::engine::record::{Decision, Delta, Details, HookRecord, NameId, Question, Reach, SendRecord};
+use crate::engine::registry::OutboundNews;
 use crate::id::{AliasKey, ConversationId, SendId};
 use crate::limits;
 use crate::moment::Moment;
@@ -126,12 +129,19 @@ pub(crate) fn put_hook(out: &mut Vec<u8>, record: &HookRecord) {
     put_report(out, record.report);
     put_i(out, record.at.0);
     put_u(out, u64::from(record.episode));
-    out.extend_from_slice(&[record.step, u8::from(record.send.is_some()) | u8::from(record.question.is_some()) << 1]);
+    let there = [record.send.is_some(), record.question.is_some(), record.outbound.is_some()];
+    out.extend_from_slice(&[record.step, (0..).zip(there).map(|(bit, there)| u8::from(there) << bit).sum()]);
     if let Some(send) = record.send {
         put_id(out, send.0);
     }
     if let Some(question) = &record.question {
         put_question(out, question);
+    }
+    if let Some(news) = &record.outbound {
+        put_str(out, &news.id);
+        put_str(out, &news.name);
+        put_str(out, &news.line);
+        put_str(out, &news.why);
     }
     put_list(out, record.hooks.iter(), |out, hook| put_u(out, u64::from(hook.0)));
 }
@@ -147,8 +157,13 @@ pub(crate) fn read_hook(read: &mut Reader<'_>) -> Option<HookRecord> {
     let there = read.u8()?;
     let send = maybe(there & 1 != 0, || read.id().map(SendId))?;
     let question = maybe(there & 2 != 0, || read_question(read))?;
+    let outbound = maybe(there & 4 != 0, || read_outbound(read).map(Box::new))?;
     let hooks = read.list(|read| read.u16().map(NameId))?;
-    Some(HookRecord { seq, conversation, report, at, episode, step, send, question, hooks })
+    Some(HookRecord { seq, conversation, report, at, episode, step, send, question, outbound, hooks })
+}
+
+fn read_outbound(read: &mut Reader<'_>) -> Option<OutboundNews> {
+    Some(OutboundNews { id: Arc::from(read.text()?), name: read.text()?, line: read.text()?, why: read.text()? })
 }
 
 fn put_decision(out: &mut Vec<u8>, decision: &Decision) {

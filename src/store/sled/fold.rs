@@ -233,6 +233,10 @@ impl Folder {
                     let made = moved.hooks.iter().enumerate().filter(|(_, record)| !record.hooks.is_empty());
                     made.for_each(|(i, record)| add(record.seq, CellStep::Made(moved.clone(), i)));
                 }
+                Kept::Other(Change::Filed(filed)) => {
+                    let made = filed.hooks.iter().filter(|record| !record.hooks.is_empty());
+                    made.for_each(|record| add(record.seq, CellStep::Told(Box::new(record.clone()))));
+                }
                 Kept::Other(Change::HookDone(hook, n)) => add(*n, CellStep::Op(HookOp::Done(*hook))),
                 Kept::Other(Change::HookDead(hook, n, at)) => add(*n, CellStep::Op(HookOp::Dead(*hook, *at))),
                 Kept::Other(Change::HookReplay(hook, n)) => add(*n, CellStep::Op(HookOp::Replay(*hook))),
@@ -240,7 +244,11 @@ impl Folder {
                 Kept::Other(Change::Forgotten(id, true)) => {
                     let on_disk = hooks::of(base, *id)?;
                     on_disk.into_iter().for_each(|n| add(n, CellStep::Gone));
-                    let made = |(_, step): &(u64, CellStep)| matches!(step, CellStep::Made(moved, _) if moved.stored.id == *id);
+                    let made = |(_, step): &(u64, CellStep)| match step {
+                        CellStep::Made(moved, _) => moved.stored.id == *id,
+                        CellStep::Told(record) => record.conversation == *id,
+                        CellStep::Op(_) | CellStep::Gone => false,
+                    };
                     steps.values_mut().filter(|s| s.iter().any(made)).for_each(|s| s.push((*seq, CellStep::Gone)));
                 }
                 Kept::Other(_) => {}

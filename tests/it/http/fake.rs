@@ -84,6 +84,8 @@ fn serve(request: Request, standing: &mut Standing) {
         Request::Upcoming(reply) => drop(reply.send(Ok(vec![Upcoming { hour: ASKED, line: "support".into(), count: 7 }]))),
         Request::Dead(from, limit, reply) => drop(reply.send(Ok((from..9).take(limit).map(dead).collect()))),
         Request::Replay(_, seq, reply) => drop(reply.send(Ok(if seq == Some(404) { 0 } else { 1 }))),
+        Request::Shelf(_, reply) => drop(reply.send(Err(Rejected::Unavailable("this desk files nothing".into())))),
+        Request::File(_, reply) => drop(reply.send(Err(Rejected::Unavailable("this desk files nothing".into())))),
         Request::Template(_, reply) => drop(reply.send(Ok(()))),
         Request::Standing(reply) => drop(reply.send(Ok(standing.clone()))),
     }
@@ -136,6 +138,7 @@ fn dead(seq: u64) -> DeadLetter {
         step: 0,
         send: None,
         question: None,
+        outbound: None,
         hooks: vec![NameId(3)],
     };
     DeadLetter { hook: "crm".into(), record, since: ASKED.plus(259_200_000) }
