@@ -181,7 +181,12 @@ fn touched(keys: &Keys, n: usize, round: usize) -> Change {
     let event = Event::Question { at: now, obstacle: None };
     let decision =
         Decision { now, before: stored.state, event, trail, fingerprint: 99, tzdata: Tzdata::compiled_in(), due: stored.state.due };
-    let question = Question { id: format!("q{n}"), text: "How many people shall the table be for?".to_owned(), payload: String::new() };
+    let question = Question {
+        id: format!("q{n}"),
+        text: "How many people shall the table be for?".to_owned(),
+        payload: String::new(),
+        choices: Vec::new(),
+    };
     Change::Moved(Box::new(Moved {
         stored,
         identity: Some(EventKey(id.0 ^ round as u128)),

@@ -54,14 +54,40 @@ pub const EARLY_STATUSES: usize = 4_096;
 pub const ATTEMPTS: u8 = 8;
 /// The highest rate of a line, in sends a second.
 pub const RATE: usize = 10_000;
+/// Follow-ups that cannot go out in time are named so long in advance.
+pub const FORESEE: i64 = DAY;
 /// A line that has stopped is asked about so long after; each time in vain, the wait doubles.
 pub const PROBE: i64 = 15 * SECOND;
 /// The longest wait between two questions whether a stopped line works.
 pub const PROBE_CEILING: i64 = 5 * MINUTE;
 /// Further follow-ups in a flow.
 pub const STEPS: usize = 8;
-/// The `step` number under which a question asked again after "yes" is identified.
+/// The `step` number under which a question of the conversation is identified.
 pub const ASK_STEP: u8 = u8::MAX;
+/// The `step` number under which an invitation is identified.
+pub const INVITE_STEP: u8 = 254;
+/// The `step` number under which a notification is identified.
+pub const NOTIFY_STEP: u8 = 253;
+/// The `step` number under which the last word of a flow is identified.
+pub const CLOSE_STEP: u8 = 252;
+/// An invitation goes out within this time or not at all.
+pub const INVITE: i64 = DAY;
+/// A notification goes out within this time or not at all: a one-time password is of no use later.
+pub const NOTIFY: i64 = HOUR;
+/// So soon after a call has begun nobody has read what it brings.
+pub const READ: i64 = 2 * SECOND;
+/// The flow that notifications are reported under; no flow of the configuration has this name.
+pub const NOTIFICATION: &str = "notification";
+/// Most questions of a flow.
+pub const QUESTIONS: usize = 64;
+/// Longest answer to a question of ours, in bytes.
+pub const ANSWER_BYTES: usize = 4 * 1024;
+/// Most choices of a question; more than [`BUTTONS`] become a list.
+pub const CHOICES: usize = 10;
+/// Most buttons under a question.
+pub const BUTTONS: usize = 3;
+/// Longest title of a choice in a list, in characters.
+pub const ROW_CHARS: usize = 24;
 
 /// The shortest wait before a follow-up (the guide's floor).
 pub const WAIT_FLOOR: i64 = 30 * MINUTE;
@@ -169,6 +195,6 @@ const _: () = assert!(HOOK_BUDGET < DRAIN && HOOK_AGE < RETENTION);
 const _: () = assert!(WAIT_FLOOR < WAIT_CEILING && WAIT_CEILING < STEP_CEILING);
 const _: () = assert!(LEDGER > RETENTION + STEP_CEILING, "nothing that could be sent again has left the ledger");
 const _: () = assert!(PROBE < PROBE_CEILING && BACKOFF < BACKOFF_CEILING);
-const _: () = assert!(STEPS < ASK_STEP as usize);
+const _: () = assert!(STEPS < CLOSE_STEP as usize && CLOSE_STEP < NOTIFY_STEP && NOTIFY_STEP < INVITE_STEP && INVITE_STEP < ASK_STEP);
 const _: () = assert!(CLOCK_DRIFT < CLOCK_JUMP && CLOCK_JUMP <= CLOCK_STEADY && NAP < CLOCK_STEADY);
 const _: () = assert!(IDENTITY_DAYS * DAY >= 8 * DAY, "providers redeliver for 7 days");

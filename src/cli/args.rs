@@ -120,8 +120,11 @@ pub enum ClientVerb {
         daemon: Daemon,
     },
     /// How many follow-ups are due, by hour and line
-    #[command(after_help = "Example:\n  reengaged upcoming")]
+    #[command(after_help = "Example:\n  reengaged upcoming\n  reengaged upcoming --late")]
     Upcoming {
+        /// List those that cannot go out in time at the rate of their line instead
+        #[arg(long)]
+        late: bool,
         /// How it is reached.
         #[command(flatten)]
         daemon: Daemon,

@@ -34,7 +34,8 @@ pub fn print(out: &mut dyn Write, paint: Paint, one: &Value) -> io::Result<()> {
     if let Some(sends) = one["sends"].as_array().filter(|sends| !sends.is_empty()) {
         writeln!(out, "\n{}", paint.bold("Sends"))?;
         for send in sends {
-            let what = send["step"].as_u64().map_or_else(|| "the question again".to_owned(), |step| format!("follow-up {}", step + 1));
+            let other = || format!("the {}", cell(&send["purpose"]).replace('_', " "));
+            let what = send["step"].as_u64().map_or_else(other, |step| format!("follow-up {}", step + 1));
             let why = send["reason"].as_str().map(|why| format!(" ({why})")).unwrap_or_default();
             writeln!(out, "{}  {}  {what}: {}{why}", cell(&send["at"]), cell(&send["send"]), cell(&send["outcome"]))?;
         }

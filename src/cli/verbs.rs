@@ -51,7 +51,8 @@ pub fn run(verb: ClientVerb, desk: &mut Desk<'_>) -> Result<(), Failure> {
             let answer = desk.act(&daemon, &format!("sending {id} again"), Method::POST, &path, None)?;
             desk.print(&daemon, &answer, |out, _| stands(out, &answer))
         }
-        ClientVerb::Upcoming { daemon } => upcoming(desk, &daemon),
+        ClientVerb::Upcoming { late: true, daemon } => late(desk, &daemon),
+        ClientVerb::Upcoming { late: false, daemon } => upcoming(desk, &daemon),
     }
 }
 
@@ -197,9 +198,26 @@ fn doubts(desk: &mut Desk<'_>, daemon: &Daemon) -> Result<(), Failure> {
 fn upcoming(desk: &mut Desk<'_>, daemon: &Daemon) -> Result<(), Failure> {
     let answer = desk.read(daemon, "counting what comes up", "/v1/schedule/upcoming")?;
     desk.print(daemon, &answer, |out, paint| {
-        let row = |hour: &Value| vec![cell(&hour["hour"]), cell(&hour["line"]), cell(&hour["count"])];
+        let row = |hour: &Value| vec![cell(&hour["hour"]), cell(&hour["line"]), cell(&hour["count"]), cell(&hour["late"])];
         let rows: Vec<Vec<String>> = items(&answer["upcoming"]).map(row).collect();
-        table(out, paint, &["HOUR", "LINE", "FOLLOW-UPS"], &rows)
+        table(out, paint, &["HOUR", "LINE", "FOLLOW-UPS", "LATE"], &rows)
+    })
+}
+
+fn late(desk: &mut Desk<'_>, daemon: &Daemon) -> Result<(), Failure> {
+    let answer = desk.read(daemon, "listing what will be too late", "/v1/schedule/upcoming?late=true&limit=1000")?;
+    desk.print(daemon, &answer, |out, paint| {
+        let row = |late: &Value| {
+            let name = masked(late["conversation"].as_str().unwrap_or_default());
+            vec![name, cell(&late["conversation_id"]), cell(&late["line"]), cell(&late["due_at"]), cell(&late["not_after"])]
+        };
+        let rows: Vec<Vec<String>> = items(&answer["late"]).map(row).collect();
+        table(out, paint, &["CONVERSATION", "ID", "LINE", "DUE", "NOT AFTER"], &rows)?;
+        let (shown, total) = (rows.len() as u64, answer["total"].as_u64().unwrap_or(0));
+        match shown < total {
+            true => writeln!(out, "{}", paint.dim(&format!("and {} more", total - shown))),
+            false => Ok(()),
+        }
     })
 }
 

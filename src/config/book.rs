@@ -115,6 +115,8 @@ fn policy(line: &LineConfig, flow: &FlowConfig) -> Policy {
         arm_on: line.arm_on,
         in_doubt: line.in_doubt,
         line: line.provider.capabilities(),
+        asks: false,
+        closing: None,
     }
 }
 

@@ -184,20 +184,16 @@ pub(super) fn store(root: &Table<'_>) -> StoreConfig {
 /// Reads `[maintenance]`.
 pub(super) fn maintenance(root: &Table<'_>) -> Maintenance {
     let table = root.table("maintenance");
-    for (key, instead) in [
-        ("backup", "run `reengaged backup` from a timer"),
-        ("fsck", "run `reengaged fsck` from a timer"),
-        ("approvals", "no line of this release has templates to be approved"),
-    ] {
+    for (key, instead) in [("backup", "run `reengaged backup` from a timer"), ("fsck", "run `reengaged fsck` from a timer")] {
         table.unbuilt(key, instead);
     }
-    let default = "0 15 3 * * *";
-    let nightly = Cron(default.to_owned(), cron::Schedule::from_str(default).expect("the default is an expression"));
+    let default = |text: &str| Cron(text.to_owned(), cron::Schedule::from_str(text).expect("the default is an expression"));
     // The ledger must outlive whatever could still be sent.
     let most = (limits::LEDGER - limits::STEP_CEILING) / DAY - 1;
     Maintenance {
-        retention: table.or("retention", nightly, expression).1,
+        retention: table.or("retention", default("0 15 3 * * *"), expression).1,
         retention_days: table.or("retention_days", limits::RETENTION / DAY, whole(1, most)),
+        approvals: table.or("approvals", default("0 */5 * * * *"), expression).1,
     }
 }
 

@@ -164,6 +164,8 @@ pub struct Maintenance {
     pub retention: cron::Schedule,
     /// How many days finished conversations and dead hooks stay.
     pub retention_days: i64,
+    /// When providers are asked about templates under review; UTC.
+    pub approvals: cron::Schedule,
 }
 
 /// `[lines.NAME]`.

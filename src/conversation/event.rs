@@ -41,6 +41,31 @@ pub enum Event {
         /// Why a follow-up could not be sent to this person, as far as is known on arming.
         obstacle: Option<SkipReason>,
     },
+    /// We are the bot: the person said something at `at`, and the question in the details goes out in reply.
+    Ask {
+        /// When.
+        at: Moment,
+    },
+    /// An invitation to the flow goes out now, of our own accord: a new run begins with it.
+    Invite {
+        /// When.
+        at: Moment,
+    },
+    /// A notification goes out now, of our own accord: the conversation is over with it.
+    Notify {
+        /// When.
+        at: Moment,
+    },
+    /// We are the bot, and everything is answered: the flow's last word goes out in reply to what the person said at `at`.
+    Close {
+        /// When.
+        at: Moment,
+    },
+    /// What was to go out of our own accord cannot, as is seen at the last moment.
+    Blocked {
+        /// Why.
+        reason: SkipReason,
+    },
     /// The bot's process ended, or was called off.
     Finish {
         /// When.

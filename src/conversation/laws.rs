@@ -72,7 +72,8 @@ proptest! {
             if before.phase != Phase::Sending || before.doubt {
                 return Ok(());
             }
-            let Step { state, ended, reports, .. } = life.take(&Event::Sent { silence: before.silence, step: before.step, verdict: Verdict::Stopped });
+            let stopped = Event::Sent { silence: before.silence, step: before.step, verdict: Verdict::Stopped };
+            let Step { state, ended, reports, .. } = life.take(&stopped);
             prop_assert_eq!((state.phase, state.attempt, state.wake), (Phase::Retrying, before.attempt - 1, Some(life.now)));
             prop_assert_eq!((ended, reports), (None, [None; 3]));
             life.now = life.now.plus(wait);
@@ -80,8 +81,12 @@ proptest! {
             match step.send {
                 Some(send) => prop_assert_eq!((send.silence, send.step, send.attempt), (before.silence, before.step, before.attempt)),
                 // Too late by now, or closed: as for anything that waited.
-                None => prop_assert!(life.now > before.not_after || life.now > state.not_after || life.policy().max_lateness.is_some()
-                    || state.expires.is_some_and(|at| at <= life.now) || !life.policy().rules.hours.is_open(life.now), "{:?}", step),
+                None => {
+                    let (now, policy) = (life.now, life.policy());
+                    let late = now > before.not_after || policy.max_lateness.is_some();
+                    let over = state.expires.is_some_and(|at| at <= now) || !policy.rules.hours.is_open(now);
+                    prop_assert!(late || over, "{:?}", step);
+                }
             }
         }
     }
@@ -104,8 +109,8 @@ proptest! {
     ) {
         let life = Life::live(policies, &acts);
         let at = life.now.plus(-ago);
-        let out = life.state.sent_in_episode && life.state.handed_over.is_some_and(|h| h > life.state.silence && h <= at.plus(999));
-        if out && life.state.purpose == Purpose::FollowUp {
+        let invited = life.state.purpose == Purpose::Invite && life.state.may_be_read(at);
+        if invited || life.state.out_since().is_some_and(|out| out <= at.plus(999)) {
             return Ok(());
         }
         let say = |typed| step(life.policy(), &life.state, &Event::Message { at, typed }, life.now);
@@ -224,10 +229,10 @@ fn any_state() -> impl Strategy<Value = State> {
     let skip = prop::option::of(prop::sample::select(SkipReason::ALL.to_vec()));
     let moments = (any_moment(), any_moment(), any_moment(), prop::array::uniform7(maybe_moment()));
     (phase, prop::array::uniform8(any::<bool>()), small, sent, skip, moments).prop_map(|(phase, flags, small, sent, skip, moments)| {
-        let [held, started, opted_out, doubt, hurried, later, sent_in_episode, ask] = flags;
+        let [held, started, opted_out, doubt, hurried, later, sent_in_episode, own] = flags;
         let (step, attempt, episodes_sent, episode, salt) = small;
         let (begun, silence, not_after, [question, last_inbound, handed_over, earliest, wake, due, expires]) = moments;
-        let purpose = if ask { Purpose::Ask } else { Purpose::FollowUp };
+        let purpose = if own { Purpose::of_step(251 + step % 5) } else { Purpose::FollowUp };
         let form = if doubt { Form::Template } else { Form::Message };
         let phases = State { phase, held, started, opted_out, doubt, hurried, later, ..State::new(ConversationId(0), false) };
         let counts = State { episode, episodes_sent, sent_in_episode, step, attempt, purpose, form, skip, sent, obstacle: skip, ..phases };
@@ -243,6 +248,11 @@ fn any_event() -> impl Strategy<Value = Event> {
         any_moment().prop_map(|at| Event::Question { at, obstacle: None }),
         any_moment().prop_map(|at| Event::Finish { at, how: Finish::Superseded }),
         any_moment().prop_map(|at| Event::OptOut { at }),
+        any_moment().prop_map(|at| Event::Ask { at }),
+        any_moment().prop_map(|at| Event::Invite { at }),
+        any_moment().prop_map(|at| Event::Notify { at }),
+        any_moment().prop_map(|at| Event::Close { at }),
+        Just(Event::Blocked { reason: SkipReason::OptedOut }),
         any_moment().prop_map(|until| Event::Postpone { until }),
         prop::sample::select(vec![Event::Hold, Event::Release, Event::SendNow, Event::Woke, Event::Orphaned, Event::Resend]),
         Just(Event::PolicyChanged),

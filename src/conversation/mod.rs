@@ -17,6 +17,7 @@ mod event;
 #[cfg(test)]
 mod laws;
 mod operator;
+mod own;
 mod policy;
 mod sending;
 mod state;

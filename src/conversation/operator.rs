@@ -73,8 +73,8 @@ impl Turn<'_> {
         self.state.phase = self.armed_phase();
         self.state.doubt = false;
         self.state.sent = None;
-        if self.state.purpose == Purpose::Ask {
-            return self.arm_ask();
+        if self.state.purpose != Purpose::FollowUp {
+            return self.arm_own();
         }
         // The wait of its step was over when it was claimed; only the floor still counts.
         self.state.hurried = true;

@@ -87,6 +87,10 @@ pub struct Policy {
     pub in_doubt: InDoubt,
     /// What the line can do.
     pub line: Capabilities,
+    /// The flow asks questions of its own: here we are the bot.
+    pub asks: bool,
+    /// The last word of a flow that asks its own questions; may name variables.
+    pub closing: Option<Arc<str>>,
 }
 
 impl Policy {
@@ -109,6 +113,8 @@ impl Policy {
             arm_on: ArmOn::Question,
             in_doubt: InDoubt::Unknown,
             line: Capabilities { free_text: false, buttons: false, template: false, correlation: false, recipient: false },
+            asks: false,
+            closing: None,
         }
     }
 
@@ -137,6 +143,9 @@ impl Policy {
         hash.number(i64::from(self.line.template)).number(i64::from(self.line.free_text)).number(i64::from(self.template_paused));
         for step in self.steps.iter().take(limits::STEPS) {
             hash.number(step.delay);
+        }
+        if self.asks {
+            hash.number(1);
         }
         hash.0
     }

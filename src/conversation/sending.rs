@@ -62,6 +62,9 @@ impl Turn<'_> {
             self.state.later = false;
             return self.arm(at);
         }
+        if purpose != Purpose::FollowUp {
+            return self.own_handed_over(at, outcome == SendOutcome::Unknown);
+        }
         self.report(Report::FollowUpSent { unknown: outcome == SendOutcome::Unknown });
         self.state.expires = Some(at.plus(self.policy.expires_after));
         self.rest(None);
@@ -104,6 +107,11 @@ impl Turn<'_> {
     /// rejected after all, or the template goes in its place; where it has gone on, nothing moves.
     pub(super) fn undelivered(&mut self, silence: Moment, step: u8, refusal: Refusal) {
         let state = &self.state;
+        let invitation =
+            state.phase == Phase::Answering && state.purpose == Purpose::Invite && state.sent.is_some_and(SendOutcome::counts_as_sent);
+        if invitation && (state.silence, state.step) == (silence, step) {
+            return self.refused(refusal.reason());
+        }
         // With the next step of the ladder planned, the one that is out is the one before it.
         let out = if state.wake.is_some() { state.step.checked_sub(1) } else { Some(state.step) };
         let waits = state.phase == Phase::Answering && state.purpose == Purpose::FollowUp && state.silence == silence;
@@ -141,7 +149,7 @@ impl Turn<'_> {
     fn refused(&mut self, reason: SkipReason) {
         self.end_send(SendOutcome::Rejected(reason));
         self.report(Report::Skipped(reason));
-        self.rest(None);
+        self.go_without();
     }
 
     fn retry(&mut self, after: i64) {

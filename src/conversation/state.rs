@@ -4,6 +4,7 @@
 
 use crate::conversation::event::{Ignored, SendOutcome};
 use crate::id::ConversationId;
+use crate::limits;
 use crate::moment::Moment;
 use crate::schedule::SkipReason;
 
@@ -93,8 +94,47 @@ impl Outcome {
 pub enum Purpose {
     /// A follow-up of the ladder.
     FollowUp,
-    /// The last unanswered question, asked again after "yes".
+    /// A question of the conversation: asked again after "yes", or the next one of a flow that asks its own.
     Ask,
+    /// The invitation to a flow, of our own accord: an approved template with *continue* and *cancel*.
+    Invite,
+    /// A single notification, of our own accord: an approved template that wants no answer.
+    Notify,
+    /// The last word of a flow that asks its own questions; then it has come to its good end.
+    Close,
+}
+
+impl Purpose {
+    /// The number by which sends for this are identified in the place of a step of the ladder; `None` for follow-ups, which have one.
+    #[must_use]
+    pub fn step(self) -> Option<u8> {
+        match self {
+            Purpose::FollowUp => None,
+            Purpose::Ask => Some(limits::ASK_STEP),
+            Purpose::Invite => Some(limits::INVITE_STEP),
+            Purpose::Notify => Some(limits::NOTIFY_STEP),
+            Purpose::Close => Some(limits::CLOSE_STEP),
+        }
+    }
+
+    /// What a send of this number was for.
+    #[must_use]
+    pub fn of_step(step: u8) -> Purpose {
+        let own = [Purpose::Ask, Purpose::Invite, Purpose::Notify, Purpose::Close];
+        own.into_iter().find(|purpose| purpose.step() == Some(step)).unwrap_or(Purpose::FollowUp)
+    }
+
+    /// The word of people and interfaces.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Purpose::FollowUp => "follow_up",
+            Purpose::Ask => "question",
+            Purpose::Invite => "invitation",
+            Purpose::Notify => "notification",
+            Purpose::Close => "last_word",
+        }
+    }
 }
 
 /// How a send is worded.
@@ -224,6 +264,24 @@ impl State {
                 (wake, expires) => wake.or(expires),
             },
         }
+    }
+
+    /// Since when a follow-up of this silence, or the invitation, is out. (A silence that began with our asking began with a
+    /// hand-over, but not with a follow-up.)
+    #[must_use]
+    pub fn out_since(&self) -> Option<Moment> {
+        match self.purpose {
+            Purpose::FollowUp => self.handed_over.filter(|at| *at > self.silence && self.sent_in_episode),
+            Purpose::Invite => self.handed_over.filter(|at| *at >= self.silence && self.sent.is_some_and(SendOutcome::counts_as_sent)),
+            Purpose::Ask | Purpose::Notify | Purpose::Close => None,
+        }
+    }
+
+    /// Whether what is in hand is out, or may be, and the person may have read it by `at`, although nobody has told yet.
+    #[must_use]
+    pub fn may_be_read(&self, at: Moment) -> bool {
+        let claimed = self.wake.map(|wake| wake.plus(-limits::DOUBT));
+        self.phase == Phase::Sending && (self.doubt || claimed.is_some_and(|claimed| at >= claimed.plus(limits::READ)))
     }
 
     /// How it ended, where it has.

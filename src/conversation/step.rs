@@ -19,6 +19,11 @@ pub fn step(policy: &Policy, state: &State, event: &Event, now: Moment) -> Step 
         Event::Message { at, typed } => turn.message(clamped(at, now), typed),
         Event::Answer { at, choice, silence } => turn.answer(clamped(at, now), choice, silence),
         Event::Question { at, obstacle } => turn.question(clamped(at, now), obstacle),
+        Event::Ask { at } => turn.ask(clamped(at, now)),
+        Event::Invite { at } => turn.invite(clamped(at, now)),
+        Event::Notify { at } => turn.notify(clamped(at, now)),
+        Event::Close { at } => turn.close(clamped(at, now)),
+        Event::Blocked { reason } => turn.blocked(reason),
         Event::Finish { at, how } => turn.finish_fact(clamped(at, now), how),
         Event::OptOut { at } => turn.opt_out(clamped(at, now)),
         Event::OptIn { .. } => turn.opt_in(),
@@ -49,7 +54,12 @@ impl Turn<'_> {
         self.start();
         let known = self.state.last_inbound;
         self.heard_from(at);
-        if self.state.phase != Phase::Quiet {
+        if self.is_on_its_way(at) {
+            return self.changes_only_the_window(Ignored::NothingToDo, known);
+        }
+        if self.state.purpose == Purpose::Invite && self.state.phase != Phase::Quiet {
+            self.reply_to_invitation(at, typed, known);
+        } else if self.state.phase != Phase::Quiet {
             // Where messages arm, one that a later message overtook says nothing that the later one did not.
             let overtaken = self.policy.arm_on == ArmOn::AnyMessage && known.is_some_and(|k| k > at);
             if overtaken || at.plus(limits::DISORDER) < self.state.silence {
@@ -68,10 +78,19 @@ impl Turn<'_> {
     }
 
     /// A word of the person that moves nothing, but for the messaging window that it opened.
-    fn changes_only_the_window(&mut self, why: Ignored, known: Option<Moment>) {
+    pub(super) fn changes_only_the_window(&mut self, why: Ignored, known: Option<Moment>) {
         self.ignore(why);
         if self.state.last_inbound != known && self.movable() && self.state.phase != Phase::Retrying {
             self.plan();
+        }
+    }
+
+    /// What the person says to an invitation. Whatever is neither *continue* nor *cancel* leaves it open: it may be for the bot.
+    fn reply_to_invitation(&mut self, at: Moment, typed: Option<Choice>, known: Option<Moment>) {
+        let out = self.follow_up_is_out(at) || self.state.may_be_read(at);
+        match typed.filter(|_| out) {
+            Some(choice) => self.reply(at, Some(choice)),
+            None => self.changes_only_the_window(Ignored::NothingToDo, known),
         }
     }
 
@@ -133,7 +152,7 @@ impl Turn<'_> {
 
     /// Whether what was said at `at` may revive a conversation that ended so: after expiry whatever answers its last silence, after
     /// "no" only a later word.
-    fn revivable(&self, at: Moment, outcome: Outcome) -> bool {
+    pub(super) fn revivable(&self, at: Moment, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Expired => at.plus(limits::DISORDER) >= self.state.silence,
             Outcome::Declined => self.state.expires.is_none_or(|ended| at >= ended),
@@ -175,6 +194,10 @@ impl Turn<'_> {
         if at.plus(limits::DISORDER) < self.state.silence {
             return self.changes_only_the_window(Ignored::Stale, known);
         }
+        let invited = self.state.purpose == Purpose::Invite;
+        if (invited && old && choice != Choice::Yes) || (!invited && self.is_on_its_way(at) && self.state.purpose != Purpose::Ask) {
+            return self.changes_only_the_window(Ignored::NothingToDo, known);
+        }
         if choice == Choice::Yes && self.asks_already(at) && (old || silence.is_none()) {
             return self.changes_only_the_window(Ignored::NothingToDo, known);
         }
@@ -182,7 +205,9 @@ impl Turn<'_> {
             // Nobody taps a button that never arrived.
             self.state.handed_over = Some(at);
             self.end_send(SendOutcome::Accepted);
-            self.report(Report::FollowUpSent { unknown: false });
+            if self.state.purpose == Purpose::FollowUp {
+                self.report(Report::FollowUpSent { unknown: false });
+            }
             self.rest(None);
         }
         match choice {
@@ -224,6 +249,9 @@ impl Turn<'_> {
     fn question(&mut self, at: Moment, obstacle: Option<SkipReason>) {
         if let Some(why) = self.state.passes_over(at) {
             return self.ignore(why);
+        }
+        if self.is_on_its_way(at) {
+            return self.ignore(Ignored::NothingToDo);
         }
         if self.state.outcome().is_some() {
             self.begin_anew(at);
@@ -302,8 +330,8 @@ impl Turn<'_> {
             Phase::Waiting | Phase::Retrying | Phase::Answering => {
                 if self.state.expires.is_some_and(|expires| self.now >= expires) {
                     self.expire();
-                } else if self.state.purpose == Purpose::Ask && self.state.phase != Phase::Answering {
-                    self.attempt_ask();
+                } else if self.state.purpose != Purpose::FollowUp && self.state.phase != Phase::Answering {
+                    self.attempt_own();
                 } else {
                     self.attempt_follow_up();
                 }
@@ -317,21 +345,10 @@ impl Turn<'_> {
             // Down or held for so long that the answer could no longer come in time.
             self.skip(SkipReason::TooLate);
         }
+        if self.state.outcome().is_some() {
+            return;
+        }
         self.finish(Outcome::Expired, self.now);
         self.report(Report::Expired);
-    }
-
-    /// The question again: an answer to the person's own "yes", so the hours of follow-ups do not bind it; the window does.
-    fn attempt_ask(&mut self) {
-        if self.state.opted_out {
-            self.skip(SkipReason::OptedOut);
-        } else if let Some(obstacle) = self.state.obstacle {
-            self.skip(obstacle);
-        } else if self.now > self.state.not_after {
-            let closed = self.window_closes().is_some_and(|closes| self.now > closes);
-            self.skip(if closed { SkipReason::WindowClosed } else { SkipReason::TooLate });
-        } else {
-            self.claim();
-        }
     }
 }

@@ -56,19 +56,12 @@ impl<'a> Turn<'a> {
 
     /// Whether a follow-up of this silence reached, or may have reached, the person by `at` (providers stamp whole seconds).
     pub(super) fn follow_up_is_out(&self, at: Moment) -> bool {
-        self.out_since().is_some_and(|out| at.plus(999) >= out)
-    }
-
-    /// When a follow-up of this silence was last handed over. (A silence that began with our asking again began with a
-    /// hand-over, but not with a follow-up.)
-    fn out_since(&self) -> Option<Moment> {
-        let state = &self.state;
-        state.handed_over.filter(|h| *h > state.silence && state.sent_in_episode && state.purpose == Purpose::FollowUp)
+        self.state.out_since().is_some_and(|out| at.plus(999) >= out)
     }
 
     /// The phase of a conversation whose next follow-up is planned: with one out already, the person may answer that.
     pub(super) fn armed_phase(&self) -> Phase {
-        if self.out_since().is_some() { Phase::Answering } else { Phase::Waiting }
+        if self.state.out_since().is_some() { Phase::Answering } else { Phase::Waiting }
     }
 
     /// Begins a new silence at `at` and arms its first follow-up, where the rules allow.
@@ -99,7 +92,7 @@ impl<'a> Turn<'a> {
     /// The beginning of a new silence at `at`. Providers stamp whole seconds and deliver out of order: a silence begins after the
     /// one before it, if only by a millisecond, because half of a send's identity is the silence it belongs to. (Where the one
     /// before lies far ahead, the clock was set back, and that one does not count.)
-    fn new_silence(&self, at: Moment) -> Moment {
+    pub(super) fn new_silence(&self, at: Moment) -> Moment {
         let before = self.state.silence;
         if (at..=self.now.plus(limits::AHEAD)).contains(&before) { before.plus(1) } else { at }
     }
@@ -200,7 +193,7 @@ impl<'a> Turn<'a> {
 
     fn expire_after_due(&mut self, due: Moment) {
         // From the last hand-over; if nothing was sent, from the moment it is due.
-        if self.out_since().is_none() {
+        if self.state.out_since().is_none() {
             self.state.expires = Some(due.plus(self.policy.expires_after));
         }
     }
@@ -289,7 +282,7 @@ impl<'a> Turn<'a> {
         self.because_skipped(self.now, reason);
         self.end_send(SendOutcome::Skipped(reason));
         self.report(Report::Skipped(reason));
-        self.rest(None);
+        self.go_without();
     }
 
     /// Out of hand: nothing to send until `wake`.
@@ -338,34 +331,20 @@ impl<'a> Turn<'a> {
 
     /// The person is back. `ask`: the last unanswered question goes out again, where that is ours to do.
     pub(super) fn resume(&mut self, at: Moment, ask: bool, revived: bool) {
-        let question = self.state.question;
+        // A flow that asks its own questions has one to ask, also where none has been asked yet.
+        let question = self.state.question.or(self.policy.asks.then_some(at));
         self.disarm();
         self.report(Report::Resumed { revived });
         if revived {
             self.because(Reason::Revived { at });
         }
         self.state.question = None;
-        let wanted = ask && self.policy.on_yes == OnYes::Ask && question.is_some();
+        let wanted = ask && (self.policy.asks || self.policy.on_yes == OnYes::Ask) && question.is_some();
         if !wanted || self.now.since(at) > limits::HISTORY {
             return;
         }
         self.state.question = question;
-        self.state.silence = self.new_silence(at);
-        self.state.purpose = Purpose::Ask;
-        self.state.form = Form::Message;
-        self.state.step = limits::ASK_STEP;
-        self.state.attempt = 0;
-        self.state.sent = None;
-        self.arm_ask();
-    }
-
-    /// The question goes out again, from now on and soon or not at all.
-    pub(super) fn arm_ask(&mut self) {
-        self.state.phase = Phase::Waiting;
-        self.state.wake = Some(self.now);
-        self.state.due = Some(self.now);
-        self.state.not_after = self.window_closes().unwrap_or(Moment::MAX).min(self.now.plus(limits::ASK));
-        self.state.expires = Some(self.now.plus(self.policy.expires_after));
+        self.take_the_word(at, Purpose::Ask);
     }
 
     /// When the messaging window closes; `None` where the line has none.

@@ -1,4 +1,4 @@
-//! What is done at its time, by `cron` expressions: retention.
+//! What is done at its time, by `cron` expressions: retention, and asking about approvals.
 //!
 //! Not a follow-up: those are the wheel's. Upkeep that was missed while the daemon was down is done at the next time.
 
@@ -9,12 +9,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::Clock;
 use crate::config::settings::Config;
+use crate::daemon::approvals::Errand;
 use crate::daemon::wakeups::Wakeup;
 use crate::limits;
 use crate::moment::Moment;
 
 /// Sleeps from one time to the next, for as long as the daemon runs.
-pub(super) async fn run(clock: Clock, config: Arc<ArcSwap<Config>>, wakeups: UnboundedSender<Wakeup>) {
+pub(super) async fn run(clock: Clock, config: Arc<ArcSwap<Config>>, wakeups: UnboundedSender<Wakeup>, errands: UnboundedSender<Errand>) {
     let mut looked = clock.now();
     loop {
         let nap = std::time::Duration::from_millis(limits::NAP as u64);
@@ -26,6 +27,9 @@ pub(super) async fn run(clock: Clock, config: Arc<ArcSwap<Config>>, wakeups: Unb
             if wakeups.send(Wakeup::Forget(maintenance.retention_days)).is_err() {
                 return;
             }
+        }
+        if came_due(&maintenance.approvals, looked, now) && errands.send(Errand::Poll).is_err() {
+            return;
         }
         looked = now;
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::conversation::{Capabilities, Finish, Policy, answer};
+use crate::limits;
 
 /// The engine's side of a line.
 #[derive(Clone, PartialEq, Debug)]
@@ -100,10 +101,12 @@ pub struct Book {
 }
 
 impl Book {
-    /// The rules of `flow` on `line`; `None` where either is not configured.
+    /// The rules of `flow` on `line`; `None` where either is not configured. For [`limits::NOTIFICATION`] those of any flow.
     #[must_use]
     pub fn policy(&self, line: &str, flow: &str) -> Option<&Arc<Policy>> {
-        self.policies.get(line)?.get(flow)
+        let flows = self.policies.get(line)?;
+        // A notification is on its line and in no flow; of the rules only what the line can do concerns it.
+        if flow == limits::NOTIFICATION { flows.values().next() } else { flows.get(flow) }
     }
 
     /// How a conversation of `flow` has ended, by what its bot said: the first rule that fits.

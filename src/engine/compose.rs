@@ -8,7 +8,7 @@ use crate::conversation::{Capabilities, Form, Policy, Purpose, Refusal};
 use crate::engine::group::Call;
 use crate::engine::ports::Message;
 use crate::engine::record::Details;
-use crate::engine::template;
+use crate::engine::{picks, template};
 use crate::moment::Moment;
 
 /// The message of a call; names are those of its line and flow, `episode` that of its conversation.
@@ -24,15 +24,27 @@ pub fn compose(
     now: Moment,
 ) -> Result<Message, Refusal> {
     let Capabilities { buttons, .. } = policy.line;
+    let outgoing = || details.outbound.as_ref().filter(|outgoing| !outgoing.template.is_empty()).ok_or(Refusal::Template);
     let (text, buttons) = match call.send.purpose {
         Purpose::Ask => (details.question.as_ref().map(|q| q.text.clone()).filter(|t| !t.is_empty()).ok_or(Refusal::Template)?, None),
         Purpose::FollowUp => {
             let text = template::fill(policy.text(call.send.step), &details.vars).map_err(|_| Refusal::Template)?;
             (text, buttons.then(|| (Arc::clone(&policy.yes), Arc::clone(&policy.no))))
         }
+        Purpose::Invite => {
+            let outgoing = outgoing()?;
+            (outgoing.text.clone(), Some((Arc::from(&*outgoing.yes), Arc::from(&*outgoing.no))))
+        }
+        Purpose::Notify => (outgoing()?.text.clone(), None),
+        Purpose::Close => {
+            let text = policy.closing.as_deref().ok_or(Refusal::Template)?;
+            (template::fill(text, &details.vars).map_err(|_| Refusal::Template)?, None)
+        }
     };
+    let own = matches!(call.send.purpose, Purpose::Invite | Purpose::Notify);
     let template = match call.send.form {
         Form::Message => None,
+        Form::Template if own => Some(Arc::from(&*outgoing()?.template)),
         Form::Template => Some(policy.rules.session.as_ref().and_then(|s| s.template.clone()).ok_or(Refusal::Template)?),
     };
     Ok(Message {
@@ -46,9 +58,11 @@ pub fn compose(
         form: call.send.form,
         text,
         buttons,
+        choices: choices(call, details),
+        media: details.outbound.as_ref().filter(|_| own).and_then(|outgoing| outgoing.media.clone()),
         template,
         vars: details.vars.clone(),
-        template_vars: template_vars(call, details, policy)?,
+        template_vars: if own { outgoing()?.vars.clone() } else { template_vars(call, details, policy)? },
         question: details.question.clone(),
         step: call.send.step,
         episode,
@@ -56,6 +70,13 @@ pub fn compose(
         silence: call.send.silence,
         now,
     })
+}
+
+/// The choices of the question that is asked, each with what a tap on it brings back.
+fn choices(call: &Call, details: &Details) -> Vec<(String, String)> {
+    let Some(question) = details.question.as_ref().filter(|_| call.send.purpose == Purpose::Ask) else { return Vec::new() };
+    let pick = |(place, title): (u8, &String)| (picks::write(place, call.conversation, call.id), title.clone());
+    (0..).zip(&question.choices).map(pick).collect()
 }
 
 /// The variables of the template with their values, in its order.

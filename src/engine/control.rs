@@ -36,12 +36,14 @@ impl Engine {
             Request::Pause(target, on, reply) => self.tell_when_durable(reply, |engine| engine.pause(&target, on)),
             Request::Doubts(reply) => tell(reply, self.doubts()),
             Request::Resend(send, reply) => self.tell_when_durable(reply, |engine| engine.resend(send, now)),
-            Request::Upcoming(reply) => tell(reply, Ok(self.upcoming())),
+            Request::Upcoming(reply) => tell(reply, Ok(self.upcoming(now))),
+            Request::Late(limit, reply) => tell(reply, Ok(self.late(limit, now))),
             Request::Dead(from, limit, reply) => tell(reply, self.dead(from, limit)),
             Request::Replay(hook, seq, reply) => self.tell_when_durable(reply, |engine| engine.replay(&hook, seq, now)),
             Request::Template(news, reply) => self.tell_when_durable(reply, |engine| engine.hear_of_templates(&news)),
-            Request::Shelf(register, reply) => tell(reply, Ok(self.shelf(register))),
+            Request::Shelf(register, reply) => tell(reply, Ok(self.shelf(register, now))),
             Request::File(filing, reply) => self.tell_when_durable(reply, |engine| engine.file(*filing, now)),
+            Request::Invite(invitation, reply) => self.tell_when_durable(reply, |engine| engine.invite(&invitation, now)),
             Request::Standing(reply) => tell(reply, Ok(self.standing())),
         }
     }

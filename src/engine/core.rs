@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::conversation::{Event, Policy, Refusal, Report, SendOutcome, State, Step, Verdict, step};
+use crate::conversation::{Event, Policy, Purpose, Refusal, Report, SendOutcome, State, Step, Verdict, step};
 use crate::engine::book::Book;
 use crate::engine::counters::Counters;
 use crate::engine::group::{Group, Released, Told};
@@ -13,7 +13,9 @@ use crate::engine::health::Health;
 use crate::engine::inbounds::Inbounds;
 use crate::engine::pace::{Pace, Steady};
 use crate::engine::ports::{Fault, Restored, Standing, Store};
-use crate::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
+use crate::engine::record::{
+    Change, Decision, Delta, Details, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored,
+};
 use crate::engine::registry::Registry;
 use crate::engine::room::Room;
 use crate::engine::status::Early;
@@ -59,6 +61,7 @@ pub struct Engine {
     pub(super) pauses: BTreeSet<PauseScope>,
     pub(super) unusable: Unusable,
     pub(super) registry: Registry,
+    /// The messages by which people start a flow.
     pub(super) inbounds: Inbounds,
     /// Statuses of messages that may turn out to be ours, when the calls under way have told their ids.
     pub(super) early: Early,
@@ -286,7 +289,11 @@ impl Engine {
                 due: step.state.due,
             })));
         }
-        let hooks = self.reports(&in_hand, &step, now);
+        if step.finished().is_some() && matches!(before.purpose, Purpose::Invite | Purpose::Notify) {
+            // A one-time password is nothing to keep.
+            deltas.push(Delta::Outbound(None));
+        }
+        let hooks = self.reports(&in_hand, &step, &deltas, now);
         let stored = Stored { id, line, flow, state: step.state };
         self.place(&stored);
         self.push(Change::Moved(Box::new(Moved { stored, identity, now, deltas, aliases, hooks, ledger })));
@@ -330,7 +337,7 @@ impl Engine {
     }
 
     /// The hook records of a step's reports, for the hooks that want them.
-    fn reports(&mut self, before: &InHand, step: &Step, now: Moment) -> Vec<HookRecord> {
+    fn reports(&mut self, before: &InHand, step: &Step, learnt: &[Delta], now: Moment) -> Vec<HookRecord> {
         let mut records = Vec::new();
         for report in step.reports.into_iter().flatten() {
             let question = match report {
@@ -343,9 +350,24 @@ impl Engine {
             };
             let speaks_of_send = matches!(report, Report::FollowUpSent { .. } | Report::Skipped(_));
             let send = speaks_of_send.then(|| self.keys.send(before.id, silence, number));
-            records.extend(self.hook_record(before, report, number, send, question, now));
+            if let Some(record) = self.hook_record(before, report, number, send, question, now) {
+                let answers = if tells_answers(report) { self.answers(before, learnt) } else { Vec::new() };
+                records.push(HookRecord { answers, ..record });
+            }
         }
         records
+    }
+
+    /// Answers to questions of ours, for the hook that hears of the end; what the same event brings is among them.
+    fn answers(&mut self, of: &InHand, learnt: &[Delta]) -> Vec<(String, String)> {
+        if self.policy(of.line, of.flow).is_some_and(|policy| !policy.asks) {
+            return Vec::new();
+        }
+        self.apply();
+        // As with the question: a record that cannot be read costs the hook the answers.
+        let mut details = self.store.load(of.id).ok().flatten().map_or_else(Details::default, |(_, details)| details);
+        learnt.iter().for_each(|delta| details.apply(delta));
+        details.answers
     }
 
     /// The last question of a conversation, for the hook that hears of its resumption.
@@ -403,6 +425,10 @@ impl Engine {
             Verdict::Refused(refusal) => Some(SendOutcome::Rejected(refusal.reason())),
         }
     }
+}
+
+fn tells_answers(report: Report) -> bool {
+    matches!(report, Report::Succeeded | Report::Failed | Report::Declined | Report::Expired)
 }
 
 pub(super) fn ended(standing: &Standing, at: Moment, end: LedgerEnd) -> LedgerEntry {

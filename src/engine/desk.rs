@@ -8,7 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::heard::TemplateNews;
 use crate::engine::registry::{Filing, Register, Shelf};
-use crate::engine::request::{Answer, DeadLetter, Doubt, Filter, Inbound, Listed, Rejected, Standing, Target, Upcoming, View, Who};
+use crate::engine::request::{
+    Answer, DeadLetter, Doubt, Filter, Inbound, Invitation, LateOnes, Listed, Rejected, Standing, Target, Upcoming, View, Who,
+};
 use crate::id::ConversationId;
 
 /// One request, with the place for its answer.
@@ -30,6 +32,8 @@ pub enum Request {
     Resend(crate::id::SendId, oneshot::Sender<Result<Answer, Rejected>>),
     /// Follow-ups per hour and line.
     Upcoming(oneshot::Sender<Result<Vec<Upcoming>, Rejected>>),
+    /// Follow-ups that cannot go out in time, at most so many.
+    Late(usize, oneshot::Sender<Result<LateOnes, Rejected>>),
     /// Dead letters of hooks, from a number on.
     Dead(u64, usize, oneshot::Sender<Result<Vec<DeadLetter>, Rejected>>),
     /// Dead letters are delivered again: of this hook, this one or all; answers how many.
@@ -40,6 +44,8 @@ pub enum Request {
     Shelf(Register, oneshot::Sender<Result<Shelf, Rejected>>),
     /// A change of a register; answers the record's id.
     File(Box<Filing>, oneshot::Sender<Result<Arc<str>, Rejected>>),
+    /// A message that goes out of our own accord; answered once its claim to go out is durable.
+    Invite(Box<Invitation>, oneshot::Sender<Result<Answer, Rejected>>),
     /// What holds sending at present.
     Standing(oneshot::Sender<Result<Standing, Rejected>>),
 }

@@ -93,6 +93,10 @@ impl Engine {
     /// Asks the machine whether this follow-up goes out now; if so, its claim and its ledger entry join the group.
     pub(super) fn claim(&mut self, in_hand: InHand, now: Moment) {
         let InHand { id, line, flow, state } = in_hand;
+        if let Some(reason) = self.blocked(&in_hand) {
+            self.step_and_keep(in_hand, &Event::Blocked { reason }, now, Context::none());
+            return;
+        }
         let send = self.keys.send(id, state.silence, state.step);
         let known = self.store.standing(send);
         if let Some(known) = known.filter(|known| !self.may_be_made_again(&in_hand, known)) {
@@ -142,8 +146,9 @@ impl Engine {
         let in_hand = state.phase == Phase::Sending && !state.doubt && state.silence == call.silence && state.step == call.step;
         let stopped = state.held || self.everything_is_held() || self.failed.is_some() || !self.health.lets_out(call.line, send);
         let paused = self.pauses.contains(&PauseScope::Line(hot.line)) || self.pauses.contains(&PauseScope::Flow(hot.flow));
-        // The question again is a reply: the hours of follow-ups do not bind it.
-        let open = state.purpose == Purpose::Ask || self.policy(hot.line, hot.flow).is_some_and(|policy| policy.rules.hours.is_open(now));
+        // The hours are those of follow-ups.
+        let open =
+            state.purpose != Purpose::FollowUp || self.policy(hot.line, hot.flow).is_some_and(|policy| policy.rules.hours.is_open(now));
         in_hand && !stopped && !paused && open && now <= state.not_after
     }
 
@@ -200,7 +205,7 @@ impl Engine {
         let mut deltas = vec![Delta::Ended { send, step, outcome, at: now }];
         deltas.extend(beside.deltas);
         let mut hooks = beside.hooks;
-        if outcome.counts_as_sent() && step != limits::ASK_STEP {
+        if outcome.counts_as_sent() && Purpose::of_step(step) == Purpose::FollowUp {
             let report = Report::FollowUpSent { unknown: verdict == Verdict::Unknown };
             hooks.extend(self.hook_record(&in_hand, report, step, Some(send), None, now));
         }
@@ -236,7 +241,7 @@ impl Engine {
         for hook in &hooks {
             self.pending().told.push(Told { hook: *hook, seq, conversation, at: now });
         }
-        Some(HookRecord { seq, conversation, report, at: now, episode, step, send, question, outbound: None, hooks })
+        Some(HookRecord { seq, conversation, report, at: now, episode, step, send, question, answers: Vec::new(), outbound: None, hooks })
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Told {
 /// Something durable that the daemon has to look after beside conversations.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
-    /// A record of the registry changed.
+    /// A record was added to the registry.
     Filed(Register, Arc<str>),
     /// A provider told of a template of this line.
     Template(String, TemplateNews),

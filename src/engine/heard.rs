@@ -73,8 +73,21 @@ pub struct Tap {
     pub message: Option<String>,
     /// Which of our buttons, where it carries our id or stands at its place. Otherwise the label is read like typed text.
     pub choice: Option<Choice>,
+    /// Which of the choices of a question of ours, from 0, where it carries our id or stands at its place.
+    pub pick: Option<u8>,
     /// What stands on it.
     pub label: String,
+}
+
+/// Something that a person sent which is no text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum MediaKind {
+    /// A picture.
+    Photo,
+    /// A document.
+    Document,
+    /// A voice, a film, a place, a sticker.
+    Other,
 }
 
 /// What became of a message that went out from the business to a person.

@@ -1,45 +1,58 @@
-//! The messages with which people start a flow, by line: what the registry's inbounds come to under the rules in force.
+//! The messages by which people start a flow on a line: which flow a text starts.
 //!
-//! Not their records, and not the starting: whoever takes a message in asks here which flow it begins.
+//! Not where they are kept: the registry is. What two texts have to have in common to be the same is [`answer::fold`]'s to say.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::conversation::answer;
+use crate::limits;
 
-/// Inbounds in force. A message is one of them when it is the same text; case, accents and space around and between words do not
-/// matter.
+/// The inbounds of all lines.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Inbounds {
-    /// Line, then folded text: the flow that it starts.
-    by_line: BTreeMap<Arc<str>, BTreeMap<String, Arc<str>>>,
+    /// By line: the flow that each message starts, the message folded.
+    pub by_line: BTreeMap<Arc<str>, BTreeMap<String, Arc<str>>>,
 }
 
 impl Inbounds {
-    /// Adds one; answers whether a person could have told it from those there are. Where not, the first one stays.
-    pub fn add(&mut self, line: &Arc<str>, message: &str, flow: &Arc<str>) -> bool {
-        let of_line = self.by_line.entry(Arc::clone(line)).or_default();
-        let new = !of_line.contains_key(&key(message));
-        if new {
-            of_line.insert(key(message), Arc::clone(flow));
+    /// A message that starts `flow` on `line` from now on; the flow that it started before, where it did.
+    pub fn insert(&mut self, line: &str, message: &str, flow: &str) -> Option<Arc<str>> {
+        self.by_line.entry(Arc::from(line)).or_default().insert(answer::fold(message), Arc::from(flow))
+    }
+
+    /// The flow that a person's message starts on a line; `None` where it is no inbound.
+    #[must_use]
+    pub fn started_by(&self, line: &str, text: &str) -> Option<&Arc<str>> {
+        let messages = self.by_line.get(line)?;
+        // Folding takes its time, and no inbound is as long as a message may be.
+        if text.len() > limits::QUESTION_CHARS {
+            return None;
         }
-        new
+        messages.get(&answer::fold(text))
     }
 
-    /// The flow that this message starts on this line.
+    /// Whether a line has any.
     #[must_use]
-    pub fn flow(&self, line: &str, message: &str) -> Option<&Arc<str>> {
-        self.by_line.get(line)?.get(&key(message))
-    }
-
-    /// Whether the line has any: then its flow begins with one of them and not with just any message.
-    #[must_use]
-    pub fn any(&self, line: &str) -> bool {
-        self.by_line.get(line).is_some_and(|of_line| !of_line.is_empty())
+    pub fn any_on(&self, line: &str) -> bool {
+        self.by_line.get(line).is_some_and(|messages| !messages.is_empty())
     }
 }
 
-/// What two messages have in common that a person cannot tell apart.
-fn key(message: &str) -> String {
-    answer::fold(message)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_starts_its_flow_on_its_line_alone() {
+        let mut inbounds = Inbounds::default();
+        assert_eq!(inbounds.insert("support", "Quiero mi crédito", "credit"), None);
+        assert_eq!(inbounds.insert("support", "hola", "onboarding"), None);
+        let flow = |line, text| inbounds.started_by(line, text).map(|flow| &**flow);
+        assert_eq!(flow("support", "  QUIERO  mi credito\n"), Some("credit"));
+        assert_eq!(flow("support", "quiero mi credito ya"), None);
+        assert_eq!(flow("sales", "hola"), None);
+        assert_eq!(flow("support", &"hola ".repeat(2_000)), None);
+        assert!(inbounds.any_on("support") && !inbounds.any_on("sales"));
+    }
 }

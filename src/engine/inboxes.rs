@@ -121,7 +121,9 @@ fn inbound(line: &str, target: &LineInbox, heard: Heard, source: Source) -> Inbo
 /// The first event in which a person speaks: who an answer to the webhook goes to.
 #[must_use]
 pub fn spoken(events: &[Inbound]) -> Option<&Inbound> {
-    events.iter().find(|event| matches!(event.what, What::UserMessage(_) | What::Tapped(_) | What::OptOut | What::OptIn))
+    events
+        .iter()
+        .find(|event| matches!(event.what, What::UserMessage(_) | What::Media { .. } | What::Tapped(_) | What::OptOut | What::OptIn))
 }
 
 /// What the bot said in its own answer to the webhook that brought this event.

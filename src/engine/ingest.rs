@@ -3,6 +3,8 @@
 //! Crash story: nothing here is acknowledged; the answer leaves with the group once its changes are durable. A crash before
 //! that loses the event and its acknowledgement together, and the source sends it again.
 
+use std::borrow::Cow;
+
 use tokio::sync::oneshot;
 
 use crate::conversation::{Choice, Event, Finish, Ignored, Policy, answer, clamped};
@@ -59,6 +61,7 @@ impl Engine {
         if let What::Status(status) = &event.what {
             return self.take_status(now, event, status);
         }
+        let event = &*self.started(event);
         let mut found = self.resolve(event)?;
         let identity = self.identify(event, found.in_hand.id);
         let not_deduplicated = event.id.is_none() && event.at.is_none();
@@ -90,6 +93,17 @@ impl Engine {
         let context = Context { identity: identity.key, deltas, aliases: found.aliases, ledger: None };
         let step = self.step_and_keep(in_hand, &machine_event, now, context);
         Ok(Answer { ignored: step.ignored, not_deduplicated, ..Answer::of(id, &step.state) })
+    }
+
+    /// A person's message that starts a flow names it.
+    fn started<'a>(&self, event: &'a Inbound) -> Cow<'a, Inbound> {
+        let What::UserMessage(text) = &event.what else { return Cow::Borrowed(event) };
+        let line = event.line.clone().or_else(|| self.only_line().ok());
+        let starts = |line: &String| self.inbounds.started_by(line, text).filter(|flow| self.book.policy(line, flow).is_some());
+        match line.as_ref().and_then(starts) {
+            Some(flow) if event.flow.is_none() => Cow::Owned(Inbound { flow: Some(flow.to_string()), ..event.clone() }),
+            _ => Cow::Borrowed(event),
+        }
     }
 
     /// The person is known by other names from now on: the conversation goes with them.
@@ -188,6 +202,7 @@ impl Engine {
     fn machine_event(&mut self, in_hand: &InHand, event: &Inbound, at: Moment, deltas: &[Delta]) -> Result<Event, Rejected> {
         Ok(match &event.what {
             What::UserMessage(text) => Event::Message { at, typed: self.typed(in_hand, text) },
+            What::Media { .. } => Event::Message { at, typed: None },
             What::Question(Question { text, .. }) | What::Spoke(Some(text)) if self.completes(in_hand, text).is_some() => {
                 Event::Finish { at, how: self.completes(in_hand, text).unwrap_or(Finish::Succeeded) }
             }
@@ -246,7 +261,9 @@ impl Engine {
     /// The step of the present silence whose send this is.
     pub(super) fn step_in_hand(&self, in_hand: &InHand, send: SendId) -> Option<u8> {
         let silence = in_hand.state.silence;
-        (0..=limits::STEPS as u8).chain([limits::ASK_STEP]).find(|step| self.keys.send(in_hand.id, silence, *step) == send)
+        (0..=limits::STEPS as u8)
+            .chain(limits::CLOSE_STEP..=limits::ASK_STEP)
+            .find(|step| self.keys.send(in_hand.id, silence, *step) == send)
     }
 
     /// What the details learn of a question. Where the business was only seen to speak, an unanswered question stays the last one;
@@ -301,8 +318,8 @@ pub(super) fn missing(policy: &Policy, details: &Details) -> Option<SkipReason> 
 
 /// Events that may be the first of a conversation.
 pub(super) fn begins(what: &What) -> bool {
-    use What::{Cancelled, Failed, OptIn, OptOut, Question, Spoke, Succeeded, Tapped, UserMessage};
-    matches!(what, UserMessage(_) | Tapped(_) | Question(_) | Spoke(_) | OptOut | OptIn | Succeeded | Failed | Cancelled)
+    use What::{Cancelled, Failed, Media, OptIn, OptOut, Question, Spoke, Succeeded, Tapped, UserMessage};
+    matches!(what, UserMessage(_) | Media { .. } | Tapped(_) | Question(_) | Spoke(_) | OptOut | OptIn | Succeeded | Failed | Cancelled)
 }
 
 fn details_learnt(event: &Inbound, found: &Found) -> Vec<Delta> {

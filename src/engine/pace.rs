@@ -133,12 +133,6 @@ impl Pace {
         self.closed = self.closed.max(until);
     }
 
-    /// Nothing is claimed any more because of an earlier [`Pace::close_until`].
-    pub fn open(&mut self) {
-        self.closed = Moment::MIN;
-        self.throttles = 0;
-    }
-
     /// The provider says that the line sends too fast, and for how long it wants nothing (0: it does not say). Where it goes on
     /// saying so, the waits of our own choosing double.
     pub fn throttle(&mut self, wait: i64, now: Moment) {
@@ -252,8 +246,6 @@ mod tests {
         assert_eq!(pace.waits(&line, now), Some(now.plus(5 * SECOND)));
         pace.throttle(i64::MAX, now);
         assert_eq!(pace.waits(&line, now), Some(now.plus(limits::RETRY_AFTER_CEILING)));
-        pace.open();
-        assert!(pace.permits(&line, now));
     }
 
     #[test]

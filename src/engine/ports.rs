@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
+use crate::engine::approval::{Approval, Submission, TemplateDraft, Unsubmitted};
 use crate::engine::heard::{Item, Trouble};
 use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
 use crate::engine::registry::Register;
@@ -202,14 +203,18 @@ pub struct Message {
     pub line: Arc<str>,
     /// The flow's name.
     pub flow: Arc<str>,
-    /// A follow-up, or the question again.
+    /// What it is for.
     pub purpose: Purpose,
     /// Free text or template.
     pub form: Form,
     /// The text, variables filled in.
     pub text: String,
-    /// The labels of *yes* and *no*, under a follow-up.
+    /// The labels of *yes* and *no* under a follow-up, of *continue* and *cancel* under an invitation.
     pub buttons: Option<(Arc<str>, Arc<str>)>,
+    /// The choices under a question of ours: what comes back with a tap, and the title.
+    pub choices: Vec<(String, String)>,
+    /// The address of the template's picture, video or document, where it has one.
+    pub media: Option<String>,
     /// The approved template, where the form is one.
     pub template: Option<Arc<str>>,
     /// Every variable of the conversation, sorted by name.
@@ -292,6 +297,17 @@ pub trait Provider: Send + Sync {
     /// Asks, without sending anything to anybody, whether a line that had stopped works again; `None` where the provider has no
     /// such question, and then one send tells. The error is one line for people.
     fn probe(&self) -> Option<Waiting<'_, Result<(), String>>> {
+        None
+    }
+
+    /// Submits a template for approval; `None` where the provider takes none. Made again after a crash, with the same name.
+    fn submit<'a>(&'a self, _draft: &'a TemplateDraft) -> Option<Waiting<'a, Result<Submission, Unsubmitted>>> {
+        None
+    }
+
+    /// Asks where the approval of a submission ([`Submission::id`]) stands; `None` where the provider has no such question. The
+    /// error is one line for people.
+    fn approval<'a>(&'a self, _submission: &'a str) -> Option<Waiting<'a, Result<Approval, String>>> {
         None
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Not a change: nothing here moves a conversation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::engine::core::Engine;
@@ -115,17 +115,27 @@ impl Engine {
         Ok(doubts)
     }
 
-    /// Follow-ups due per hour and line.
+    /// Follow-ups due per hour and line, and how many of them will be too late.
     #[must_use]
-    pub fn upcoming(&self) -> Vec<Upcoming> {
-        let mut counts: BTreeMap<(i64, NameId), u64> = BTreeMap::new();
+    pub fn upcoming(&self, now: Moment) -> Vec<Upcoming> {
+        let mut counts: BTreeMap<(i64, NameId), (u64, u64)> = BTreeMap::new();
+        let hour = |due: Moment| due.0.div_euclid(HOUR);
         for hot in self.hot.iter() {
             if let Some(due) = due_of(&hot.state) {
-                *counts.entry((due.0.div_euclid(HOUR), hot.line)).or_default() += 1;
+                counts.entry((hour(due), hot.line)).or_default().0 += 1;
             }
         }
-        let hour = |hour: i64| Moment(hour.saturating_mul(HOUR));
-        counts.into_iter().map(|((h, line), count)| Upcoming { hour: hour(h), line: self.names.name(line), count }).collect()
+        let lines: BTreeSet<NameId> = counts.keys().map(|(_, line)| *line).collect();
+        for line in lines {
+            for (turn, _) in self.late_on(line, now) {
+                counts.entry((hour(turn.due), line)).or_default().1 += 1;
+            }
+        }
+        let told = |((hour, line), (count, late))| {
+            let hour = Moment(i64::saturating_mul(hour, HOUR));
+            Upcoming { hour, line: self.names.name(line), count, late }
+        };
+        counts.into_iter().map(told).collect()
     }
 
     /// Dead letters of hooks, from a number on.

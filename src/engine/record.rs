@@ -25,6 +25,29 @@ pub struct Question {
     pub text: String,
     /// Whatever the bot wants back with `resumed`: JSON, kept as text; may be empty.
     pub payload: String,
+    /// The titles of its choices, in their order; empty where any text answers it.
+    pub choices: Vec<String>,
+}
+
+/// A message of our own accord: an approved template with what goes into it. What an invitation or a notification says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Outgoing {
+    /// The outbound's id, `OTB…`.
+    pub outbound: String,
+    /// What the provider calls its template.
+    pub template: String,
+    /// Its text, variables filled in.
+    pub text: String,
+    /// The label of *continue*; empty in a notification.
+    pub yes: String,
+    /// The label of *cancel*; empty in a notification.
+    pub no: String,
+    /// The variables that the template takes, in its order.
+    pub vars: Vec<(String, String)>,
+    /// The address of its picture, video or document, where it has one.
+    pub media: Option<String>,
+    /// Its category, in the guide's words: `MARKETING`, `AUTHENTICATION`, `UTILITY`.
+    pub category: String,
 }
 
 /// One decision of a conversation, with all that is needed to make it again.
@@ -76,6 +99,12 @@ pub enum Delta {
     Handed(SendId, AliasKey),
     /// How far the message of a send has come.
     Reached(SendId, Reach),
+    /// What the invitation or notification in hand says; `None` where there is none any more.
+    Outbound(Option<Box<Outgoing>>),
+    /// The answer to a question of ours, by its id. A later one takes the place of an earlier one.
+    Answered(String, String),
+    /// A new run has begun: earlier answers were to another.
+    AnswersCleared,
 }
 
 /// How far a message has come, by the provider's statuses, in rising rank.
@@ -152,6 +181,10 @@ pub struct Details {
     pub decisions: VecDeque<Decision>,
     /// The last sends, oldest first, at most [`limits::DECISIONS`].
     pub sends: VecDeque<SendRecord>,
+    /// What the invitation or notification of this run says.
+    pub outbound: Option<Outgoing>,
+    /// Answers to questions of ours in this run, in the order in which they were given.
+    pub answers: Vec<(String, String)>,
 }
 
 impl Details {
@@ -181,6 +214,13 @@ impl Details {
                     record.reach = record.reach.max(*reach);
                 }
             }
+            Delta::Outbound(outgoing) => self.outbound = outgoing.as_deref().cloned(),
+            Delta::Answered(question, answer) => match self.answers.iter().position(|(known, _)| known == question) {
+                Some(at) => self.answers[at].1.clone_from(answer),
+                None if self.answers.len() < limits::QUESTIONS => self.answers.push((question.clone(), answer.clone())),
+                None => {}
+            },
+            Delta::AnswersCleared => self.answers.clear(),
         }
     }
 }
@@ -254,6 +294,8 @@ pub struct HookRecord {
     pub question: Option<Question>,
     /// The outbound that it speaks of; then `conversation` is that outbound's own lane and no conversation.
     pub outbound: Option<Box<OutboundNews>>,
+    /// Answers to questions of ours, where the report is of the end of a run that asked some.
+    pub answers: Vec<(String, String)>,
     /// The hooks that still have to get it.
     pub hooks: Vec<NameId>,
 }

@@ -94,6 +94,8 @@ pub struct OutboundNews {
 pub struct Shelf {
     /// What a change of it has to have seen: grows with each change of the registry and of the rules.
     pub version: u64,
+    /// The present.
+    pub now: Moment,
     /// The records, in the order of their ids.
     pub records: Vec<(Arc<str>, Arc<[u8]>)>,
     /// The rules in force.
@@ -148,9 +150,9 @@ impl Registry {
 impl Engine {
     /// A register as it is.
     #[must_use]
-    pub fn shelf(&self, register: Register) -> Shelf {
+    pub fn shelf(&self, register: Register, now: Moment) -> Shelf {
         let records = self.registry.of(register).map(|(id, value)| (Arc::clone(id), Arc::clone(value))).collect();
-        Shelf { version: self.registry.version, records, book: Arc::clone(&self.book) }
+        Shelf { version: self.registry.version, now, records, book: Arc::clone(&self.book) }
     }
 
     /// The inbounds in force from now on: at a start and with new rules. Filed ones bring their own.
@@ -169,6 +171,7 @@ impl Engine {
         if version != self.registry.version {
             return Err(Rejected::Outdated);
         }
+        let new = id.is_none();
         let id = match id {
             Some(id) if self.registry.records.contains_key(&(register, Arc::clone(&id))) => id,
             Some(id) => return Err(Rejected::Impossible(format!("there is no record {id}"))),
@@ -189,7 +192,9 @@ impl Engine {
             self.inbounds = inbounds;
         }
         let hooks = tell.and_then(|(approved, news)| self.outbound_record(approved, news, now)).into_iter().collect();
-        self.pending().notices.push(Notice::Filed(register, Arc::clone(&id)));
+        if new {
+            self.pending().notices.push(Notice::Filed(register, Arc::clone(&id)));
+        }
         self.push(Change::Filed(Box::new(Filed { register, id: Arc::clone(&id), value, hooks })));
         Ok(id)
     }
@@ -226,7 +231,7 @@ impl Engine {
         for hook in &hooks {
             self.pending().told.push(Told { hook: *hook, seq, conversation, at: now });
         }
-        let outbound = Some(Box::new(news));
-        Some(HookRecord { seq, conversation, report, at: now, episode: 0, step: 0, send: None, question: None, outbound, hooks })
+        let (answers, outbound) = (Vec::new(), Some(Box::new(news)));
+        Some(HookRecord { seq, conversation, report, at: now, episode: 0, step: 0, send: None, question: None, answers, outbound, hooks })
     }
 }

@@ -6,8 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::conversation::{Choice, Form, Ignored, Outcome, Phase, Policy, State};
-use crate::engine::heard::{Person, Status, Tap};
-use crate::engine::record::{Details, HookRecord, NameId, Question, Stored};
+use crate::engine::heard::{MediaKind, Person, Status, Tap};
+use crate::engine::record::{Details, HookRecord, NameId, Outgoing, Question, Stored};
 use crate::id::{ConversationId, SendId};
 use crate::moment::Moment;
 use crate::schedule::SkipReason;
@@ -85,6 +85,13 @@ pub enum What {
     Postpone(Moment),
     /// Now, within hours.
     SendNow,
+    /// The person sent something that is no text; the reference is what its provider finds it by.
+    Media {
+        /// What it is.
+        kind: MediaKind,
+        /// Its id, or its address, at the provider; may be empty.
+        reference: String,
+    },
     /// The person tapped a button.
     Tapped(Tap),
     /// The business spoke to the person, as the provider saw it: the bot or somebody at a phone; the text where it is known.
@@ -112,6 +119,7 @@ impl What {
             What::Release => "release",
             What::Postpone(_) => "postpone",
             What::SendNow => "send_now",
+            What::Media { .. } => "media",
             What::Tapped(_) => "tapped",
             What::Spoke(_) => "spoke",
             What::Status(_) => "status",
@@ -216,6 +224,8 @@ pub enum Rejected {
     OtherLine(String, String),
     /// This number belongs to another conversation of the line.
     AliasTaken(ConversationId),
+    /// The person wants to hear nothing from the business.
+    OptedOut,
     /// What was asked cannot be done in this state: the sentence.
     Impossible(String),
     /// What was to be changed has changed since it was looked at; nothing was kept.
@@ -238,6 +248,7 @@ impl fmt::Display for Rejected {
             Rejected::FlowMissing(line) => write!(f, "flow: missing; line {line:?} has no flow of its own"),
             Rejected::OtherLine(is, wanted) => write!(f, "line: this conversation is on line {is:?}, not on {wanted:?}"),
             Rejected::AliasTaken(other) => write!(f, "to: this number already belongs to {other} on the same line"),
+            Rejected::OptedOut => f.write_str("the person has opted out; only their own opt-in lets anything be sent to them"),
             Rejected::Impossible(why) => f.write_str(why),
             Rejected::Outdated => f.write_str("somebody else changed it meanwhile; nothing of this was kept, ask again"),
             Rejected::Overloaded => f.write_str("too many events at once; none of this was kept, send it again in a second"),
@@ -245,6 +256,21 @@ impl fmt::Display for Rejected {
             Rejected::Damaged(why) => write!(f, "a stored record of this conversation cannot be read: {why}"),
         }
     }
+}
+
+/// A message that is to go out of our own accord.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invitation {
+    /// On which line.
+    pub line: String,
+    /// The flow that it invites to; `None` for a notification.
+    pub flow: Option<String>,
+    /// To whom: digits with country code.
+    pub phone: String,
+    /// What it says.
+    pub outgoing: Outgoing,
+    /// Its identity, at most [`crate::limits::EVENT_ID_BYTES`]: asked for twice, it goes out once.
+    pub id: Option<String>,
 }
 
 /// A conversation with everything about it.
@@ -312,6 +338,32 @@ pub struct Upcoming {
     pub line: Arc<str>,
     /// How many.
     pub count: u64,
+    /// How many of them cannot go out in time at the line's rate, as far as is known; within [`crate::limits::FORESEE`].
+    pub late: u64,
+}
+
+/// A follow-up that cannot go out in time at the rate of its line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Late {
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// The caller's name of it.
+    pub caller: String,
+    /// The line's name.
+    pub line: Arc<str>,
+    /// When it is due.
+    pub due: Moment,
+    /// The last instant at which it may go out.
+    pub not_after: Moment,
+}
+
+/// Some of them, and how many there are.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LateOnes {
+    /// The first, soonest due.
+    pub late: Vec<Late>,
+    /// All.
+    pub total: u64,
 }
 
 /// What a pause or a resume speaks of, by name.

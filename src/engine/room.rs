@@ -8,10 +8,10 @@ use crate::engine::record::NameId;
 use crate::engine::wheel::Slot;
 use crate::moment::Moment;
 
-/// A place in the order: replies to people first, then what closes soonest, then what was due first.
+/// A place in the order: what goes out at once first: replies, invitations, notifications, then what closes soonest, then what was due first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Turn {
-    /// A follow-up; `false` for a question asked again, whose person waits for it at this moment.
+    /// A follow-up; `false` for what goes out at once.
     pub follow_up: bool,
     /// The last instant at which it may go out, as the rules stood when it came due.
     pub closes: Moment,

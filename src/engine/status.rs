@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::conversation::{Event, Ignored, Phase, Refusal, Report, Verdict, clamped};
+use crate::conversation::{Event, Ignored, Phase, Purpose, Refusal, Report, Verdict, clamped};
 use crate::engine::core::{Context, Engine, InHand, ended};
 use crate::engine::heard::{Fate, Status, Trouble};
 use crate::engine::ingest::damaged;
@@ -113,7 +113,8 @@ impl Engine {
             }
         };
         let in_hand = self.in_hand(in_hand.id).map_err(damaged)?.unwrap_or(in_hand);
-        let news = known < Reach::Delivered && reach >= Reach::Delivered && step.is_none_or(|step| step != limits::ASK_STEP);
+        let news =
+            known < Reach::Delivered && reach >= Reach::Delivered && step.is_none_or(|step| Purpose::of_step(step) == Purpose::FollowUp);
         let hook =
             if news { self.hook_record(&in_hand, Report::FollowUpDelivered, step.unwrap_or(0), Some(send), None, now) } else { None };
         let deltas = vec![Delta::Reached(send, reach)];

@@ -180,6 +180,11 @@ impl HotTable {
         self.slots.iter().flatten()
     }
 
+    /// All of them with their slots.
+    pub fn slots(&self) -> impl Iterator<Item = (Slot, &Hot)> {
+        self.slots.iter().enumerate().filter_map(|(slot, hot)| Some((slot as Slot, hot.as_ref()?)))
+    }
+
     /// One past the last slot: for walking the table in pieces.
     #[must_use]
     pub fn end(&self) -> Slot {

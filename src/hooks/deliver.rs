@@ -223,7 +223,8 @@ mod tests {
     }
 
     fn letter(report: Report) -> Letter {
-        let question = Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into() };
+        let question =
+            Question { id: "q7".into(), text: "¿Tu correo?".into(), payload: r#"{"field":"email"}"#.into(), choices: Vec::new() };
         let record = HookRecord {
             seq: 9,
             conversation: ConversationId(42),
@@ -234,6 +235,7 @@ mod tests {
             send: Some(SendId(7)),
             question: Some(question),
             outbound: None,
+            answers: Vec::new(),
             hooks: vec![NameId(1)],
         };
         let attributes = vec![("team".to_owned(), "sales".to_owned())];

@@ -7,8 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::conversation::{Capabilities, Form, Purpose};
-use crate::engine::ports::{CallEnd, Called, Message, Provider};
-use crate::provider::{CAPABILITIES, Printer, render};
+use crate::engine::approval::{Submission, TemplateDraft, Unsubmitted};
+use crate::engine::ports::{CallEnd, Called, Message, Provider, Waiting};
+use crate::provider::{CAPABILITIES, Printer, approved_at_once, render};
 
 /// Prints messages, one a line.
 pub struct Console {
@@ -45,6 +46,10 @@ impl Provider for Console {
     fn send<'a>(&'a self, message: &'a Message) -> Pin<Box<dyn Future<Output = Called> + Send + 'a>> {
         Box::pin(std::future::ready(self.print(message)))
     }
+
+    fn submit<'a>(&'a self, draft: &'a TemplateDraft) -> Option<Waiting<'a, Result<Submission, Unsubmitted>>> {
+        approved_at_once(draft)
+    }
 }
 
 /// As `2026-03-02T12:00:00.000Z support → …4567: "¿Seguimos?" [Sí] [No]  (follow-up 1, flow onboarding; asked: "¿Tu correo?")`.
@@ -63,7 +68,8 @@ fn readable(message: &Message, to: &str) -> String {
     }
     let what = match message.purpose {
         Purpose::FollowUp => format!("follow-up {}", u32::from(message.step) + 1),
-        Purpose::Ask => "the question again".to_owned(),
+        Purpose::Ask => "the question".to_owned(),
+        other => format!("the {}", other.as_str().replace('_', " ")),
     };
     let _ = write!(line, "  ({what}, flow {}", escaped(&message.flow, false));
     if message.attempt > 1 {
@@ -176,7 +182,7 @@ mod tests {
         m.text = "¿Tu correo?".into();
         assert_eq!(
             printed(&m, false, false),
-            "2026-03-02T12:00:00.000Z support → …4567: \"¿Tu correo?\"  (the question again, flow onboarding)\n"
+            "2026-03-02T12:00:00.000Z support → …4567: \"¿Tu correo?\"  (the question, flow onboarding)\n"
         );
     }
 

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::conversation::{Choice, Form, Purpose};
+use crate::conversation::{Choice, Form};
 use crate::engine::ports::Message;
 use crate::shapes::button;
 use crate::shapes::question::Asked;
@@ -21,7 +21,7 @@ pub(super) fn body(message: &Message, to: &str) -> String {
         line: &message.line,
         flow: &message.flow,
         to: (!to.is_empty()).then_some(to),
-        purpose: purpose(message.purpose),
+        purpose: message.purpose.as_str(),
         form: form(message.form),
         text: &message.text,
         buttons: buttons(message),
@@ -78,13 +78,6 @@ fn buttons(message: &Message) -> Vec<Button<'_>> {
     let Some((yes, no)) = &message.buttons else { return Vec::new() };
     let button = |choice, word, title| Button { id: button::write(choice, message.conversation, message.send), choice: word, title };
     vec![button(Choice::Yes, "yes", yes), button(Choice::No, "no", no)]
-}
-
-fn purpose(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::FollowUp => "follow_up",
-        Purpose::Ask => "question",
-    }
 }
 
 fn form(form: Form) -> &'static str {

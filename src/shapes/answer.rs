@@ -5,7 +5,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::conversation::{Form, Report};
-use crate::engine::request::{Action, Answer, DeadLetter, Doubt, Standing, StoppedLine, Upcoming, Who};
+use crate::engine::request::{Action, Answer, DeadLetter, Doubt, Late, Standing, StoppedLine, Upcoming, Who};
 use crate::moment::Moment;
 
 /// A [`Moment`] as RFC 3339.
@@ -100,10 +100,31 @@ pub struct UpcomingShape<'a>(pub &'a Upcoming);
 
 impl Serialize for UpcomingShape<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(3))?;
+        let mut map = serializer.serialize_map(Some(4))?;
         map.serialize_entry("hour", &Instant(self.0.hour))?;
         map.serialize_entry("line", &*self.0.line)?;
         map.serialize_entry("count", &self.0.count)?;
+        map.serialize_entry("late", &self.0.late)?;
+        map.end()
+    }
+}
+
+/// A follow-up that cannot go out in time.
+#[derive(Debug)]
+pub struct LateShape<'a>(pub &'a Late);
+
+impl Serialize for LateShape<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let late = self.0;
+        let mut map = serializer.serialize_map(Some(5))?;
+        match late.caller.as_str() {
+            "" => map.serialize_entry("conversation", &format_args!("{}", late.conversation))?,
+            name => map.serialize_entry("conversation", name)?,
+        }
+        map.serialize_entry("conversation_id", &format_args!("{}", late.conversation))?;
+        map.serialize_entry("line", &*late.line)?;
+        map.serialize_entry("due_at", &Instant(late.due))?;
+        map.serialize_entry("not_after", &Instant(late.not_after))?;
         map.end()
     }
 }

@@ -267,7 +267,7 @@ fn question(asked: Asked<'_>) -> Result<Question, BadEvent> {
         return Err(invalid("question.payload", format_args!("nests deeper than {PAYLOAD_DEPTH} levels")));
     }
     let id = asked.id.filter(|id| !id.is_empty()).map(|id| name("question.id", id, limits::EVENT_ID_BYTES)).transpose()?;
-    Ok(Question { id: id.unwrap_or_default(), text: text.into_owned(), payload: payload.to_owned() })
+    Ok(Question { id: id.unwrap_or_default(), text: text.into_owned(), payload: payload.to_owned(), choices: Vec::new() })
 }
 
 /// How deep well-formed JSON nests.

@@ -4,10 +4,9 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use crate::conversation::{Event, Finish, Policy, State, Verdict, step};
+use crate::conversation::{Event, Finish, Policy, Purpose, State, Verdict, step};
 use crate::engine::record::{Decision, SendRecord};
 use crate::engine::request::View;
-use crate::limits;
 use crate::moment::{MINUTE, Moment};
 use crate::schedule::{self, Trail, Tzdata};
 use crate::shapes::answer::Instant;
@@ -155,6 +154,11 @@ impl Serialize for EventShape<'_> {
             Event::Answer { at, .. } => ("answer", Some(*at)),
             Event::Question { at, .. } => ("question", Some(*at)),
             Event::Finish { at, how } => (finish_word(*how), Some(*at)),
+            Event::Ask { at } => ("ask", Some(*at)),
+            Event::Invite { at } => ("invite", Some(*at)),
+            Event::Notify { at } => ("notify", Some(*at)),
+            Event::Close { at } => ("close", Some(*at)),
+            Event::Blocked { .. } => ("blocked", None),
             Event::OptOut { at } => ("opt_out", Some(*at)),
             Event::OptIn { at } => ("opt_in", Some(*at)),
             Event::Hold => ("hold", None),
@@ -177,6 +181,7 @@ impl Serialize for EventShape<'_> {
             Event::Message { typed: Some(choice), .. } => map.serialize_entry("typed", choice.as_str())?,
             Event::Answer { choice, .. } => map.serialize_entry("choice", choice.as_str())?,
             Event::Question { obstacle: Some(reason), .. } => map.serialize_entry("obstacle", reason.as_str())?,
+            Event::Blocked { reason } => map.serialize_entry("reason", reason.as_str())?,
             Event::Postpone { until } => map.serialize_entry("until", &Instant(*until))?,
             Event::Sent { silence, step, verdict } | Event::Found { silence, step, verdict } => {
                 map.serialize_entry("silence_since", &Instant(*silence))?;
@@ -234,8 +239,10 @@ impl Serialize for Sends<'_> {
                 let record = self.0;
                 let mut map = serializer.serialize_map(None)?;
                 map.serialize_entry("send", &format_args!("{}", record.send))?;
-                // A question asked again after "yes" is no step of the ladder.
-                map.serialize_entry("step", &(record.step != limits::ASK_STEP).then_some(record.step))?;
+                // What goes out at once is no step of the ladder.
+                let purpose = Purpose::of_step(record.step);
+                map.serialize_entry("purpose", purpose.as_str())?;
+                map.serialize_entry("step", &(purpose == Purpose::FollowUp).then_some(record.step))?;
                 map.serialize_entry("outcome", record.outcome.as_str())?;
                 map.serialize_entry("reason", &record.outcome.reason().map(|r| r.as_str()))?;
                 map.serialize_entry("at", &Instant(record.at))?;

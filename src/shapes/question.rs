@@ -47,7 +47,7 @@ mod tests {
             ("[1,2]", "[1,2]"),
             ("7", "7"),
         ] {
-            let question = Question { id: "q1".into(), text: "¿Y?".into(), payload: payload.into() };
+            let question = Question { id: "q1".into(), text: "¿Y?".into(), payload: payload.into(), choices: Vec::new() };
             let json = serde_json::to_string(&Asked::from(&question)).unwrap();
             assert_eq!(json, format!(r#"{{"id":"q1","text":"¿Y?","payload":{expected}}}"#));
         }

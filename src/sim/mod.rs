@@ -3,6 +3,8 @@
 //! Not a model of the engine: the verbs it drives are those the daemon drives. What the outside does to them (networks,
 //! providers, operators, clocks, crashes) is drawn, and the promises are asked after every turn. The same seed, the same trace.
 
+#[cfg(test)]
+mod bell;
 mod broken;
 mod carrier;
 mod checks;

@@ -127,7 +127,7 @@ impl World {
             What::Hold => Kind::Hold,
             What::Release => Kind::Release,
             What::Question(_) | What::Postpone(_) | What::SendNow => return,
-            What::Tapped(_) | What::Spoke(_) | What::Status(_) | What::Moved(_) => return,
+            What::Media { .. } | What::Tapped(_) | What::Spoke(_) | What::Status(_) | What::Moved(_) => return,
         };
         known.activities.push(Activity { order, acked: false, post: number, kind, numbered: known.number.is_some() });
     }

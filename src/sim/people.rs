@@ -109,7 +109,7 @@ impl People {
         let talking = &mut self.talks[talk];
         talking.asked += 1;
         let id = format!("{}?{}", talking.name, talking.asked);
-        What::Question(Question { text: format!("{id} ¿Su nombre?"), payload: String::new(), id })
+        What::Question(Question { text: format!("{id} ¿Su nombre?"), payload: String::new(), choices: Vec::new(), id })
     }
 
     /// How a conversation begins.

@@ -205,7 +205,8 @@ impl Stage<'_> {
         match act {
             Act::Asked { line, flow } => {
                 self.told.conversations += 1;
-                let question = Question { id: "q".to_owned(), text: "What is your name?".to_owned(), payload: String::new() };
+                let question =
+                    Question { id: "q".to_owned(), text: "What is your name?".to_owned(), payload: String::new(), choices: Vec::new() };
                 self.tell(now.plus(-1), who, What::UserMessage("hello".to_owned()), Some((&line, &flow)));
                 self.tell(now, who, What::Question(question), Some((&line, &flow)));
                 if self.dice.percent(33) {

@@ -95,6 +95,8 @@ fn policy(dice: &mut Dice) -> Policy {
         arm_on: ArmOn::Question,
         in_doubt: InDoubt::Unknown,
         line: Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: false },
+        asks: false,
+        closing: None,
     }
 }
 

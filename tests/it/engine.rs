@@ -56,7 +56,7 @@ fn plain() -> Book {
 }
 
 fn question(id: &str) -> What {
-    What::Question(Question { id: id.to_owned(), text: "¿Cuál es su cédula?".to_owned(), payload: String::new() })
+    What::Question(Question { id: id.to_owned(), text: "¿Cuál es su cédula?".to_owned(), payload: String::new(), choices: Vec::new() })
 }
 
 fn event(name: &str, at: Moment, what: What) -> Inbound {

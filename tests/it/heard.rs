@@ -1,10 +1,11 @@
 //! The engine on what providers tell: people by number and user id, taps, the bot seen to speak, statuses in any order, templates
 //! that are paused. Not the wire (`readers.rs`), and not the machine's own table (its laws).
 
+mod order;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use reengaged::conversation::{Choice, Finish, Form, Ignored, Phase, Policy, SendOutcome, Verdict};
 use reengaged::engine::Engine;
 use reengaged::engine::book::{Book, Completion, Hook, Line};
@@ -69,7 +70,7 @@ fn text(text: &str) -> What {
 }
 
 fn tap(send: Option<SendId>, choice: Option<Choice>, label: &str) -> What {
-    What::Tapped(Tap { send, message: None, choice, label: label.to_owned() })
+    What::Tapped(Tap { send, message: None, choice, pick: None, label: label.to_owned() })
 }
 
 impl World {
@@ -238,7 +239,7 @@ fn a_tap_is_known_by_the_message_it_stood_under() {
     world.hear(ana(), What::Spoke(Some("¿Su cédula?".to_owned())));
     world.hand_over(45 * MINUTE, "SM1");
     world.now = world.now.plus(MINUTE);
-    let label = What::Tapped(Tap { send: None, message: Some("SM1".to_owned()), choice: None, label: "Sí".to_owned() });
+    let label = What::Tapped(Tap { send: None, message: Some("SM1".to_owned()), choice: None, pick: None, label: "Sí".to_owned() });
     assert_eq!(world.hear(ana(), label).state, Phase::Waiting);
 }
 
@@ -391,7 +392,8 @@ fn a_paused_template_is_not_sent_and_is_again_when_it_may() {
 fn where_the_text_comes_after_the_sight_of_it_it_is_taken_up() {
     let mut world = World::new(true);
     let id = world.status("wamid.bot", None, Fate::Sent).conversation;
-    let question = reengaged::engine::record::Question { id: "q1".into(), text: "¿Su cédula?".into(), payload: String::new() };
+    let question =
+        reengaged::engine::record::Question { id: "q1".into(), text: "¿Su cédula?".into(), payload: String::new(), choices: Vec::new() };
     let late = Inbound { line: Some("first".into()), ..Inbound::of(Who::Id(id), Some(T.plus(-2 * SECOND)), What::Question(question)) };
     world.now = world.now.plus(SECOND);
     assert_eq!(world.engine.take_one(world.now, &late).expect("taken").ignored, Some(Ignored::Stale), "it moves nothing");
@@ -411,63 +413,4 @@ fn what_the_bot_says_can_end_the_process() {
     assert_eq!(ended.outcome().map(|outcome| outcome.as_str()), Some("succeeded"));
     assert!(world.hooks().contains(&"conversation.succeeded"));
     assert!(world.pass(HOUR).is_empty());
-}
-
-/// What may arrive of one person, each at a time of its own; `(kind, minute)`.
-fn told(kind: u8, minute: i64) -> Inbound {
-    // Further apart than the 60 s within which an older message still cancels a newer question.
-    let at = T.plus(minute * 2 * MINUTE);
-    let status = |fate| What::Status(Status { message: format!("bot-{minute}"), send: None, fate });
-    let (id, what) = match kind {
-        0 => (format!("m{minute}"), text("hola")),
-        1 => (format!("m{minute}"), text("sí")),
-        2 => (format!("t{minute}"), tap(None, None, "No")),
-        3 => (format!("bot-{minute}/Sent"), status(Fate::Sent)),
-        4 => (format!("bot-{minute}/Delivered"), status(Fate::Delivered)),
-        5 => (format!("bot-{minute}/Failed"), status(Fate::Failed(Trouble::Permanent))),
-        6 => (format!("e{minute}"), What::Spoke(Some("¿Su cédula?".to_owned()))),
-        7 => (format!("o{minute}"), What::OptOut),
-        _ => (format!("s{minute}"), text("STOP")),
-    };
-    let who = if minute % 3 == 0 { person(ANA, ANA_ID) } else { ana() };
-    Inbound { id: Some(id), line: Some("first".to_owned()), ..Inbound::of(who, Some(at), what) }
-}
-
-fn tell_all(events: &[Inbound], correlation: bool) -> (bool, Option<&'static str>, Option<Moment>, Option<Moment>, Option<Moment>) {
-    let mut world = World::new(correlation);
-    world.now = T.plus(2 * HOUR);
-    let mut id = None;
-    for event in events {
-        // A status of a message to somebody of whom nothing is known moves nothing, and says so.
-        if let Ok(answer) = world.engine.take_one(world.now, event) {
-            id = Some(answer.conversation);
-        }
-    }
-    let Some(id) = id else { return (false, None, None, None, None) };
-    let state = world.view(id).stored.state;
-    let armed = if state.phase == Phase::Waiting { (state.question, state.due) } else { (None, None) };
-    (state.opted_out, state.outcome().map(|outcome| outcome.as_str()), state.last_inbound, armed.0, armed.1)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
-
-    /// Webhooks come disordered, twice and interleaved; what is known at the end is the same. (Times are more than a minute apart: a
-    /// message up to 60 s older than an armed question cancels it, by contract. Taking an opt-out back is left out: an opt-out
-    /// counts however late it arrives, by contract, so there the order decides.)
-    #[test]
-    fn the_order_of_webhooks_does_not_matter(
-        kinds in prop::collection::vec(prop_oneof![8 => 0..7u8, 1 => 7..9u8], 1..9), again in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
-        shuffle in any::<u64>(), correlation in any::<bool>()
-    ) {
-        let in_order: Vec<Inbound> = kinds.iter().zip(1..).map(|(kind, minute)| told(*kind, minute)).collect();
-        let mut disordered = in_order.clone();
-        disordered.extend(again.iter().map(|index| index.get(&in_order).clone()));
-        let mut seed = shuffle;
-        for i in (1..disordered.len()).rev() {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            disordered.swap(i, (seed >> 33) as usize % (i + 1));
-        }
-        prop_assert_eq!(tell_all(&disordered, correlation), tell_all(&in_order, correlation));
-    }
 }

@@ -43,7 +43,8 @@ impl Desk {
             episode: 1,
             step: 0,
             send: None,
-            question: Some(Question { id: "q".into(), text: "¿Y?".into(), payload: String::new() }),
+            question: Some(Question { id: "q".into(), text: "¿Y?".into(), payload: String::new(), choices: Vec::new() }),
+            answers: Vec::new(),
             outbound: None,
             hooks: hooks.to_vec(),
         };

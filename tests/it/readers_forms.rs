@@ -106,7 +106,7 @@ fn every_webhook_of_twilio_is_read_as_the_manifest_says() {
     let inbox = fixtures.twilio("https://reengaged.example.test/hooks/twilio");
     let text = || heard("SM00000000000000000000000000000001", person(""), What::UserMessage("Hola, quiero continuar".into()));
     // The id on the button is none of ours, so that the label decides; with our ids see below.
-    let tap = Tap { send: None, message: Some(OUR_MESSAGE.into()), choice: None, label: "Sí, continuar".into() };
+    let tap = Tap { send: None, message: Some(OUR_MESSAGE.into()), choice: None, pick: None, label: "Sí, continuar".into() };
     let expected = [
         ("twilio/in_text.form", text()),
         ("twilio/in_text.form#explicit-port", text()),
@@ -167,7 +167,8 @@ fn a_button_with_our_id_says_which_choice_of_which_send() {
     assert!(inbox.verify(&delivery.hook()).is_err(), "the signature covers the button");
     let items = inbox.read(&delivery.hook()).expect("a form");
     let [Item::Event(heard)] = items.as_slice() else { panic!("{items:?}") };
-    let tap = Tap { send: Some(send), message: Some(OUR_MESSAGE.into()), choice: Some(Choice::Yes), label: "Sí, continuar".into() };
+    let tap =
+        Tap { send: Some(send), message: Some(OUR_MESSAGE.into()), choice: Some(Choice::Yes), pick: None, label: "Sí, continuar".into() };
     assert_eq!(heard.what, What::Tapped(tap));
 }
 
@@ -229,6 +230,7 @@ fn a_fixture_with_any_byte_changed_is_forged_or_says_the_same() {
 fn twilio_settings(public_url: &str) -> twilio::Settings {
     twilio::Settings {
         api: "https://api.twilio.com".parse().expect("a URL"),
+        content_api: "https://content.twilio.com".parse().unwrap(),
         account_sid: "AC00000000000000000000000000000001".into(),
         auth_tokens: Vec::new(),
         phone: "5716000001".into(),

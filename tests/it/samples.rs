@@ -9,7 +9,7 @@ use proptest::option;
 use proptest::prelude::*;
 use reengaged::conversation::{Choice, Event, Finish, Form, Outcome, Phase, Purpose, Refusal, Report, SendOutcome, State, Verdict};
 use reengaged::engine::record::{
-    Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Reach, Stored,
+    Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, Outgoing, PauseScope, Question, Reach, Stored,
 };
 use reengaged::engine::registry::{Filed, OutboundNews, Register};
 use reengaged::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
@@ -63,6 +63,11 @@ pub(crate) fn event() -> BoxedStrategy<Event> {
         moment().prop_map(|at| Event::OptOut { at }),
         moment().prop_map(|at| Event::OptIn { at }),
         moment().prop_map(|until| Event::Postpone { until }),
+        moment().prop_map(|at| Event::Ask { at }),
+        moment().prop_map(|at| Event::Invite { at }),
+        moment().prop_map(|at| Event::Notify { at }),
+        moment().prop_map(|at| Event::Close { at }),
+        skip().prop_map(|reason| Event::Blocked { reason }),
         (moment(), step, verdict()).prop_map(|(silence, step, verdict)| Event::Sent { silence, step, verdict }),
         (moment(), step, verdict()).prop_map(|(silence, step, verdict)| Event::Found { silence, step, verdict }),
         (moment(), step, refusal()).prop_map(|(silence, step, refusal)| Event::Undelivered { silence, step, refusal }),
@@ -108,13 +113,13 @@ pub(crate) fn report() -> BoxedStrategy<Report> {
 /// A hook record of any number.
 pub(crate) fn hook_record() -> BoxedStrategy<HookRecord> {
     let ids = (any::<u64>(), conversation(), report(), moment());
-    let about = (option::of(any::<u128>()), option::of(question()), option::weighted(0.2, outbound_news()));
+    let about = (option::of(any::<u128>()), option::of(question()), pairs(), option::weighted(0.2, outbound_news()));
     (ids, (any::<u32>(), any::<u8>(), about, vec(name(), 0..4)))
-        .prop_map(|((seq, conversation, report, at), (episode, step, (send, question, outbound), mut hooks))| {
+        .prop_map(|((seq, conversation, report, at), (episode, step, (send, question, answers, outbound), mut hooks))| {
             hooks.sort();
             hooks.dedup();
             let (send, outbound) = (send.map(SendId), outbound.map(Box::new));
-            HookRecord { seq, conversation, report, at, episode, step, send, question, outbound, hooks }
+            HookRecord { seq, conversation, report, at, episode, step, send, question, answers, outbound, hooks }
         })
         .boxed()
 }
@@ -242,25 +247,39 @@ fn phase() -> BoxedStrategy<Phase> {
     .boxed()
 }
 
+fn purpose() -> BoxedStrategy<Purpose> {
+    use Purpose::{Ask, Close, FollowUp, Invite, Notify};
+    prop::sample::select(vec![FollowUp, FollowUp, FollowUp, Ask, Invite, Notify, Close]).boxed()
+}
+
+fn outgoing() -> BoxedStrategy<Outgoing> {
+    ("OTB[0-9a-f]{4}", "[a-z]{0,9}", ".{0,40}", option::of("https://[a-z]{1,9}"), pairs())
+        .prop_map(|(outbound, template, text, media, vars)| {
+            let (yes, no, category) = ("Continuar".to_owned(), "Cancelar".to_owned(), "UTILITY".to_owned());
+            Outgoing { outbound, template, text, yes, no, vars, media, category }
+        })
+        .boxed()
+}
+
 fn stored_of(id: ConversationId) -> BoxedStrategy<Stored> {
-    let flags = (any::<[bool; 10]>(), phase(), any::<u32>(), any::<[u8; 3]>());
+    let flags = (any::<[bool; 9]>(), phase(), any::<u32>(), any::<[u8; 3]>(), purpose());
     let reasons = (option::of(outcome()), option::of(skip()), option::of(skip()));
     let times = (moment(), moment(), vec(option::of(moment()), 7), prop_oneof![Just(Moment::MAX), moment()], any::<[bool; 2]>());
     (flags, reasons, times, name(), name())
         .prop_map(move |(flags, reasons, times, line, flow)| {
-            let (bits, phase, episode, [episodes_sent, step, attempt]) = flags;
+            let (bits, phase, episode, [episodes_sent, step, attempt], purpose) = flags;
             let (sent, obstacle, skip) = reasons;
             let (begun, silence, at, not_after, [asked_at_silence, due_at_wake]) = times;
             let mut state = State::new(id, bits[0]);
             state.phase = phase;
             state.held = bits[1];
-            state.started = bits[8];
+            state.started = bits[6];
             state.doubt = bits[2];
-            state.shut = bits[9];
+            state.shut = bits[8];
             state.hurried = bits[3];
             state.later = bits[4];
             state.sent_in_episode = bits[5];
-            state.purpose = if bits[6] { Purpose::Ask } else { Purpose::FollowUp };
+            state.purpose = purpose;
             state.form = if bits[7] { Form::Template } else { Form::Message };
             (state.episode, state.episodes_sent, state.step, state.attempt) = (episode, episodes_sent, step, attempt);
             (state.sent, state.obstacle, state.skip) = (sent, obstacle, skip);
@@ -276,8 +295,8 @@ fn stored_of(id: ConversationId) -> BoxedStrategy<Stored> {
 
 fn question() -> BoxedStrategy<Question> {
     let long = prop_oneof![9 => 0..60usize, 1 => 3_000..4_000usize];
-    ("[a-z0-9]{0,8}", long, "(\\{\"a\":[0-9]{1,6}\\})?")
-        .prop_map(|(id, n, payload)| Question { id, text: "¿Sí? ".repeat(n / 6), payload })
+    ("[a-z0-9]{0,8}", long, "(\\{\"a\":[0-9]{1,6}\\})?", vec("[a-z]{1,9}", 0..4))
+        .prop_map(|(id, n, payload, choices)| Question { id, text: "¿Sí? ".repeat(n / 6), payload, choices })
         .boxed()
 }
 
@@ -295,6 +314,9 @@ fn delta(id: ConversationId) -> BoxedStrategy<Delta> {
         4 => decision(id).prop_map(|decision| Delta::Decided(Box::new(decision))),
         1 => (few(), few()).prop_map(|(send, message)| Delta::Handed(SendId(send), AliasKey(message))),
         1 => (few(), prop::sample::select(Reach::ALL.to_vec())).prop_map(|(send, reach)| Delta::Reached(SendId(send), reach)),
+        1 => option::of(outgoing()).prop_map(|outgoing| Delta::Outbound(outgoing.map(Box::new))),
+        1 => ("[a-c]", ".{0,20}").prop_map(|(question, answer)| Delta::Answered(question, answer)),
+        1 => Just(Delta::AnswersCleared),
         2 => (few(), any::<u8>(), outcome(), moment())
             .prop_map(|(send, step, outcome, at)| Delta::Ended { send: SendId(send), step, outcome, at }),
     ]

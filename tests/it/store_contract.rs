@@ -157,6 +157,7 @@ fn record(seq: u64, n: u128, hooks: &[u16]) -> HookRecord {
         send: None,
         question: Some(Question { text: "¿Sí?".to_owned(), ..Question::default() }),
         outbound: None,
+        answers: Vec::new(),
         hooks: hooks.iter().map(|hook| NameId(*hook)).collect(),
     }
 }
@@ -218,7 +219,12 @@ fn details_add_up_and_none_is_counted_twice() {
             step(subject);
         }
         let long = "x".repeat(9_000);
-        subject.apply([kept_with(Delta::Asked(Question { id: "q".to_owned(), text: long.clone(), payload: String::new() }))]);
+        subject.apply([kept_with(Delta::Asked(Question {
+            id: "q".to_owned(),
+            text: long.clone(),
+            payload: String::new(),
+            choices: Vec::new(),
+        }))]);
         step(subject);
         let (_, details) = subject.store().load(id(1)).unwrap().unwrap();
         assert_eq!(details.vars, [pair("a", "1"), pair("b", "2")]);

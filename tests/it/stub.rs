@@ -1,5 +1,5 @@
 //! A server on a loopback socket that behaves as badly as it is told, and counts. Not a provider: it understands HTTP just
-//! far enough to know where a request ends.
+//! far enough to know where a request ends. The emulators of `emulator/` are built on it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,6 +9,9 @@ use std::time::Duration;
 /// What to answer to a request.
 pub(crate) type Decision = dyn Fn(&Request) -> Vec<u8> + Send + Sync;
 
+/// What to do with a request: how to behave, and what follows once that is done.
+pub(crate) type Play = dyn Fn(&Request) -> (Mood, Box<dyn FnOnce() + Send>) + Send + Sync;
+
 /// What it does with each request.
 #[derive(Clone)]
 pub(crate) enum Mood {
@@ -16,6 +19,8 @@ pub(crate) enum Mood {
     Answer(Vec<u8>),
     /// Answers by what the request is.
     Decide(Arc<Decision>),
+    /// Behaves by what the request is, each time anew.
+    Play(Arc<Play>),
     /// Accepts, and closes without a look.
     CloseAtOnce,
     /// Reads the request, and closes.
@@ -42,6 +47,16 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// `GET` or `POST`.
+    pub(crate) fn method(&self) -> &str {
+        self.head.split(' ').next().unwrap_or_default()
+    }
+
+    /// Path and query, as they came.
+    pub(crate) fn target(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap_or_default()
+    }
+
     /// The value of a header; empty where there is none.
     pub(crate) fn header(&self, name: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
@@ -133,26 +148,38 @@ impl Stub {
         }
         let mut rest = Vec::new();
         while let Some(request) = read_request(&mut stream, &mut rest)? {
-            let reply = if let Mood::Decide(decide) = mood { decide(&request) } else { Vec::new() };
+            let (mood, after): (_, Box<dyn FnOnce() + Send>) = match mood {
+                Mood::Play(play) => play(&request),
+                Mood::Decide(decide) => (Mood::Answer(decide(&request)), Box::new(|| {})),
+                mood => (mood.clone(), Box::new(|| {})),
+            };
             self.note(|seen| seen.requests.push(request));
-            match mood {
-                Mood::Answer(bytes) => stream.write_all(bytes)?,
-                Mood::Decide(_) => stream.write_all(&reply)?,
-                Mood::CloseAtOnce | Mood::Reset | Mood::CloseAfterRequest => return Ok(()),
-                Mood::Half(bytes) => return stream.write_all(bytes),
-                Mood::Hang => return stream.read(&mut [0; 64]).map(drop),
-                Mood::Drip => return self.pour(&mut stream, b"x", Some(Duration::from_millis(20))),
-                Mood::Huge => return self.pour(&mut stream, &[b'x'; 16 * 1024], None),
-                Mood::DieIdle(bytes) => {
-                    stream.write_all(bytes)?;
-                    if let Some(second) = read_request(&mut stream, &mut rest)? {
-                        self.note(|seen| seen.requests.push(second));
-                    }
-                    return Ok(());
-                }
+            let goes_on = self.react(&mut stream, &mut rest, &mood);
+            after();
+            if !goes_on? {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// Does what the mood says to a request that arrived; whether the connection goes on.
+    fn react(&self, stream: &mut TcpStream, rest: &mut Vec<u8>, mood: &Mood) -> std::io::Result<bool> {
+        match mood {
+            Mood::Answer(bytes) => return stream.write_all(bytes).map(|()| true),
+            Mood::CloseAtOnce | Mood::Reset | Mood::CloseAfterRequest | Mood::Decide(_) | Mood::Play(_) => {}
+            Mood::Half(bytes) => stream.write_all(bytes)?,
+            Mood::Hang => stream.read(&mut [0; 64]).map(drop)?,
+            Mood::Drip => self.pour(stream, b"x", Some(Duration::from_millis(20)))?,
+            Mood::Huge => self.pour(stream, &[b'x'; 16 * 1024], None)?,
+            Mood::DieIdle(bytes) => {
+                stream.write_all(bytes)?;
+                if let Some(second) = read_request(stream, rest)? {
+                    self.note(|seen| seen.requests.push(second));
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// A body without end. Between two pieces it waits `pause` for the client to go.

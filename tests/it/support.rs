@@ -34,9 +34,12 @@ fn apt_get(arguments: &[&str]) -> bool {
 }
 
 fn runs(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version");
-    quietly(command)
+    // openssl takes the word alone.
+    ["--version", "version"].into_iter().any(|version| {
+        let mut command = Command::new(program);
+        command.arg(version);
+        quietly(command)
+    })
 }
 
 fn quietly(mut command: Command) -> bool {

@@ -35,6 +35,8 @@ fn message() -> Message {
         buttons: Some(("Sí".into(), "No".into())),
         template: None,
         template_vars: Vec::new(),
+        choices: Vec::new(),
+        media: None,
         vars: Vec::new(),
         question: Some(Question::default()),
         step: 0,

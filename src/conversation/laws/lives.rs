@@ -47,9 +47,10 @@ pub(super) fn policies() -> impl Strategy<Value = Policy> {
     let schedule = (hours(), session(), prop::bool::weighted(0.9), limits::WAIT_FLOOR..=limits::WAIT_CEILING, 0..3 * HOUR);
     let delays = prop::collection::vec(limits::WAIT_FLOOR..4 * DAY, 0..4);
     let words = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2), any::<bool>(), prop::bool::weighted(0.9));
+    let words = (words, prop::bool::weighted(0.3));
     (schedule, delays, words, HOUR..5 * DAY, prop::option::of(0..3 * DAY)).prop_map(
         |((hours, session, enabled, wait, spread), delays, words, expires_after, max_lateness)| {
-            let (ask, any_message, resend, correlation, free_text) = words;
+            let ((ask, any_message, resend, correlation, free_text), asks) = words;
             Policy {
                 rules: Rules { enabled, wait, hours, session, spread },
                 steps: delays.into_iter().map(|delay| StepRule { delay, message: Arc::from("") }).collect(),
@@ -59,6 +60,7 @@ pub(super) fn policies() -> impl Strategy<Value = Policy> {
                 arm_on: if any_message { ArmOn::AnyMessage } else { ArmOn::Question },
                 in_doubt: if resend { InDoubt::Resend } else { InDoubt::Unknown },
                 line: Capabilities { free_text, buttons: true, template: true, correlation, recipient: false },
+                asks,
                 ..Policy::retired()
             }
         },
@@ -74,6 +76,8 @@ pub(super) enum Act {
     Answer(i64, Choice, Option<bool>),
     Question(i64, Option<SkipReason>),
     Finish(i64, Finish),
+    /// What we say of our own accord, or in reply to what was said so long ago.
+    Own(i64, Purpose),
     OptOut(i64),
     Other(Event),
     Postpone(i64),
@@ -115,11 +119,14 @@ pub(super) fn acts() -> impl Strategy<Value = (i64, Act)> {
         Event::Orphaned,
         Event::Resend,
         Event::PolicyChanged,
+        Event::Blocked { reason: SkipReason::TemplateUnavailable },
     ]);
     let act = prop_oneof![
         4 => (ago(), typed()).prop_map(|(ago, typed)| Act::Message(ago, typed)),
         2 => (ago(), choice(), prop::option::of(any::<bool>())).prop_map(|(ago, choice, old)| Act::Answer(ago, choice, old)),
         6 => (ago(), obstacle).prop_map(|(ago, obstacle)| Act::Question(ago, obstacle)),
+        2 => (ago(), prop::sample::select(vec![Purpose::Ask, Purpose::Ask, Purpose::Invite, Purpose::Notify, Purpose::Close]))
+            .prop_map(|(ago, purpose)| Act::Own(ago, purpose)),
         1 => (ago(), finish).prop_map(|(ago, how)| Act::Finish(ago, how)),
         1 => ago().prop_map(Act::OptOut),
         3 => other.prop_map(Act::Other),
@@ -176,6 +183,10 @@ impl Life {
                 Event::Answer { at: now.plus(-ago), choice, silence }
             }
             Act::Question(ago, obstacle) => Event::Question { at: now.plus(-ago), obstacle },
+            Act::Own(ago, Purpose::Ask | Purpose::FollowUp) => Event::Ask { at: now.plus(-ago) },
+            Act::Own(ago, Purpose::Close) => Event::Close { at: now.plus(-ago) },
+            Act::Own(_, Purpose::Invite) => Event::Invite { at: now },
+            Act::Own(_, Purpose::Notify) => Event::Notify { at: now },
             Act::Finish(ago, how) => Event::Finish { at: now.plus(-ago), how },
             Act::OptOut(ago) => Event::OptOut { at: now.plus(-ago) },
             Act::Other(event) => event,
@@ -274,7 +285,10 @@ impl Life {
             assert!(state.last_inbound.is_some_and(|last| send.not_after <= session.closes(last)), "claimed after the window: {said}");
         }
         assert!(!self.settled.contains(&(send.silence, send.step)), "claimed a second time: {said}");
-        assert!(!follow_up || !self.over.contains(&send.silence), "claimed after the answer: {said}");
+        assert!(!self.over.contains(&send.silence), "claimed after the answer: {said}");
+        let first_word = matches!(send.purpose, Purpose::Invite | Purpose::Notify);
+        assert_eq!(first_word, !follow_up && send.form == Form::Template, "free text that nobody asked for: {said}");
+        assert_eq!(Purpose::of_step(send.step), send.purpose, "{said}");
     }
 }
 

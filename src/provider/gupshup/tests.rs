@@ -21,6 +21,7 @@ fn settings() -> Settings {
         api_key: Key::new("CANARY-key"),
         app: "DemoApp".into(),
         phone: "5716000001".into(),
+        approvals: None,
         proof: Proof { tokens: vec![Key::new("first"), Key::new("second")], ..Proof::default() },
         reactions: false,
     }
@@ -58,7 +59,7 @@ fn said(text: &str) -> Item {
 }
 
 fn tap(send: Option<SendId>, choice: Option<Choice>, label: &str) -> Item {
-    let tap = Tap { send, message: Some("ee4a".into()), choice, label: label.into() };
+    let tap = Tap { send, message: Some("ee4a".into()), choice, pick: None, label: label.into() };
     heard("wamid.1", 1_789_398_000_370, What::Tapped(tap))
 }
 

@@ -224,7 +224,13 @@ fn session_button(inner: &Inner<'_>, payload: &Payload<'_>) -> What {
         _ => None,
     };
     let message = answered(payload);
-    What::Tapped(Tap { send, message: (!message.is_empty()).then(|| message.to_owned()), choice, label: inner.title.as_str().to_owned() })
+    What::Tapped(Tap {
+        send,
+        message: (!message.is_empty()).then(|| message.to_owned()),
+        choice,
+        pick: None,
+        label: inner.title.as_str().to_owned(),
+    })
 }
 
 /// The message that is answered: by Gupshup's id, which its API answered, else by WhatsApp's.

@@ -125,7 +125,7 @@ pub(super) fn is_user_id(text: &str) -> bool {
 pub(super) fn tapped(id: &str, label: &str, message: &str) -> What {
     let ours = button::read(id);
     let (choice, send) = ours.map(|(choice, _, send)| (choice, send)).unzip();
-    What::Tapped(Tap { send, message: (!message.is_empty()).then(|| message.to_owned()), choice, label: label.to_owned() })
+    What::Tapped(Tap { send, message: (!message.is_empty()).then(|| message.to_owned()), choice, pick: None, label: label.to_owned() })
 }
 
 /// The kinds of status that tell what became of a message.

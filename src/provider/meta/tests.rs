@@ -95,10 +95,10 @@ fn buttons_are_ours_by_their_id_alone() {
     let send = SendId(7);
     let id = button::write(Choice::No, ConversationId(42), send);
     let tap = |tap: Tap| did("wamid.1", What::Tapped(tap));
-    let ours = tap(Tap { send: Some(send), message: None, choice: Some(Choice::No), label: "No".into() });
+    let ours = tap(Tap { send: Some(send), message: None, choice: Some(Choice::No), pick: None, label: "No".into() });
     assert_eq!(message("interactive", json!({"type": "button_reply", "button_reply": {"id": id, "title": "No"}})), ours);
     assert_eq!(message("button", json!({"payload": id, "text": "No"})), ours);
-    let others = tap(Tap { send: None, message: None, choice: None, label: "Sí".into() });
+    let others = tap(Tap { send: None, message: None, choice: None, pick: None, label: "Sí".into() });
     assert_eq!(message("interactive", json!({"type": "button_reply", "button_reply": {"id": "yes", "title": "Sí"}})), others);
     assert_eq!(message("button", json!({"payload": "Sí", "text": "Sí"})), others);
     assert_eq!(message("button", json!([])), said(""));

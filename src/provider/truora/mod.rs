@@ -5,6 +5,7 @@
 
 mod calling;
 mod read;
+mod submit;
 mod table;
 mod token;
 mod write;

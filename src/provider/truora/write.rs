@@ -5,13 +5,14 @@
 
 use serde_json::Value;
 
-use super::{CAPABILITIES, Settings, calling, table};
+use super::{CAPABILITIES, Settings, calling, submit, table};
 use crate::conversation::{Capabilities, Form, Refusal};
+use crate::engine::approval::{Approval, TemplateDraft};
 use crate::engine::heard::Trouble;
 use crate::engine::ports::{CallEnd, Called, Message};
 use crate::provider::client::{self, Ended, Reply};
 use crate::provider::form::{self, FORM};
-use crate::provider::remote::{Api, Outgoing};
+use crate::provider::remote::{Api, Outgoing, Submitting};
 
 /// Where the id of what was sent may stand; which of them it is, if any, is not confirmed.
 const IDS: [&str; 4] = ["message_id", "id", "process_id", "identity_process_id"];
@@ -53,6 +54,18 @@ impl Api for Writer {
 
     fn judge(&self, _message: &Message, ended: &Ended) -> Called {
         judge(ended)
+    }
+
+    fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
+        submit::submit(&self.settings, draft, replies)
+    }
+
+    fn approval(&self, submission: &str) -> Option<Outgoing> {
+        Some(submit::approval(&self.settings, submission))
+    }
+
+    fn read_approval(&self, _submission: &str, reply: &Reply) -> Result<Approval, String> {
+        submit::read_approval(reply)
     }
 }
 

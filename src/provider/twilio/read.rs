@@ -98,6 +98,7 @@ fn tap(fields: &Fields<'_>) -> Tap {
         send: ours.map(|(_, _, send)| send),
         message: fields.of_any(&["OriginalRepliedMessageSid"]).map(str::to_owned),
         choice: ours.map(|(choice, _, _)| choice),
+        pick: None,
         label: fields.of_any(&["ButtonText", "Body"]).unwrap_or_default().to_owned(),
     }
 }
@@ -236,9 +237,9 @@ mod tests {
         else {
             panic!("no tap")
         };
-        assert_eq!(tap, Tap { send: Some(send), message: Some("MM1".into()), choice: Some(Choice::No), label: "No".into() });
+        assert_eq!(tap, Tap { send: Some(send), message: Some("MM1".into()), choice: Some(Choice::No), pick: None, label: "No".into() });
         let What::Tapped(tap) = event(inbound(&[from, ("ButtonPayload", "foreign"), ("Body", "Sí")])).what else { panic!("no tap") };
-        assert_eq!(tap, Tap { send: None, message: None, choice: None, label: "Sí".into() });
+        assert_eq!(tap, Tap { send: None, message: None, choice: None, pick: None, label: "Sí".into() });
         assert_eq!(event(inbound(&[from, ("ButtonPayload", ""), ("Body", "Sí")])).what, What::UserMessage("Sí".into()));
         assert_eq!(event(inbound(&[from, ("NumMedia", "1"), ("Body", "")])).what, What::UserMessage(String::new()), "a picture");
     }

@@ -8,14 +8,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use url::Url;
 
+use super::submit::{self, Submitter};
 use super::{CAPABILITIES, Settings, missed, table};
 use crate::conversation::{Capabilities, Choice, Form, Refusal};
+use crate::engine::approval::{Approval, TemplateDraft};
 use crate::engine::heard::{Item, Trouble};
 use crate::engine::ports::{Called, Message};
 use crate::moment::Moment;
 use crate::provider::client::{self, Ended, Reply};
 use crate::provider::form::{self, FORM};
-use crate::provider::remote::{Api, Key, Outgoing};
+use crate::provider::remote::{Api, Key, Outgoing, Submitting};
 use crate::shapes::button;
 
 /// Longest text of a message, in characters.
@@ -40,6 +42,10 @@ impl Writer {
 
     fn get(&self, url: Url) -> Outgoing {
         Outgoing { url, headers: vec![("authorization", self.authorization.clone())], body: None }
+    }
+
+    fn submitter(&self) -> Submitter {
+        Submitter::new(self.settings.content_api.clone(), self.authorization.clone())
     }
 
     /// The address of something of this account.
@@ -70,6 +76,18 @@ impl Api for Writer {
 
     fn judge(&self, _message: &Message, ended: &Ended) -> Called {
         judge(ended)
+    }
+
+    fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
+        self.submitter().submit(draft, replies)
+    }
+
+    fn approval(&self, submission: &str) -> Option<Outgoing> {
+        Some(self.submitter().approval(submission))
+    }
+
+    fn read_approval(&self, _submission: &str, reply: &Reply) -> Result<Approval, String> {
+        submit::read_approval(reply)
     }
 
     fn probe(&self) -> Option<Outgoing> {

@@ -6,12 +6,14 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use url::Url;
 
 use crate::conversation::{Capabilities, Form, Refusal};
+use crate::engine::approval::{Approval, TemplateDraft, Unsubmitted};
 use crate::engine::ports::{Called, Message};
 use crate::provider::client::{Ended, Reply};
 use crate::provider::meta::write::{Free, free, parameters, payloads};
 use crate::provider::meta::{digits, is_user_id};
-use crate::provider::remote::{Api, Key, Outgoing};
+use crate::provider::remote::{Api, Key, Outgoing, Submitting};
 use crate::provider::whatsapp::read::ADDRESS_CHARS;
+use crate::provider::whatsapp::submit::{self, Submitter};
 use crate::provider::whatsapp::{CAPABILITIES, Settings, judge};
 
 /// Writes the requests of a line of the Cloud API.
@@ -19,6 +21,7 @@ pub struct Writer {
     messages: Url,
     number: Url,
     authorization: Key,
+    submitter: Option<Submitter>,
     template_language: String,
     user_id_field: Option<String>,
 }
@@ -38,10 +41,12 @@ impl Writer {
         let mut messages = number.clone();
         messages.path_segments_mut().map_err(|()| "the API's address takes no path")?.push("messages");
         number.set_query(Some("fields=id"));
+        let authorization = Key::new(format!("Bearer {}", settings.token.expose()));
         Ok(Writer {
             messages,
             number,
-            authorization: Key::new(format!("Bearer {}", settings.token.expose())),
+            submitter: Submitter::new(&settings.api, settings.waba_id.as_deref(), &authorization)?,
+            authorization,
             template_language: settings.template_language.clone(),
             user_id_field: settings.user_id_field.clone(),
         })
@@ -114,6 +119,21 @@ impl Api for Writer {
 
     fn judge(&self, message: &Message, ended: &Ended) -> Called {
         judge::called(ended, message.attempt)
+    }
+
+    fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
+        match &self.submitter {
+            Some(submitter) => submitter.submit(draft, replies),
+            None => Submitting::Ended(Err(Unsubmitted::Later("waba_id is not configured; write it below the line".to_owned()))),
+        }
+    }
+
+    fn approval(&self, submission: &str) -> Option<Outgoing> {
+        self.submitter.as_ref().map(|submitter| submitter.approval(submission))
+    }
+
+    fn read_approval(&self, submission: &str, reply: &Reply) -> Result<Approval, String> {
+        submit::read_approval(submission, reply)
     }
 
     fn probe(&self) -> Option<Outgoing> {

@@ -24,7 +24,8 @@ fn reads_a_whole_event() {
     assert_eq!((event.line.as_deref(), event.flow.as_deref()), (Some("support"), Some("onboarding")));
     assert_eq!(event.vars, [("name".to_owned(), "Ana".to_owned())]);
     assert_eq!(event.attributes, [("plan".to_owned(), "gold".to_owned())]);
-    let question = Question { id: "name".into(), text: "¿Tu nombre?".into(), payload: r#"{"a":[1,{"b":null}]}"#.into() };
+    let question =
+        Question { id: "name".into(), text: "¿Tu nombre?".into(), payload: r#"{"a":[1,{"b":null}]}"#.into(), choices: Vec::new() };
     assert_eq!(event.what, What::Question(question));
 }
 

@@ -11,7 +11,7 @@ const FIELDS: usize = 128;
 const NAME_BYTES: usize = 96;
 
 /// The fields of a form that nobody has taken yet, in their order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Form {
     fields: Vec<(String, String)>,
 }

@@ -157,8 +157,11 @@ pub fn in_force<'r>(
         // A record that cannot be read starts nothing; it is told where it is asked for.
         let Some(inbound) = Inbound::from_bytes(bytes) else { continue };
         let Ok(line) = line_of(book, &inbound.waba_phone_number) else { continue };
-        if let Ok(flow) = flow_of(book, &inbound.flow_id) {
-            inbounds.add(&line, &inbound.inbound_message, &flow);
+        // Of two that the same line has, since lines changed places, the first stays.
+        if let Ok(flow) = flow_of(book, &inbound.flow_id)
+            && inbounds.started_by(&line, &inbound.inbound_message).is_none()
+        {
+            inbounds.insert(&line, &inbound.inbound_message, &flow);
         }
         places.push((line, inbound, id));
     }
@@ -169,7 +172,7 @@ pub fn in_force<'r>(
         if let Some((_, _, id)) = places.iter().find(|(on, other, _)| *on == line && same(other)) {
             return Err((*id).to_owned());
         }
-        inbounds.add(&line, &inbound.inbound_message, &flow);
+        inbounds.insert(&line, &inbound.inbound_message, &flow);
     }
     Ok(inbounds)
 }
@@ -261,10 +264,10 @@ mod tests {
         let twin = inbound("QUIÉRO  empezar ");
         assert_eq!(in_force(records(), Some(("INB2", Some(&twin))), &book), Err("INB1".to_owned()));
         let inbounds = in_force(records(), Some(("INB1", Some(&twin))), &book).expect("it takes its own place");
-        assert_eq!(inbounds.flow("support", "quiero empezar").map(|flow| &**flow), Some("onboarding"));
-        assert!(!in_force(records(), Some(("INB1", None)), &book).unwrap().any("support"));
+        assert_eq!(inbounds.started_by("support", "quiero empezar").map(|flow| &**flow), Some("onboarding"));
+        assert!(!in_force(records(), Some(("INB1", None)), &book).unwrap().any_on("support"));
         let without = Book { flows: vec![Arc::from("kyc")], ..book };
-        assert!(!in_force(records(), None, &without).unwrap().any("support"), "its flow is gone");
+        assert!(!in_force(records(), None, &without).unwrap().any_on("support"), "its flow is gone");
     }
 
     proptest! {

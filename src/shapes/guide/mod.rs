@@ -5,6 +5,7 @@
 pub mod form;
 pub mod inbound;
 pub mod outbound;
+pub mod send;
 
 use std::sync::Arc;
 

@@ -14,7 +14,11 @@ use crate::shapes::story::write_moment;
 #[must_use]
 pub fn standing(state: &State, policy: &Policy) -> String {
     let step = match state.purpose {
+        Purpose::Ask if policy.asks => "the question".to_owned(),
         Purpose::Ask => "the question again".to_owned(),
+        Purpose::Invite => "the invitation".to_owned(),
+        Purpose::Notify => "the notification".to_owned(),
+        Purpose::Close => "the last word".to_owned(),
         Purpose::FollowUp => format!("follow-up {} of {}", state.step.saturating_add(1), policy.ladder()),
     };
     let form = if state.form == Form::Template { "template" } else { "message" };

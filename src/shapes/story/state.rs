@@ -23,6 +23,9 @@ pub(super) fn write_state(state: &State) -> String {
         ("later", state.later),
         ("sent-in-episode", state.sent_in_episode),
         ("ask", state.purpose == Purpose::Ask),
+        ("invite", state.purpose == Purpose::Invite),
+        ("notify", state.purpose == Purpose::Notify),
+        ("close", state.purpose == Purpose::Close),
         ("template", state.form == Form::Template),
     ];
     parts.extend(flags.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.to_owned()));
@@ -80,6 +83,9 @@ fn read_part(state: &mut State, part: &str) -> Option<()> {
         "later" => state.later = true,
         "sent-in-episode" => state.sent_in_episode = true,
         "ask" => state.purpose = Purpose::Ask,
+        "invite" => state.purpose = Purpose::Invite,
+        "notify" => state.purpose = Purpose::Notify,
+        "close" => state.purpose = Purpose::Close,
         "template" => state.form = Form::Template,
         "episode" => state.episode = value.parse().ok()?,
         "episodes-sent" => state.episodes_sent = value.parse().ok()?,
@@ -156,7 +162,8 @@ mod tests {
             ..flags
         };
         let ended = State { phase: Phase::Finished(Outcome::Declined), sent: Some(SendOutcome::Accepted), ..plain };
-        for state in [plain, full, ended] {
+        let own = [Purpose::Invite, Purpose::Notify, Purpose::Close].map(|purpose| State { purpose, ..plain });
+        for state in [plain, full, ended].into_iter().chain(own) {
             assert_eq!(read_state(&write_state(&state)), Ok(state));
         }
         assert_eq!(write_state(&plain), "quiet");

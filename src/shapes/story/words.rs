@@ -46,6 +46,11 @@ pub fn words(event: &Event, now: Moment) -> String {
         Event::Finish { at, how } => (name_of(&FACTS, how).to_owned(), at),
         Event::OptOut { at } => ("person opts out".to_owned(), at),
         Event::OptIn { at } => ("person opts in".to_owned(), at),
+        Event::Ask { at } => ("we ask".to_owned(), at),
+        Event::Invite { at } => ("we invite".to_owned(), at),
+        Event::Notify { at } => ("we notify".to_owned(), at),
+        Event::Close { at } => ("we say the last word".to_owned(), at),
+        Event::Blocked { reason } => (format!("what was to go out cannot: {}", reason.as_str()), now),
         Event::Postpone { until } => (format!("operator postpones until {}", write_moment(until)), now),
         Event::Sent { verdict, .. } => (format!("call {}", ending(verdict, now)), now),
         Event::Found { verdict, .. } => (format!("the ledger knows the call: {}", ending(verdict, now)), now),
@@ -76,6 +81,10 @@ pub(super) fn read_words(text: &str, now: Moment, state: &State) -> Option<Event
     match text {
         "person writes" => return Some(Event::Message { at, typed: None }),
         "bot asks" => return Some(Event::Question { at, obstacle: None }),
+        "we ask" => return Some(Event::Ask { at }),
+        "we invite" => return Some(Event::Invite { at }),
+        "we notify" => return Some(Event::Notify { at }),
+        "we say the last word" => return Some(Event::Close { at }),
         "person opts out" => return Some(Event::OptOut { at }),
         "person opts in" => return Some(Event::OptIn { at }),
         _ => {}
@@ -92,6 +101,9 @@ pub(super) fn read_words(text: &str, now: Moment, state: &State) -> Option<Event
     }
     if let Some(why) = rest("bot asks, which nobody can be sent: ") {
         return Some(Event::Question { at, obstacle: Some(SkipReason::parse(why)?) });
+    }
+    if let Some(why) = rest("what was to go out cannot: ") {
+        return Some(Event::Blocked { reason: SkipReason::parse(why)? });
     }
     if let Some(until) = rest("operator postpones until ") {
         return Some(Event::Postpone { until: read_moment(until)? });
@@ -178,6 +190,8 @@ mod tests {
                 events.push(Event::Answer { at, choice, silence: Some(now) });
             }
             events.extend([Event::Message { at, typed: None }, Event::OptOut { at }, Event::OptIn { at }, Event::Postpone { until: at }]);
+            events.extend([Event::Ask { at }, Event::Invite { at }, Event::Notify { at }, Event::Close { at }]);
+            events.push(Event::Blocked { reason: SkipReason::OptedOut });
             events.extend([None, Some(SkipReason::NoRecipient)].map(|obstacle| Event::Question { at, obstacle }));
         }
         for event in events {

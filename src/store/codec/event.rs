@@ -64,7 +64,17 @@ pub(crate) fn put_event(out: &mut Vec<u8>, event: &Event, now: Moment) {
             out.extend_from_slice(&[17, step, refusal as u8]);
             put_at(out, silence, now);
         }
+        Event::Ask { at } => put_coded(out, 18, at, now),
+        Event::Invite { at } => put_coded(out, 19, at, now),
+        Event::Notify { at } => put_coded(out, 20, at, now),
+        Event::Close { at } => put_coded(out, 21, at, now),
+        Event::Blocked { reason } => out.extend_from_slice(&[22, reason.code()]),
     }
+}
+
+fn put_coded(out: &mut Vec<u8>, code: u8, at: Moment, now: Moment) {
+    out.push(code);
+    put_at(out, at, now);
 }
 
 /// The event that [`put_event`] wrote.
@@ -112,6 +122,11 @@ pub(crate) fn read_event(read: &mut Reader<'_>, now: Moment) -> Option<Event> {
             let refusal = refusal_of(read.u8()?)?;
             Event::Undelivered { step, refusal, silence: read.at(now)? }
         }
+        18 => Event::Ask { at: read.at(now)? },
+        19 => Event::Invite { at: read.at(now)? },
+        20 => Event::Notify { at: read.at(now)? },
+        21 => Event::Close { at: read.at(now)? },
+        22 => Event::Blocked { reason: SkipReason::from_code(read.u8()?)? },
         _ => return None,
     })
 }

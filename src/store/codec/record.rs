@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::conversation::SendOutcome;
-use crate::engine::record::{Decision, Delta, Details, HookRecord, NameId, Question, Reach, SendRecord};
+use crate::engine::record::{Decision, Delta, Details, HookRecord, NameId, Outgoing, Question, Reach, SendRecord};
 use crate::engine::registry::OutboundNews;
 use crate::id::{AliasKey, ConversationId, SendId};
 use crate::limits;
@@ -28,6 +28,8 @@ pub(crate) fn put_details(out: &mut Vec<u8>, details: &Details) {
     }
     put_list(out, details.sends.iter(), put_send);
     put_list(out, details.decisions.iter(), put_decision);
+    put_outgoing(out, details.outbound.as_ref());
+    put_pairs(out, &details.answers);
 }
 
 /// The details of conversation `id`.
@@ -40,6 +42,8 @@ pub(crate) fn read_details(read: &mut Reader<'_>, id: ConversationId) -> Option<
         question: maybe(read.u8()? == 1, || read_question(read))?,
         sends: read.list(read_send)?.into(),
         decisions: read.list(|read| read_decision(read, id)).filter(|d| d.len() <= limits::DECISIONS)?.into(),
+        outbound: read_outgoing(read)?,
+        answers: read_pairs(read)?,
     })
 }
 
@@ -84,6 +88,16 @@ pub(crate) fn put_delta(out: &mut Vec<u8>, delta: &Delta) {
             put_id(out, send.0);
             out.push(*reach as u8);
         }
+        Delta::Outbound(outgoing) => {
+            out.push(10);
+            put_outgoing(out, outgoing.as_deref());
+        }
+        Delta::Answered(question, answer) => {
+            out.push(11);
+            put_str(out, question);
+            put_str(out, answer);
+        }
+        Delta::AnswersCleared => out.push(12),
     }
 }
 
@@ -102,6 +116,9 @@ pub(crate) fn read_delta(read: &mut Reader<'_>, id: ConversationId) -> Option<De
         }
         8 => Delta::Handed(SendId(read.id()?), AliasKey(read.id()?)),
         9 => Delta::Reached(SendId(read.id()?), Reach::from_code(read.u8()?)?),
+        10 => Delta::Outbound(read_outgoing(read)?.map(Box::new)),
+        11 => Delta::Answered(read.text()?, read.text()?),
+        12 => Delta::AnswersCleared,
         _ => return None,
     })
 }
@@ -137,6 +154,7 @@ pub(crate) fn put_hook(out: &mut Vec<u8>, record: &HookRecord) {
     if let Some(question) = &record.question {
         put_question(out, question);
     }
+    put_pairs(out, &record.answers);
     if let Some(news) = &record.outbound {
         put_str(out, &news.id);
         put_str(out, &news.name);
@@ -157,9 +175,10 @@ pub(crate) fn read_hook(read: &mut Reader<'_>) -> Option<HookRecord> {
     let there = read.u8()?;
     let send = maybe(there & 1 != 0, || read.id().map(SendId))?;
     let question = maybe(there & 2 != 0, || read_question(read))?;
+    let answers = read_pairs(read)?;
     let outbound = maybe(there & 4 != 0, || read_outbound(read).map(Box::new))?;
     let hooks = read.list(|read| read.u16().map(NameId))?;
-    Some(HookRecord { seq, conversation, report, at, episode, step, send, question, outbound, hooks })
+    Some(HookRecord { seq, conversation, report, at, episode, step, send, question, answers, outbound, hooks })
 }
 
 fn read_outbound(read: &mut Reader<'_>) -> Option<OutboundNews> {
@@ -225,10 +244,39 @@ fn put_question(out: &mut Vec<u8>, question: &Question) {
     put_str(out, &question.id);
     put_str(out, &question.text);
     put_str(out, &question.payload);
+    put_list(out, question.choices.iter(), |out, title| put_str(out, title));
 }
 
 fn read_question(read: &mut Reader<'_>) -> Option<Question> {
-    Some(Question { id: read.text()?, text: read.text()?, payload: read.text()? })
+    Some(Question { id: read.text()?, text: read.text()?, payload: read.text()?, choices: read.list(Reader::text)? })
+}
+
+fn put_outgoing(out: &mut Vec<u8>, outgoing: Option<&Outgoing>) {
+    out.push(outgoing.map_or(0, |outgoing| 1 | u8::from(outgoing.media.is_some()) << 1));
+    let Some(Outgoing { outbound, template, text, yes, no, vars, media, category }) = outgoing else { return };
+    for text in [outbound, template, text, yes, no, category].into_iter().chain(media) {
+        put_str(out, text);
+    }
+    put_pairs(out, vars);
+}
+
+fn read_outgoing(read: &mut Reader<'_>) -> Option<Option<Outgoing>> {
+    let there = read.u8()?;
+    if there & !3 != 0 || there == 2 {
+        return None;
+    }
+    maybe(there & 1 != 0, || {
+        Some(Outgoing {
+            outbound: read.text()?,
+            template: read.text()?,
+            text: read.text()?,
+            yes: read.text()?,
+            no: read.text()?,
+            category: read.text()?,
+            media: maybe(there & 2 != 0, || read.text())?,
+            vars: read_pairs(read)?,
+        })
+    })
 }
 
 fn put_pairs(out: &mut Vec<u8>, pairs: &[(String, String)]) {

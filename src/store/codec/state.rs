@@ -32,6 +32,8 @@ const EXPIRES: u32 = 1 << 22;
 const NO_END: u32 = 1 << 23;
 const STARTED: u32 = 1 << 24;
 const SHUT: u32 = 1 << 25;
+const OUTBOUND: u32 = 1 << 26;
+const CLOSE: u32 = 1 << 27;
 
 /// Appends a state.
 pub(crate) fn put_state(out: &mut Vec<u8>, state: &State) {
@@ -77,7 +79,7 @@ pub(crate) fn read_state(read: &mut Reader<'_>, id: ConversationId) -> Option<St
     state.hurried = set(HURRIED);
     state.later = set(LATER);
     state.sent_in_episode = set(SENT_IN_EPISODE);
-    state.purpose = if set(ASK) { Purpose::Ask } else { Purpose::FollowUp };
+    state.purpose = purpose(set(ASK), set(OUTBOUND), set(CLOSE))?;
     state.form = if set(TEMPLATE) { Form::Template } else { Form::Message };
     state.episode = read.u32()?;
     state.episodes_sent = read.u8()?;
@@ -173,7 +175,9 @@ fn flags(state: &State) -> u32 {
         (HURRIED, hurried),
         (LATER, later),
         (SENT_IN_EPISODE, sent_in_episode),
-        (ASK, purpose == Purpose::Ask),
+        (ASK, matches!(purpose, Purpose::Ask | Purpose::Invite)),
+        (OUTBOUND, matches!(purpose, Purpose::Invite | Purpose::Notify)),
+        (CLOSE, purpose == Purpose::Close),
         (TEMPLATE, form == Form::Template),
         (SENT, sent.is_some()),
         (OBSTACLE, obstacle.is_some()),
@@ -191,6 +195,17 @@ fn flags(state: &State) -> u32 {
     ]
     .into_iter()
     .fold(phase, |flags, (bit, set)| if set { flags | bit } else { flags })
+}
+
+fn purpose(ask: bool, outbound: bool, close: bool) -> Option<Purpose> {
+    Some(match (ask, outbound, close) {
+        (false, false, false) => Purpose::FollowUp,
+        (true, false, false) => Purpose::Ask,
+        (true, true, false) => Purpose::Invite,
+        (false, true, false) => Purpose::Notify,
+        (false, false, true) => Purpose::Close,
+        _ => return None,
+    })
 }
 
 fn read_phase(read: &mut Reader<'_>, code: u32) -> Option<Phase> {

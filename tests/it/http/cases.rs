@@ -104,8 +104,24 @@ async fn the_operators_calls_are_answered() {
     assert_eq!(server.post("/v1/doubts/snd_00000000000000000000000005/resend", "").await.status, 200);
     assert_eq!(
         server.get("/v1/schedule/upcoming").await.json()["upcoming"][0],
-        json!({"hour": "2026-03-01T22:30:00.000Z", "line": "support", "count": 7})
+        json!({"hour": "2026-03-01T22:30:00.000Z", "line": "support", "count": 7, "late": 2})
     );
+    let late = server.get("/v1/schedule/upcoming?late=true&limit=1").await.json();
+    assert_eq!(
+        late["late"][0],
+        json!({
+            "conversation": "573112223331",
+            "conversation_id": "cnv_00000000000000000000000001",
+            "line": "support",
+            "due_at": "2026-03-01T22:30:00.000Z",
+            "not_after": "2026-03-01T23:30:00.000Z"
+        })
+    );
+    assert_eq!((late["late"].as_array().map(Vec::len), &late["total"]), (Some(1), &json!(2)));
+    for wrong in ["late=true&limit=0", "late=true&limit=1001", "limit=5", "late=perhaps", "later=true"] {
+        let reply = server.get(&format!("/v1/schedule/upcoming?{wrong}")).await;
+        assert_eq!(reply.status, 400, "{wrong}");
+    }
     assert_eq!(server.post("/v1/hooks/crm/replay", "").await.json()["replayed"], 1);
     let dead = server.get("/v1/hooks/dead?after=4&limit=3").await.json();
     assert_eq!((&dead["dead"][0]["seq"], &dead["dead"][0]["hook"], &dead["next"]), (&json!(5), &json!("crm"), &json!(6)));

@@ -47,7 +47,9 @@ async fn tables_mask_numbers_and_json_does_not() {
     assert!(page.ends_with("more: --after cnv_00000000000000000000000001\n"), "{page}");
     let doubts = verb(&format!("doubts --url {url}")).await.unwrap();
     assert!(doubts.contains("57300*****33") && doubts.contains("waiting for a status"), "{doubts}");
-    assert!(verb(&format!("upcoming --url {url}")).await.unwrap().contains("2026-03-01T22:30:00.000Z  support  7"));
+    assert!(verb(&format!("upcoming --url {url}")).await.unwrap().contains("2026-03-01T22:30:00.000Z  support  7           2"));
+    let late = verb(&format!("upcoming --late --url {url}")).await.unwrap();
+    assert!(late.contains("57311*****31") && !late.contains("573112223331") && late.contains("2026-03-01T23:30:00.000Z"), "{late}");
     assert!(verb(&format!("hooks dead --url {url}")).await.unwrap().contains("conversation.declined"));
     server.stop().await;
 }

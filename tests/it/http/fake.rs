@@ -9,10 +9,10 @@ use reengaged::conversation::{Event, Form, Phase, Policy, State, step};
 use reengaged::engine::desk::{Desk, Request};
 use reengaged::engine::record::{Decision, Details, HookRecord, NameId, Question, Stored};
 use reengaged::engine::request::{
-    Action, Answer, DeadLetter, Doubt, Inbound, Listed, Rejected, Standing, Target, Upcoming, View, What, Who,
+    Action, Answer, DeadLetter, Doubt, Inbound, Late, LateOnes, Listed, Rejected, Standing, Target, Upcoming, View, What, Who,
 };
 use reengaged::id::{ConversationId, SendId};
-use reengaged::moment::Moment;
+use reengaged::moment::{HOUR, Moment};
 use tokio::sync::mpsc;
 
 /// When alice was asked.
@@ -68,6 +68,7 @@ fn serve(request: Request, standing: &mut Standing) {
             }
             drop(reply.send(Ok(standing.clone())));
         }
+        Request::Invite(_, reply) => drop(reply.send(Ok(Answer::of(ConversationId(1), &State::new(ConversationId(1), false))))),
         Request::Doubts(reply) => {
             let doubt = Doubt {
                 send: SendId(5),
@@ -81,7 +82,17 @@ fn serve(request: Request, standing: &mut Standing) {
         }
         Request::Resend(SendId(5), reply) => drop(reply.send(Ok(Answer::of(ConversationId(1), &alice().stored.state)))),
         Request::Resend(send, reply) => drop(reply.send(Err(Rejected::Impossible(format!("sending {send} again: it is not in doubt"))))),
-        Request::Upcoming(reply) => drop(reply.send(Ok(vec![Upcoming { hour: ASKED, line: "support".into(), count: 7 }]))),
+        Request::Upcoming(reply) => drop(reply.send(Ok(vec![Upcoming { hour: ASKED, line: "support".into(), count: 7, late: 2 }]))),
+        Request::Late(limit, reply) => {
+            let late = |n: u128| Late {
+                conversation: ConversationId(n),
+                caller: format!("57311222333{n}"),
+                line: "support".into(),
+                due: ASKED,
+                not_after: ASKED.plus(HOUR),
+            };
+            drop(reply.send(Ok(LateOnes { late: (1..3).take(limit).map(late).collect(), total: 2 })));
+        }
         Request::Dead(from, limit, reply) => drop(reply.send(Ok((from..9).take(limit).map(dead).collect()))),
         Request::Replay(_, seq, reply) => drop(reply.send(Ok(if seq == Some(404) { 0 } else { 1 }))),
         Request::Shelf(_, reply) => drop(reply.send(Err(Rejected::Unavailable("this desk files nothing".into())))),
@@ -139,6 +150,7 @@ fn dead(seq: u64) -> DeadLetter {
         send: None,
         question: None,
         outbound: None,
+        answers: Vec::new(),
         hooks: vec![NameId(3)],
     };
     DeadLetter { hook: "crm".into(), record, since: ASKED.plus(259_200_000) }
@@ -172,7 +184,9 @@ pub(super) fn alice() -> View {
         caller: "alice".into(),
         to: "573001112233".into(),
         vars: vec![("name".into(), "Ana".into())],
-        question: Some(Question { id: "q".into(), text: "¿Tu nombre?".into(), payload: r#"{"field":"name"}"#.into() }),
+        question: Some(Question {
+            id: "q".into(), text: "¿Tu nombre?".into(), payload: r#"{"field":"name"}"#.into(), choices: Vec::new()
+        }),
         decisions: [decision, Decision { due: None, ..decision }, Decision { fingerprint: 1, ..decision }].into(),
         ..Details::default()
     };

@@ -2,5 +2,6 @@
 
 mod kill;
 mod life;
-mod process;
+mod lines;
+pub(crate) mod process;
 mod receiver;

@@ -11,23 +11,23 @@ use serde_json::Value;
 /// Longer than any start or stop takes on a busy machine; a bound for failures, not a wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     notify: UnixDatagram,
-    pub(super) base: String,
+    pub(crate) base: String,
     log: PathBuf,
 }
 
 impl Daemon {
     /// Starts `reengaged serve` on the configuration in `dir/config.toml`; returns when it is ready.
-    pub(super) fn start(dir: &Path) -> Daemon {
+    pub(crate) fn start(dir: &Path) -> Daemon {
         let mut daemon = Daemon::spawn(dir, &[]);
         daemon.wait_ready();
         daemon
     }
 
     /// Starts it and does not wait.
-    pub(super) fn spawn(dir: &Path, extra: &[&str]) -> Daemon {
+    pub(crate) fn spawn(dir: &Path, extra: &[&str]) -> Daemon {
         let socket = dir.join("notify.sock");
         if socket.exists() {
             std::fs::remove_file(&socket).expect("an old socket can be removed");
@@ -52,7 +52,7 @@ impl Daemon {
     }
 
     /// Waits for what the daemon tells systemd: a message that contains `what`.
-    pub(super) fn wait_notified(&mut self, what: &str) -> String {
+    pub(crate) fn wait_notified(&mut self, what: &str) -> String {
         let mut buffer = [0; 4_096];
         loop {
             let n = self.notify.recv(&mut buffer).unwrap_or_else(|error| panic!("waiting for {what}: {error}\n{}", self.log()));
@@ -63,28 +63,28 @@ impl Daemon {
         }
     }
 
-    pub(super) fn wait_ready(&mut self) {
+    pub(crate) fn wait_ready(&mut self) {
         let message = self.wait_notified("READY=1");
         let address = message.split("listening at ").nth(1).and_then(|rest| rest.split_whitespace().next());
         self.base = format!("http://{}", address.expect("the status names the address"));
     }
 
-    pub(super) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let killed = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status().expect("kill is there");
         assert!(killed.success(), "the daemon is there to be signalled");
     }
 
     /// kill -9: the process is gone when this returns.
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it is gone");
     }
 
-    pub(super) fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("it ends")
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let mut text = String::new();
         if let Ok(mut file) = std::fs::File::open(&self.log) {
             file.read_to_string(&mut text).unwrap_or_default();
@@ -103,13 +103,13 @@ impl Drop for Daemon {
 
 /// A client that neither pools for long nor follows anything.
 #[allow(clippy::disallowed_methods, reason = "a test's own client: it follows no redirect that it meets")]
-pub(super) fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client")
 }
 
 /// Posts JSON; the status and the body, or the error of a connection that died.
-pub(super) async fn post(client: &reqwest::Client, url: &str, body: &Value) -> Result<(u16, Value), reqwest::Error> {
+pub(crate) async fn post(client: &reqwest::Client, url: &str, body: &Value) -> Result<(u16, Value), reqwest::Error> {
     let answer = client.post(url).header("content-type", "application/json").body(body.to_string()).send().await?;
     let status = answer.status().as_u16();
     let text = answer.text().await?;
@@ -117,7 +117,7 @@ pub(super) async fn post(client: &reqwest::Client, url: &str, body: &Value) -> R
 }
 
 /// Gets JSON.
-pub(super) async fn get(client: &reqwest::Client, url: &str) -> (u16, Value) {
+pub(crate) async fn get(client: &reqwest::Client, url: &str) -> (u16, Value) {
     let answer = client.get(url).send().await.expect("an answer");
     let status = answer.status().as_u16();
     let text = answer.text().await.expect("a body");
