@@ -76,6 +76,8 @@ pub const INVITE: i64 = DAY;
 pub const NOTIFY: i64 = HOUR;
 /// So soon after a call has begun nobody has read what it brings.
 pub const READ: i64 = 2 * SECOND;
+/// So soon after a flow has ended a word of the person is one of thanks, and starts nothing by itself.
+pub const COURTESY: i64 = 10 * MINUTE;
 /// The flow that notifications are reported under; no flow of the configuration has this name.
 pub const NOTIFICATION: &str = "notification";
 /// Most questions of a flow.

@@ -63,7 +63,10 @@ pub(super) fn book(lines: &BTreeMap<String, LineConfig>, flows: &BTreeMap<String
     let completions = flows.iter().filter(|(_, flow)| !flow.completions.is_empty());
     let completions = completions.map(|(name, flow)| (names[name].clone(), flow.completions.clone())).collect();
     let flow_ids = flows.iter().filter_map(|(name, flow)| Some((flow.id.as_ref()?.to_ascii_lowercase(), names[name].clone())));
-    let mut book = Book { flow_ids: flow_ids.collect(), hooks, flows: names.values().cloned().collect(), completions, ..Book::default() };
+    let asking = flows.iter().filter(|(_, flow)| !flow.questions.is_empty());
+    let questions = asking.map(|(name, flow)| (names[name].clone(), Arc::clone(&flow.questions))).collect();
+    let mut book =
+        Book { flow_ids: flow_ids.collect(), hooks, flows: names.values().cloned().collect(), completions, questions, ..Book::default() };
     for (name, line) in lines {
         let name: Arc<str> = Arc::from(name.as_str());
         let capabilities = line.provider.capabilities();
@@ -115,8 +118,9 @@ fn policy(line: &LineConfig, flow: &FlowConfig) -> Policy {
         arm_on: line.arm_on,
         in_doubt: line.in_doubt,
         line: line.provider.capabilities(),
-        asks: false,
-        closing: None,
+        asks: !flow.questions.is_empty(),
+        choices_label: flow.choices_label.clone(),
+        closing: flow.completed_message.clone(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::completions;
 use super::placeholders;
+use super::questions;
 use super::read::{Show, Table, text, texts};
 use super::sections::{Span, span};
 use super::settings::FlowConfig;
@@ -44,6 +45,9 @@ pub(super) fn flow(table: &Table<'_>, calendars: &mut Calendars) -> Option<FlowC
     let id = table.maybe("id", id);
     let steps = steps(table);
     let completions = completions::completions(table);
+    let questions = questions::questions(table);
+    let choices_label = table.or("choices_label", "Opciones".to_owned(), label);
+    let completed_message = questions::completed_message(table);
     let on_yes = table.maybe_word("on_yes", &[("ask", OnYes::Ask), ("hook", OnYes::Hook)]);
     let expires_after = table.or("expires_after", Span(EXPIRES_AFTER), span(30 * MINUTE, 30 * DAY)).0;
     let max_lateness = table.maybe("max_lateness", span(MINUTE, 30 * DAY)).map(|span| span.0);
@@ -52,10 +56,44 @@ pub(super) fn flow(table: &Table<'_>, calendars: &mut Calendars) -> Option<FlowC
     }
     let (message, yes, no) = (Arc::from(message), Arc::from(yes), Arc::from(no));
     let rules = rules?;
-    let flow =
-        FlowConfig { id, rules, message, steps, session_by_line, template_vars, completions, yes, no, on_yes, expires_after, max_lateness };
+    let (questions, choices_label) = (Arc::from(questions), Arc::from(choices_label));
+    let flow = FlowConfig {
+        id,
+        rules,
+        message,
+        steps,
+        session_by_line,
+        template_vars,
+        completions,
+        questions,
+        choices_label,
+        completed_message,
+        yes,
+        no,
+        on_yes,
+        expires_after,
+        max_lateness,
+    };
+    check_asking(table, &flow);
     warn(table, &flow);
     Some(flow)
+}
+
+/// What a flow that asks its own questions cannot have beside them, and what only it can.
+fn check_asking(table: &Table<'_>, flow: &FlowConfig) {
+    let asks = !flow.questions.is_empty();
+    let notes = table.notes();
+    if asks && flow.on_yes == Some(OnYes::Hook) {
+        notes.mistake(&table.path("on_yes"), "\"hook\"", "a flow with questions asks them itself; leave it out");
+    }
+    if asks && !flow.completions.is_empty() {
+        let cure = "there is no bot to say it: a flow with questions ends with the last answer; leave completions out";
+        notes.mistake(&table.path("completions"), format!("a list of {}", flow.completions.len()), cure);
+    }
+    if let Some(message) = flow.completed_message.as_ref().filter(|_| !asks) {
+        let cure = "only a flow with questions knows when everything is answered; leave it out, or write [[…questions]]";
+        notes.mistake(&table.path("completed_message"), format!("{message:?}"), cure);
+    }
 }
 
 /// Reads the schedule keys, notes their mistakes where they stand, and what they came to.

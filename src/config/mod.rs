@@ -15,6 +15,7 @@ mod mistake;
 mod notes;
 mod placeholders;
 mod provider;
+mod questions;
 mod read;
 mod relations;
 mod secret;
@@ -87,7 +88,8 @@ pub fn parse(text: &str, source: &str, secrets: &dyn SecretSource) -> Result<Con
 /// Every key that the readers know, with `*` for names of the operator's own and `[]` for elements of lists.
 #[must_use]
 pub fn keys() -> BTreeSet<String> {
-    let mut every = "[server.tokens.a]\n[flows.a]\n[[flows.a.steps]]\n[[flows.a.completions]]\n[hooks.a]\n".to_owned();
+    let mut every =
+        "[server.tokens.a]\n[flows.a]\n[[flows.a.steps]]\n[[flows.a.completions]]\n[[flows.a.questions]]\n[hooks.a]\n".to_owned();
     for (at, kind) in ProviderKind::ALL.into_iter().enumerate() {
         every += &format!("[lines.l{at}]\nprovider = {:?}\n", kind.as_str());
     }

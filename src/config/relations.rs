@@ -10,6 +10,7 @@ use super::notes::Notes;
 use super::read::Show;
 use super::settings::{FlowConfig, HookConfig, LineConfig, Listen, ProviderKind, Server};
 use crate::conversation::OnYes;
+use crate::limits;
 
 /// Checks what no section sees alone.
 pub(super) fn check(
@@ -40,6 +41,10 @@ pub(super) fn check(
             notes.mistake(&format!("hooks.{name}.flows"), format!("{flow:?}"), cure);
         }
     }
+    if flows.contains_key(limits::NOTIFICATION) {
+        let name = limits::NOTIFICATION;
+        notes.mistake(&format!("flows.{name}"), format!("{name:?}"), "notifications are reported under this name; write another");
+    }
     check_ids(notes, flows);
     check_phones(notes, lines);
     check_addresses(notes, lines);
@@ -65,6 +70,18 @@ fn check_able(notes: &Notes, (name, line): (&str, &LineConfig), (flow, config): 
         false => notes.warn(&key, value, format!("{cure}. It is not the flow of that line, but an event may choose it there")),
     };
     let template = config.rules.session.as_ref().and_then(|session| session.template.as_deref());
+    if !config.questions.is_empty() {
+        let count = format!("a list of {}", config.questions.len());
+        if line.forward.is_some() {
+            let cure = format!(
+                "on line {name:?} a bot talks (forward_to), and two would talk at once; leave out one of them, or give the line another flow"
+            );
+            tell(key("questions"), count, cure);
+        } else if !kind.capabilities().free_text {
+            let cure = format!("line {name:?} ({kind}) cannot ask, because it sends approved templates alone; give the line another flow");
+            tell(key("questions"), count, cure);
+        }
+    }
     if !kind.capabilities().free_text {
         if template.is_none() {
             let cure =

@@ -16,6 +16,7 @@ pub use super::provider::{
     ConsoleFormat, GupshupConfig, HookAlgorithm, ProviderConfig, ProviderKind, TruoraConfig, TwilioConfig, WhatsAppConfig,
 };
 use super::secret::Secret;
+use crate::conversation::questionnaire::Question;
 use crate::conversation::{ArmOn, InDoubt, OnYes, StepRule};
 use crate::engine::book::{Book, Completion};
 use crate::schedule::Rules;
@@ -232,6 +233,12 @@ pub struct FlowConfig {
     pub template_vars: Vec<Arc<str>>,
     /// What the bot says when the conversation has come to its end.
     pub completions: Vec<Completion>,
+    /// The questions that it asks by itself; none where a bot talks.
+    pub questions: Arc<[Question]>,
+    /// What opens the list of a question with more choices than there are buttons.
+    pub choices_label: Arc<str>,
+    /// Its last word, when they are answered.
+    pub completed_message: Option<Arc<str>>,
     /// The label of the button that resumes.
     pub yes: Arc<str>,
     /// The label of the button that declines.

@@ -19,6 +19,7 @@ mod laws;
 mod operator;
 mod own;
 mod policy;
+pub mod questionnaire;
 mod sending;
 mod state;
 mod step;

@@ -89,6 +89,8 @@ pub struct Policy {
     pub line: Capabilities,
     /// The flow asks questions of its own: here we are the bot.
     pub asks: bool,
+    /// What opens the list of a question with many choices.
+    pub choices_label: Arc<str>,
     /// The last word of a flow that asks its own questions; may name variables.
     pub closing: Option<Arc<str>>,
 }
@@ -114,6 +116,7 @@ impl Policy {
             in_doubt: InDoubt::Unknown,
             line: Capabilities { free_text: false, buttons: false, template: false, correlation: false, recipient: false },
             asks: false,
+            choices_label: Arc::from(""),
             closing: None,
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! Not the submission: each provider writes its own request from the draft.
 
+use crate::engine::record::Header;
+use crate::engine::template;
+
 /// A template to be approved: complete, so that a provider needs nothing else.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TemplateDraft {
@@ -22,7 +25,7 @@ pub struct TemplateDraft {
     /// Its language, as `es` or `pt-BR`.
     pub language: String,
     /// What stands above the text, and where it is.
-    pub media: Option<(MediaType, String)>,
+    pub media: Option<(Header, String)>,
     /// The labels of *continue* and *cancel*.
     pub buttons: Option<(String, String)>,
     /// A button that calls a number.
@@ -49,7 +52,7 @@ impl TemplateDraft {
     fn filled(&self, mut values: Vec<(String, String)>) -> String {
         values.sort();
         // A text that cannot be filled is submitted as it stands, and the provider says what it thinks of it.
-        crate::engine::template::fill(&self.text, &values).unwrap_or_else(|_| self.text.clone())
+        template::fill(&self.text, &values).unwrap_or_else(|_| self.text.clone())
     }
 
     /// The language as most providers write it: `pt_BR`.
@@ -78,29 +81,6 @@ impl TemplateCategory {
             TemplateCategory::Marketing => "MARKETING",
             TemplateCategory::Authentication => "AUTHENTICATION",
             TemplateCategory::Utility => "UTILITY",
-        }
-    }
-}
-
-/// What stands above the text of a template.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum MediaType {
-    /// A picture.
-    Image,
-    /// A video.
-    Video,
-    /// A document.
-    Document,
-}
-
-impl MediaType {
-    /// The word that the guide and all providers use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MediaType::Image => "IMAGE",
-            MediaType::Video => "VIDEO",
-            MediaType::Document => "DOCUMENT",
         }
     }
 }

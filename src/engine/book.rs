@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::conversation::questionnaire::Question;
 use crate::conversation::{Capabilities, Finish, Policy, answer};
 use crate::limits;
 
@@ -98,6 +99,8 @@ pub struct Book {
     pub flow_ids: BTreeMap<String, Arc<str>>,
     /// Ends that a flow's bot tells by what it says, in the order of the file.
     pub completions: BTreeMap<Arc<str>, Vec<Completion>>,
+    /// The questions of flows that ask their own.
+    pub questions: BTreeMap<Arc<str>, Arc<[Question]>>,
 }
 
 impl Book {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::conversation::{Capabilities, Form, Policy, Purpose, Refusal};
 use crate::engine::group::Call;
 use crate::engine::ports::Message;
-use crate::engine::record::Details;
+use crate::engine::record::{Details, Header, Outgoing};
 use crate::engine::{picks, template};
 use crate::moment::Moment;
 
@@ -59,7 +59,9 @@ pub fn compose(
         text,
         buttons,
         choices: choices(call, details),
-        media: details.outbound.as_ref().filter(|_| own).and_then(|outgoing| outgoing.media.clone()),
+        choices_label: Arc::clone(&policy.choices_label),
+        media: details.outbound.as_ref().filter(|_| own).and_then(media),
+        password: own && outgoing()?.category == PASSWORDS,
         template,
         vars: details.vars.clone(),
         template_vars: if own { outgoing()?.vars.clone() } else { template_vars(call, details, policy)? },
@@ -70,6 +72,14 @@ pub fn compose(
         silence: call.send.silence,
         now,
     })
+}
+
+/// The guide's category of one-time passwords.
+const PASSWORDS: &str = "AUTHENTICATION";
+
+fn media(outgoing: &Outgoing) -> Option<(Header, String)> {
+    let address = outgoing.media.clone().filter(|_| outgoing.header != Header::None)?;
+    Some((outgoing.header, address))
 }
 
 /// The choices of the question that is asked, each with what a tap on it brings back.

@@ -316,7 +316,7 @@ impl Engine {
     }
 
     /// Puts the state into memory, or out of it where the conversation is over, and the wheel in step with it.
-    fn place(&mut self, stored: &Stored) {
+    pub(super) fn place(&mut self, stored: &Stored) {
         // Whoever moves has to come due again, and then waits by what is planned then.
         if let Some(slot) = self.hot.find(stored.id) {
             self.leave_room(slot);

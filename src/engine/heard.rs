@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+pub use crate::conversation::questionnaire::MediaKind;
 use crate::conversation::{Choice, Refusal};
 use crate::engine::ports::CallEnd;
 use crate::engine::request::What;
@@ -77,17 +78,6 @@ pub struct Tap {
     pub pick: Option<u8>,
     /// What stands on it.
     pub label: String,
-}
-
-/// Something that a person sent which is no text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum MediaKind {
-    /// A picture.
-    Photo,
-    /// A document.
-    Document,
-    /// A voice, a film, a place, a sticker.
-    Other,
 }
 
 /// What became of a message that went out from the business to a person.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::conversation::answer;
+use crate::engine::core::Engine;
 use crate::limits;
 
 /// The inbounds of all lines.
@@ -13,6 +14,13 @@ use crate::limits;
 pub struct Inbounds {
     /// By line: the flow that each message starts, the message folded.
     pub by_line: BTreeMap<Arc<str>, BTreeMap<String, Arc<str>>>,
+}
+
+impl Engine {
+    /// The messages that start flows from now on.
+    pub fn start_by(&mut self, inbounds: Inbounds) {
+        self.inbounds = inbounds;
+    }
 }
 
 impl Inbounds {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use tokio::sync::oneshot;
 
 use crate::conversation::{Choice, Event, Finish, Ignored, Policy, answer, clamped};
+use crate::engine::asking::Word;
 use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::group::Answers;
 use crate::engine::heard::{Person, Tap};
@@ -78,11 +79,20 @@ impl Engine {
         self.recognise(&mut found, now);
         let (in_hand, id) = (found.in_hand, found.in_hand.id);
         let mut deltas = details_learnt(event, &found);
-        let machine_event = self.machine_event(&in_hand, event, at, &deltas)?;
-        if self.is_overruled(&found, &machine_event) {
+        let word = self.word(&in_hand, event, at)?;
+        let machine_event = match &word {
+            Word::Moves(event, _) => *event,
+            Word::Plain(_) | Word::Beside(_) => self.machine_event(&in_hand, event, at, &deltas)?,
+        };
+        let overruled = self.is_overruled(&found, &machine_event).then_some(Ignored::Stale);
+        let passed = if let Word::Beside(why) = word { Some(why) } else { overruled };
+        if let Some(why) = passed {
             self.note(identity.key, now);
             self.keep_beside(&in_hand, now, Beside { identity: identity.key, deltas, aliases: found.aliases, ..Beside::default() });
-            return Ok(Answer { ignored: Some(Ignored::Stale), not_deduplicated, ..Answer::of(id, &in_hand.state) });
+            return Ok(Answer { ignored: Some(why), not_deduplicated, ..Answer::of(id, &in_hand.state) });
+        }
+        if let Word::Plain(learnt) | Word::Moves(_, learnt) = word {
+            deltas.extend(learnt);
         }
         if let Event::Question { at, .. } = machine_event {
             deltas.extend(self.question_learnt(&in_hand, &event.what, at)?);
@@ -230,7 +240,7 @@ impl Engine {
     }
 
     /// What a text says to a follow-up: an answer as people type it, or what stands on our buttons.
-    fn typed(&self, in_hand: &InHand, text: &str) -> Option<Choice> {
+    pub(super) fn typed(&self, in_hand: &InHand, text: &str) -> Option<Choice> {
         answer::read(text).or_else(|| {
             let policy = self.policy(in_hand.line, in_hand.flow)?;
             // The longest label has twenty characters; a longer text is none.

@@ -3,6 +3,7 @@
 //! Not a clock: every verb is told `now`. Not a thread: the daemon and the simulator drive the same verbs.
 
 pub mod approval;
+mod asking;
 pub mod book;
 pub mod compose;
 mod control;

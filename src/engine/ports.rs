@@ -9,7 +9,7 @@ use std::pin::Pin;
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
 use crate::engine::approval::{Approval, Submission, TemplateDraft, Unsubmitted};
 use crate::engine::heard::{Item, Trouble};
-use crate::engine::record::{Change, Details, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
+use crate::engine::record::{Change, Details, Header, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
 use crate::engine::registry::Register;
 use crate::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
 use crate::limits;
@@ -213,8 +213,12 @@ pub struct Message {
     pub buttons: Option<(Arc<str>, Arc<str>)>,
     /// The choices under a question of ours: what comes back with a tap, and the title.
     pub choices: Vec<(String, String)>,
-    /// The address of the template's picture, video or document, where it has one.
-    pub media: Option<String>,
+    /// What opens the list, where the choices are one.
+    pub choices_label: Arc<str>,
+    /// The picture, video or document above the template's text, with its address, where it has one.
+    pub media: Option<(Header, String)>,
+    /// The template is a one-time password: a button below it copies the only variable.
+    pub password: bool,
     /// The approved template, where the form is one.
     pub template: Option<Arc<str>>,
     /// Every variable of the conversation, sorted by name.

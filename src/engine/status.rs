@@ -35,6 +35,9 @@ impl Engine {
         let InHand { id, line, flow, state } = *in_hand;
         let Beside { identity, deltas, aliases, hooks, ledger } = beside;
         let stored = Stored { id, line, flow, state };
+        if state.outcome().is_none() && self.hot.find(id).is_none() {
+            self.place(&stored);
+        }
         self.push(Change::Moved(Box::new(Moved { stored, identity, now, deltas, aliases, hooks, ledger })));
     }
 

@@ -25,7 +25,8 @@ impl Console {
         Console { printer, json, reveal }
     }
 
-    fn print(&self, message: &Message) -> Called {
+    /// Prints one.
+    pub fn print(&self, message: &Message) -> Called {
         let to = if self.reveal { message.to.clone() } else { masked(&message.to) };
         let mut line = if self.json { json(message, &to) } else { readable(message, &to) };
         line.push('\n');
@@ -65,6 +66,9 @@ fn readable(message: &Message, to: &str) -> String {
     let _ = write!(line, "\"{}\"", escaped(&message.text, true));
     if let Some((yes, no)) = &message.buttons {
         let _ = write!(line, " [{}] [{}]", escaped(yes, false), escaped(no, false));
+    }
+    for (_, title) in &message.choices {
+        let _ = write!(line, " [{}]", escaped(title, false));
     }
     let what = match message.purpose {
         Purpose::FollowUp => format!("follow-up {}", u32::from(message.step) + 1),

@@ -25,6 +25,8 @@ pub(super) fn body(message: &Message, to: &str) -> String {
         form: form(message.form),
         text: &message.text,
         buttons: buttons(message),
+        choices: message.choices.iter().map(|(id, title)| Pick { id, title }).collect(),
+        media: message.media.as_ref().map(|(_, address)| address.as_str()),
         template: message.template.as_deref(),
         vars: Pairs(&message.vars),
         question: message.question.as_ref().map(Asked::from),
@@ -57,6 +59,11 @@ struct Data<'a> {
     form: &'static str,
     text: &'a str,
     buttons: Vec<Button<'a>>,
+    /// Under a question of ours, where it has some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<Pick<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media: Option<&'a str>,
     template: Option<&'a str>,
     vars: Pairs<'a>,
     question: Option<Asked<'a>>,
@@ -71,6 +78,13 @@ struct Data<'a> {
 struct Button<'a> {
     id: String,
     choice: &'static str,
+    title: &'a str,
+}
+
+/// A choice under a question: a program that sets `id` on the real button tells a tap on an earlier question from one on this.
+#[derive(Serialize)]
+struct Pick<'a> {
+    id: &'a str,
     title: &'a str,
 }
 

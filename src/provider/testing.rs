@@ -23,7 +23,9 @@ pub(super) fn message() -> Message {
         vars: vec![("name".into(), "Ana".into())],
         template_vars: Vec::new(),
         choices: Vec::new(),
+        choices_label: "Opciones".into(),
         media: None,
+        password: false,
         question: Some(Question {
             id: "q7".into(),
             text: "¿Tu correo?".into(),

@@ -96,6 +96,7 @@ fn policy(dice: &mut Dice) -> Policy {
         in_doubt: InDoubt::Unknown,
         line: Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: false },
         asks: false,
+        choices_label: Arc::from("Opciones"),
         closing: None,
     }
 }

@@ -9,7 +9,7 @@ use proptest::option;
 use proptest::prelude::*;
 use reengaged::conversation::{Choice, Event, Finish, Form, Outcome, Phase, Purpose, Refusal, Report, SendOutcome, State, Verdict};
 use reengaged::engine::record::{
-    Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, Outgoing, PauseScope, Question, Reach, Stored,
+    Change, Decision, Delta, Header, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, Outgoing, PauseScope, Question, Reach, Stored,
 };
 use reengaged::engine::registry::{Filed, OutboundNews, Register};
 use reengaged::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
@@ -253,10 +253,11 @@ fn purpose() -> BoxedStrategy<Purpose> {
 }
 
 fn outgoing() -> BoxedStrategy<Outgoing> {
-    ("OTB[0-9a-f]{4}", "[a-z]{0,9}", ".{0,40}", option::of("https://[a-z]{1,9}"), pairs())
-        .prop_map(|(outbound, template, text, media, vars)| {
+    let header = prop::sample::select(Header::ALL.to_vec());
+    ("OTB[0-9a-f]{4}", "[a-z]{0,9}", ".{0,40}", (header, option::of("https://[a-z]{1,9}")), pairs())
+        .prop_map(|(outbound, template, text, (header, media), vars)| {
             let (yes, no, category) = ("Continuar".to_owned(), "Cancelar".to_owned(), "UTILITY".to_owned());
-            Outgoing { outbound, template, text, yes, no, vars, media, category }
+            Outgoing { outbound, template, text, yes, no, vars, header, media, category }
         })
         .boxed()
 }

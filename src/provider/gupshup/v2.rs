@@ -5,7 +5,8 @@
 use serde::Deserialize;
 
 use crate::conversation::Choice;
-use crate::engine::heard::{Heard, Item, Party, Person, Tap, TemplateNews, Trouble};
+use crate::engine::heard::{Heard, Item, MediaKind, Party, Person, Tap, TemplateNews, Trouble};
+use crate::engine::picks;
 use crate::engine::request::What;
 use crate::id::SendId;
 use crate::moment::Moment;
@@ -88,6 +89,8 @@ struct Inner<'a> {
     code: Word<'a>,
     #[serde(borrow, default)]
     ts: Word<'a>,
+    #[serde(borrow, default)]
+    url: Word<'a>,
 }
 
 /// Reads one event; the text is the whole body.
@@ -191,10 +194,15 @@ fn said(payload: &Payload<'_>, reactions: bool) -> Result<What, &'static str> {
         ("quick_reply", Some(inner)) => quick_reply(inner, payload),
         ("text", Some(inner)) if is_button => quick_reply(inner, payload),
         ("button_reply", Some(inner)) => session_button(inner, payload),
+        // What somebody else's list says is no answer to us, whatever stands in it.
+        ("list_reply", Some(inner)) if picks::read(inner.postback_text.as_str()).is_some() => session_button(inner, payload),
+        ("image", inner) => media(MediaKind::Photo, inner),
+        ("file" | "document", inner) => media(MediaKind::Document, inner),
+        ("audio" | "voice" | "video" | "sticker", _) => media(MediaKind::Other, None),
         ("text", Some(inner)) => What::UserMessage(inner.text.as_str().to_owned()),
         (
-            "text" | "quick_reply" | "button_reply" | "list_reply" | "image" | "file" | "document" | "audio" | "voice" | "video"
-            | "sticker" | "contact" | "contacts" | "location" | "order" | "unsupported" | "unknown",
+            "text" | "quick_reply" | "button_reply" | "list_reply" | "contact" | "contacts" | "location" | "order" | "unsupported"
+            | "unknown",
             _,
         ) => silent(),
         // Whatever it shows, it is no answer.
@@ -212,15 +220,17 @@ fn quick_reply(inner: &Inner<'_>, payload: &Payload<'_>) -> What {
 /// A tap under a free text: it carries the id that we gave the message, the same for both buttons, and the place of the button
 /// after its label.
 fn session_button(inner: &Inner<'_>, payload: &Payload<'_>) -> What {
-    if button::read(inner.postback_text.as_str()).is_some() {
+    let carried = inner.postback_text.as_str();
+    if button::read(carried).is_some() || picks::read(carried).is_some() {
         return tapped(inner.postback_text.as_str(), inner.title.as_str(), answered(payload));
     }
     let send = SendId::parse(inner.id.as_str());
     let place = inner.reply.as_str().strip_prefix(inner.title.as_str()).map(str::trim);
-    let choice = match (send, place) {
-        (Some(_), Some("1")) => Some(Choice::Yes),
-        (Some(_), Some("2")) => Some(Choice::No),
-        // Of another's message the places mean nothing to us.
+    // Of another's message the places mean nothing to us. Under a question the place is one of its choices.
+    let place = place.filter(|_| send.is_some()).and_then(|place| place.parse::<u8>().ok()?.checked_sub(1));
+    let choice = match place {
+        Some(0) => Some(Choice::Yes),
+        Some(1) => Some(Choice::No),
         _ => None,
     };
     let message = answered(payload);
@@ -231,6 +241,11 @@ fn session_button(inner: &Inner<'_>, payload: &Payload<'_>) -> What {
         pick: None,
         label: inner.title.as_str().to_owned(),
     })
+}
+
+/// A file that a person sent, by the address at which Gupshup keeps it.
+fn media(kind: MediaKind, inner: Option<&Inner<'_>>) -> What {
+    What::Media { kind, reference: inner.map_or("", |inner| inner.url.as_str()).to_owned() }
 }
 
 /// The message that is answered: by Gupshup's id, which its API answered, else by WhatsApp's.

@@ -11,11 +11,12 @@ use url::{Url, form_urlencoded};
 use crate::conversation::{Capabilities, Form, Refusal};
 use crate::engine::approval::{Approval, TemplateDraft, Unsubmitted};
 use crate::engine::ports::{Called, Message};
+use crate::engine::record::Header;
 use crate::provider::client::{Ended, Reply};
 use crate::provider::gupshup::submit::{self, Submitter};
 use crate::provider::gupshup::{CAPABILITIES, Settings, judge};
 use crate::provider::meta::digits;
-use crate::provider::meta::write::{Free, free, parameters, payloads};
+use crate::provider::meta::write::{Free, free, opener, parameters, payloads};
 use crate::provider::remote::{Api, Key, Outgoing, Submitting};
 
 /// Writes the requests of a line of Gupshup.
@@ -76,6 +77,9 @@ impl Api for Writer {
             Form::Template => {
                 let id = message.template.as_deref().filter(|id| !id.is_empty()).ok_or(Refusal::Template)?;
                 form.append_pair("template", &spaced(&Template { id, params: parameters(message)? }));
+                if let Some(above) = message.media.as_ref().and_then(|(header, link)| above(*header, link)) {
+                    form.append_pair("message", &spaced(&above));
+                }
                 if message.buttons.is_some() {
                     let [yes, no] = payloads(message);
                     let postbacks = [Postback { index: 0, text: yes }, Postback { index: 1, text: no }];
@@ -118,8 +122,18 @@ fn content(message: &Message) -> Result<Content, Refusal> {
             // A tap brings it back, the same for both buttons; which of them, their order tells.
             msgid: message.send.to_string(),
             content: Piece { kind: "text", text },
-            options: buttons.map(|(_, title)| Choice { kind: "text", title }),
+            options: buttons.into_iter().map(|(_, title)| Choice { kind: "text", title }).collect(),
         },
+        Free::List(text, rows) => {
+            let row = |(id, title)| Row { kind: "text", title, description: String::new(), postback_text: id };
+            Content::List {
+                title: String::new(),
+                body: text,
+                msgid: message.send.to_string(),
+                global_buttons: [Choice { kind: "text", title: opener(message) }],
+                items: [Items { title: String::new(), subtitle: String::new(), options: rows.into_iter().map(row).collect() }],
+            }
+        }
     })
 }
 
@@ -127,8 +141,51 @@ fn content(message: &Message) -> Result<Content, Refusal> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Content {
-    Text { text: String },
-    QuickReply { msgid: String, content: Piece, options: [Choice; 2] },
+    Text {
+        text: String,
+    },
+    QuickReply {
+        msgid: String,
+        content: Piece,
+        options: Vec<Choice>,
+    },
+    List {
+        title: String,
+        body: String,
+        msgid: String,
+        #[serde(rename = "globalButtons")]
+        global_buttons: [Choice; 1],
+        items: [Items; 1],
+    },
+}
+
+/// The one section of a list.
+#[derive(Serialize)]
+struct Items {
+    title: String,
+    subtitle: String,
+    options: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: String,
+    description: String,
+    #[serde(rename = "postbackText")]
+    postback_text: String,
+}
+
+/// What stands above the text of a template: its kind, and under the same name its address.
+fn above(header: Header, link: &str) -> Option<serde_json::Value> {
+    let kind = match header {
+        Header::None => return None,
+        Header::Image => "image",
+        Header::Video => "video",
+        Header::Document => "document",
+    };
+    Some(serde_json::json!({ "type": kind, kind: { "link": link } }))
 }
 
 #[derive(Serialize)]

@@ -12,6 +12,7 @@ pub(super) mod write;
 use sha2::{Digest, Sha256};
 
 use crate::engine::heard::{Fate, Item, Person, Status, Tap, Trouble};
+use crate::engine::picks;
 use crate::engine::ports::Unreadable;
 use crate::engine::request::What;
 use crate::id::SendId;
@@ -123,9 +124,10 @@ pub(super) fn is_user_id(text: &str) -> bool {
 
 /// A tap on a button that carries `id`, with `label` on it, under `message`.
 pub(super) fn tapped(id: &str, label: &str, message: &str) -> What {
-    let ours = button::read(id);
-    let (choice, send) = ours.map(|(choice, _, send)| (choice, send)).unzip();
-    What::Tapped(Tap { send, message: (!message.is_empty()).then(|| message.to_owned()), choice, pick: None, label: label.to_owned() })
+    let (choice, by_choice) = button::read(id).map(|(choice, _, send)| (choice, send)).unzip();
+    let (pick, by_pick) = picks::read(id).map(|(place, _, send)| (place, send)).unzip();
+    let send = by_choice.or(by_pick);
+    What::Tapped(Tap { send, message: (!message.is_empty()).then(|| message.to_owned()), choice, pick, label: label.to_owned() })
 }
 
 /// The kinds of status that tell what became of a message.

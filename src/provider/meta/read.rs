@@ -4,11 +4,12 @@
 
 use std::collections::HashMap;
 
-use crate::engine::heard::{Heard, Item, Party, Person, TemplateNews, Trouble};
+use crate::engine::heard::{Heard, Item, MediaKind, Party, Person, TemplateNews, Trouble};
+use crate::engine::picks;
 use crate::engine::ports::Unreadable;
 use crate::engine::request::What;
 use crate::id::SendId;
-use crate::provider::meta::shape::{Change, Contact, Entry, Envelope, Failure, Message, Preference, Status, System, Value};
+use crate::provider::meta::shape::{Change, Contact, Entry, Envelope, Failure, Media, Message, Preference, Status, System, Value};
 use crate::provider::meta::{Dialect, Items, identity, person, status, tapped, usable};
 use crate::provider::soft::{List, Word, object};
 
@@ -231,18 +232,22 @@ fn said(message: &Message<'_>, reactions: bool) -> Result<What, &'static str> {
     let silent = || What::UserMessage(String::new());
     Ok(match message.kind.as_str() {
         "text" => What::UserMessage(message.text.0.as_ref().map_or_else(String::new, |text| text.body.as_str().to_owned())),
-        "interactive" => match message.interactive.0.as_ref().and_then(|i| i.button_reply.0.as_ref()) {
-            Some(reply) => tapped(reply.id.as_str(), reply.title.as_str(), answered),
-            // A list, a form, a permission to call, or none of them with an error beside it: the person did something.
-            None => silent(),
+        "interactive" => match message.interactive.0.as_ref().map(|i| (i.button_reply.0.as_ref(), i.list_reply.0.as_ref())) {
+            Some((Some(reply), _)) => tapped(reply.id.as_str(), reply.title.as_str(), answered),
+            // What somebody else's list says is no answer to us, whatever stands in it.
+            Some((None, Some(row))) if picks::read(row.id.as_str()).is_some() => tapped(row.id.as_str(), row.title.as_str(), answered),
+            // A form, a permission to call, or none of them with an error beside it: the person did something.
+            _ => silent(),
         },
         "button" => match &message.button.0 {
             Some(button) => tapped(button.payload.as_str(), button.text.as_str(), answered),
             None => silent(),
         },
         // Captions are no whole message: whoever sends a picture answers nothing with it.
-        "image" | "video" | "audio" | "voice" | "document" | "sticker" | "location" | "contacts" | "order" | "unsupported" | "unknown"
-        | "ephemeral" => silent(),
+        "image" => media(MediaKind::Photo, message.image.0.as_ref()),
+        "document" => media(MediaKind::Document, message.document.0.as_ref()),
+        "video" | "audio" | "voice" | "sticker" => media(MediaKind::Other, None),
+        "location" | "contacts" | "order" | "unsupported" | "unknown" | "ephemeral" => silent(),
         // Whatever it shows, it is no answer.
         "reaction" if reactions => silent(),
         "reaction" => return Err("reaction"),
@@ -251,6 +256,10 @@ fn said(message: &Message<'_>, reactions: bool) -> Result<What, &'static str> {
         "request_welcome" => return Err("request_welcome"),
         _ => return Err("message_other"),
     })
+}
+
+fn media(kind: MediaKind, file: Option<&Media<'_>>) -> What {
+    What::Media { kind, reference: file.map_or("", |file| file.id.as_str()).to_owned() }
 }
 
 /// What the errors of a failed message mean: the first that is known. Without one, this person will not get this message.

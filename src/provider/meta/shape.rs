@@ -100,6 +100,10 @@ pub(super) struct Message<'a> {
     #[serde(borrow, default)]
     pub(super) button: Soft<Button<'a>>,
     #[serde(borrow, default)]
+    pub(super) image: Soft<Media<'a>>,
+    #[serde(borrow, default)]
+    pub(super) document: Soft<Media<'a>>,
+    #[serde(borrow, default)]
     pub(super) context: Soft<Context<'a>>,
     #[serde(borrow, default)]
     pub(super) system: Soft<System<'a>>,
@@ -116,6 +120,8 @@ pub(super) struct Text<'a> {
 pub(super) struct Interactive<'a> {
     #[serde(borrow, default)]
     pub(super) button_reply: Soft<ButtonReply<'a>>,
+    #[serde(borrow, default)]
+    pub(super) list_reply: Soft<ButtonReply<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +139,13 @@ pub(super) struct Button<'a> {
     pub(super) payload: Word<'a>,
     #[serde(borrow, default)]
     pub(super) text: Word<'a>,
+}
+
+/// A file that a person sent: by its id it is fetched.
+#[derive(Deserialize)]
+pub(super) struct Media<'a> {
+    #[serde(borrow, default)]
+    pub(super) id: Word<'a>,
 }
 
 /// The message that is answered.

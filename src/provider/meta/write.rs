@@ -4,6 +4,7 @@
 
 use crate::conversation::{Choice, Purpose, Refusal};
 use crate::engine::ports::Message;
+use crate::limits;
 use crate::provider::fit::fit;
 use crate::shapes::button;
 
@@ -18,23 +19,34 @@ pub(in crate::provider) const LABEL: usize = 20;
 pub(in crate::provider) enum Free {
     /// Alone.
     Plain(String),
-    /// Above two buttons: *yes* and *no* with their ids.
-    Buttons(String, [(String, String); 2]),
+    /// Above buttons, at most three: what each carries, and its label.
+    Buttons(String, Vec<(String, String)>),
+    /// Above a list of rows, at most ten: what each carries, and its title.
+    List(String, Vec<(String, String)>),
 }
 
-/// The free text of a message: a question asked again goes alone, a follow-up above its buttons.
+/// The free text of a message: a question goes above its choices where it has some, a follow-up above its buttons.
 ///
 /// # Errors
-/// [`Refusal::Template`] for no text at all, [`Refusal::Line`] for labels that are none or the same.
+/// [`Refusal::Template`] for no text at all, [`Refusal::Line`] for labels that are none or the same, and for more choices than a list has rows.
 pub(in crate::provider) fn free(message: &Message) -> Result<Free, Refusal> {
     if message.text.trim().is_empty() {
         return Err(Refusal::Template);
     }
     match &message.buttons {
         Some((yes, no)) if message.purpose == Purpose::FollowUp => {
-            let labels = labels(yes, no)?;
-            let [yes, no] = payloads(message);
-            Ok(Free::Buttons(fit(&message.text, BODY), [(yes, labels.0), (no, labels.1)]))
+            let [carries_yes, carries_no] = payloads(message);
+            let buttons = titled([(carries_yes, &**yes), (carries_no, &**no)].into_iter(), LABEL)?;
+            Ok(Free::Buttons(fit(&message.text, BODY), buttons))
+        }
+        _ if !message.choices.is_empty() => {
+            let choices = message.choices.iter().map(|(id, title)| (id.clone(), title.as_str()));
+            let text = fit(&message.text, BODY);
+            match message.choices.len() {
+                0..=limits::BUTTONS => Ok(Free::Buttons(text, titled(choices, LABEL)?)),
+                0..=limits::CHOICES => Ok(Free::List(text, titled(choices, limits::ROW_CHARS)?)),
+                _ => Err(Refusal::Line),
+            }
         }
         _ => Ok(Free::Plain(fit(&message.text, TEXT))),
     }
@@ -45,9 +57,25 @@ pub(in crate::provider) fn payloads(message: &Message) -> [String; 2] {
     [Choice::Yes, Choice::No].map(|choice| button::write(choice, message.conversation, message.send))
 }
 
-fn labels(yes: &str, no: &str) -> Result<(String, String), Refusal> {
-    let (yes, no) = (fit(yes.trim(), LABEL), fit(no.trim(), LABEL));
-    if yes.is_empty() || no.is_empty() || yes == no { Err(Refusal::Line) } else { Ok((yes, no)) }
+/// What buttons or rows carry, with titles that fit and differ.
+fn titled<'a>(all: impl Iterator<Item = (String, &'a str)>, most: usize) -> Result<Vec<(String, String)>, Refusal> {
+    let mut titled: Vec<(String, String)> = Vec::new();
+    for (id, title) in all {
+        let title = fit(title.trim(), most);
+        if title.is_empty() || titled.iter().any(|(_, known)| *known == title) {
+            return Err(Refusal::Line);
+        }
+        titled.push((id, title));
+    }
+    Ok(titled)
+}
+
+/// What opens a list.
+pub(in crate::provider) fn opener(message: &Message) -> String {
+    match message.choices_label.trim() {
+        "" => "...".to_owned(),
+        label => fit(label, LABEL),
+    }
 }
 
 /// The parameters of a message's template, in its order. The platform takes neither an empty one nor one with line breaks, tabs

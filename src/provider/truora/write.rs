@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::{CAPABILITIES, Settings, calling, submit, table};
-use crate::conversation::{Capabilities, Form, Refusal};
+use crate::conversation::{Capabilities, Form, Purpose, Refusal};
 use crate::engine::approval::{Approval, TemplateDraft};
 use crate::engine::heard::Trouble;
 use crate::engine::ports::{CallEnd, Called, Message};
@@ -43,7 +43,9 @@ impl Api for Writer {
         let vars: Vec<(String, &str)> = message.template_vars.iter().map(|(name, value)| (format!("var.{name}"), value.as_str())).collect();
         let mut fields =
             vec![("phone_number", national), ("country_code", country), ("outbound_id", outbound), ("user_authorized", "true")];
-        fields.extend(self.settings.flow_id.as_deref().map(|flow| ("flow_id", flow)));
+        // A notification starts nothing.
+        let flow = self.settings.flow_id.as_deref().filter(|_| message.purpose != Purpose::Notify);
+        fields.extend(flow.map(|flow| ("flow_id", flow)));
         fields.extend(vars.iter().map(|(name, value)| (name.as_str(), *value)));
         Ok(Outgoing {
             url: form::under(&self.settings.api, "/v1/whatsapp/outbounds/send"),
@@ -101,7 +103,6 @@ fn detail(reply: &Reply, body: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::Purpose;
     use crate::moment::MINUTE;
     use crate::provider::testing::{fixture, message};
     use crate::provider::truora::settings;

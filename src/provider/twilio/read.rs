@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use url::form_urlencoded;
 
 use super::{Settings, signature, table, twiml};
-use crate::engine::heard::{Fate, Heard, Item, Party, Person, Status, Tap};
+use crate::engine::heard::{Fate, Heard, Item, MediaKind, Party, Person, Status, Tap};
 use crate::engine::ports::{Forged, Handshake, Inbox, Unreadable, Webhook};
 use crate::engine::request::What;
 use crate::moment::Moment;
@@ -81,7 +81,12 @@ fn item(fields: &Fields<'_>) -> Item {
 /// Something that a person sent.
 fn message(fields: &Fields<'_>, sid: &str) -> Item {
     let button = fields.of_any(&["ButtonPayload", "ButtonText"]).is_some();
-    let what = if button { What::Tapped(tap(fields)) } else { What::UserMessage(fields.text("Body").to_owned()) };
+    let what = match fields.of_any(&["MediaUrl0"]) {
+        _ if button => What::Tapped(tap(fields)),
+        // Captions are no whole message: whoever sends a picture answers nothing with its words.
+        Some(address) => What::Media { kind: media(fields.text("MediaContentType0")), reference: address.to_owned() },
+        None => What::UserMessage(fields.text("Body").to_owned()),
+    };
     let mut person = person(fields.text("From"));
     if let Some(known) = fields.of_any(&["ExternalUserId"]).and_then(user) {
         person.user = known;
@@ -90,6 +95,15 @@ fn message(fields: &Fields<'_>, sid: &str) -> Item {
         fields.text("WaId").clone_into(&mut person.phone);
     }
     heard(fields.text("From"), fields.text("To"), sid.to_owned(), None, person, what)
+}
+
+fn media(content_type: &str) -> MediaKind {
+    match content_type.split_once('/') {
+        Some(("image", kind)) if kind != "webp" => MediaKind::Photo,
+        Some(("application" | "text", kind)) if kind != "vcard" => MediaKind::Document,
+        // Stickers are image/webp; films and voices.
+        _ => MediaKind::Other,
+    }
 }
 
 fn tap(fields: &Fields<'_>) -> Tap {

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::engine::approval::{Approval, Submission, TemplateDraft, Unsubmitted};
+use crate::engine::approval::{Approval, Submission, TemplateCategory, TemplateDraft, Unsubmitted};
 use crate::provider::approving::{body, is_success, standing, told, unsubmitted};
 use crate::provider::client::Reply;
 use crate::provider::form;
@@ -102,7 +102,7 @@ fn written(draft: &TemplateDraft) -> Result<Value, &'static str> {
     };
     let examples: serde_json::Map<String, Value> =
         (1..).zip(&draft.variables).map(|(n, (_, example))| (n.to_string(), Value::from(example.as_str()))).collect();
-    if draft.category == crate::engine::approval::TemplateCategory::Authentication {
+    if draft.category == TemplateCategory::Authentication {
         return Err("Twilio has a product of its own for one-time passwords; use category UTILITY on this line");
     }
     Ok(json!({ "friendly_name": draft.name, "language": draft.locale(), "variables": examples, "types": types }))
@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn the_kind_is_the_plainest_that_holds_all() {
-        use crate::engine::approval::MediaType;
+        use crate::engine::record::Header;
         let bare = TemplateDraft { buttons: None, call: None, link: None, ..draft() };
-        let media = Some((MediaType::Image, "https://my-page.com/a.png".to_owned()));
+        let media = Some((Header::Image, "https://my-page.com/a.png".to_owned()));
         assert_eq!(kind(&bare), "twilio/text");
         assert_eq!(kind(&TemplateDraft { buttons: draft().buttons, ..bare.clone() }), "twilio/quick-reply");
         assert_eq!(kind(&TemplateDraft { link: draft().link, ..bare.clone() }), "twilio/call-to-action");

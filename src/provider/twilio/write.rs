@@ -126,6 +126,9 @@ fn content(message: &Message, quick_reply: Option<&str>) -> Result<Vec<(&'static
         }
         return Ok(fields);
     }
+    if !message.choices.is_empty() {
+        return text(numbered(message));
+    }
     let Some((yes, no)) = &message.buttons else { return text(message.text.clone()) };
     match quick_reply {
         Some(content) if fits_a_variable(&message.text) => {
@@ -136,6 +139,12 @@ fn content(message: &Message, quick_reply: Option<&str>) -> Result<Vec<(&'static
         // Without buttons the labels are there to be typed.
         _ => text(format!("{}\n\n{yes} / {no}", message.text)),
     }
+}
+
+/// Choices are there to be typed, by their number or their title: a content with buttons is approved with their number fixed.
+fn numbered(message: &Message) -> String {
+    let lines = (1..).zip(&message.choices).map(|(place, (_, title))| format!("\n{place}. {title}"));
+    format!("{}\n{}", message.text, lines.collect::<String>())
 }
 
 fn text(text: String) -> Result<Vec<(&'static str, String)>, Refusal> {

@@ -1,4 +1,4 @@
-//! Requests to the Cloud API: free text with buttons, plain text, templates.
+//! Requests to the Cloud API: free text with buttons or a list, plain text, templates.
 //!
 //! Not what its answers mean: that is `judge.rs`.
 
@@ -8,8 +8,9 @@ use url::Url;
 use crate::conversation::{Capabilities, Form, Refusal};
 use crate::engine::approval::{Approval, TemplateDraft, Unsubmitted};
 use crate::engine::ports::{Called, Message};
+use crate::engine::record::Header;
 use crate::provider::client::{Ended, Reply};
-use crate::provider::meta::write::{Free, free, parameters, payloads};
+use crate::provider::meta::write::{Free, free, opener, parameters, payloads};
 use crate::provider::meta::{digits, is_user_id};
 use crate::provider::remote::{Api, Key, Outgoing, Submitting};
 use crate::provider::whatsapp::read::ADDRESS_CHARS;
@@ -69,7 +70,13 @@ impl Writer {
             Free::Plain(body) => Content::Text(Body { body }),
             Free::Buttons(text, buttons) => {
                 let button = |(id, title)| Button { kind: "reply", reply: Tap { id, title } };
-                Content::Interactive(Interactive { kind: "button", body: Text { text }, action: Action { buttons: buttons.map(button) } })
+                let action = Action::Buttons { buttons: buttons.into_iter().map(button).collect() };
+                Content::Interactive(Interactive { kind: "button", body: Text { text }, action })
+            }
+            Free::List(text, rows) => {
+                let rows = rows.into_iter().map(|(id, title)| Tap { id, title }).collect();
+                let action = Action::List { button: opener(message), sections: [Section { rows }] };
+                Content::Interactive(Interactive { kind: "list", body: Text { text }, action })
             }
         })
     }
@@ -78,9 +85,17 @@ impl Writer {
         let template = message.template.as_deref().filter(|name| !name.is_empty()).ok_or(Refusal::Template)?;
         let (name, code) = template.split_once('/').unwrap_or((template, &self.template_language));
         let mut components = Vec::new();
+        if let Some(header) = message.media.as_ref().and_then(|(header, address)| Parameter::of_header(*header, address)) {
+            components.push(Component { kind: "header", sub_type: None, index: None, parameters: vec![header] });
+        }
         let body: Vec<Parameter> = parameters(message)?.into_iter().map(|text| Parameter::Text { text }).collect();
+        // A one-time password stands in the text and on the button that copies it.
+        if let Some(code) = body.first().filter(|_| message.password).cloned() {
+            components.push(Component { kind: "button", sub_type: Some("url"), index: Some("0"), parameters: vec![code] });
+        }
         if !body.is_empty() {
-            components.push(Component { kind: "body", sub_type: None, index: None, parameters: body });
+            components
+                .insert(usize::from(message.media.is_some()), Component { kind: "body", sub_type: None, index: None, parameters: body });
         }
         if message.buttons.is_some() {
             components.extend(payloads(message).into_iter().zip(["0", "1"]).map(|(payload, index)| Component {
@@ -210,8 +225,15 @@ struct Text {
 }
 
 #[derive(serde::Serialize)]
-struct Action {
-    buttons: [Button; 2],
+#[serde(untagged)]
+enum Action {
+    Buttons { buttons: Vec<Button> },
+    List { button: String, sections: [Section; 1] },
+}
+
+#[derive(serde::Serialize)]
+struct Section {
+    rows: Vec<Tap>,
 }
 
 #[derive(serde::Serialize)]
@@ -251,9 +273,29 @@ struct Component {
     parameters: Vec<Parameter>,
 }
 
-#[derive(serde::Serialize)]
+#[derive(Clone, serde::Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Parameter {
     Text { text: String },
     Payload { payload: String },
+    Image { image: Link },
+    Video { video: Link },
+    Document { document: Link },
+}
+
+impl Parameter {
+    fn of_header(header: Header, address: &str) -> Option<Parameter> {
+        let link = Link { link: address.to_owned() };
+        match header {
+            Header::None => None,
+            Header::Image => Some(Parameter::Image { image: link }),
+            Header::Video => Some(Parameter::Video { video: link }),
+            Header::Document => Some(Parameter::Document { document: link }),
+        }
+    }
+}
+
+#[derive(Clone, serde::Serialize)]
+struct Link {
+    link: String,
 }

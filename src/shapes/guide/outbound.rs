@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::conversation::answer;
-use crate::engine::approval::{CallButton, MediaType, TemplateCategory, TemplateDraft};
+use crate::engine::approval::{CallButton, TemplateCategory, TemplateDraft};
 use crate::engine::book::Book;
+use crate::engine::record::Header;
 use crate::engine::template;
 use crate::limits;
 use crate::moment::Moment;
@@ -250,19 +251,21 @@ impl Outbound {
                 Category::Utility => TemplateCategory::Utility,
             },
             language: self.language_code.clone(),
-            media: self.media_url.clone().and_then(|url| Some((self.media_type()?, url))),
+            media: self.media_url.clone().map(|url| (self.header(), url)),
             buttons: self.continue_process_message.clone().zip(self.cancel_process_message.clone()),
             call: button(&self.call),
             link: button(&self.link),
         }
     }
 
-    fn media_type(&self) -> Option<MediaType> {
+    /// What stands above the text.
+    #[must_use]
+    pub fn header(&self) -> Header {
         match self.template_type {
-            TemplateType::Text => None,
-            TemplateType::Video => Some(MediaType::Video),
-            TemplateType::Image => Some(MediaType::Image),
-            TemplateType::Document => Some(MediaType::Document),
+            TemplateType::Text => Header::None,
+            TemplateType::Video => Header::Video,
+            TemplateType::Image => Header::Image,
+            TemplateType::Document => Header::Document,
         }
     }
 }

@@ -61,7 +61,7 @@ fn every_optional_part_is_taken_up() {
         ("call_to_action.url.url", Some("https://my-page.com")),
     ])
     .unwrap();
-    assert_eq!((outbound.language_code.as_str(), outbound.media_type()), ("pt-BR", Some(MediaType::Image)));
+    assert_eq!((outbound.language_code.as_str(), outbound.header()), ("pt-BR", Header::Image));
     let target = |button: &Option<CallToAction>| button.as_ref().map(|button| button.target.clone());
     assert_eq!(
         (target(&outbound.call).as_deref(), target(&outbound.link).as_deref()),

@@ -80,6 +80,7 @@ impl SendForm {
             yes: label(&outbound.continue_process_message),
             no: label(&outbound.cancel_process_message),
             vars,
+            header: outbound.header(),
             media: outbound.media_url.clone(),
             category: outbound.category.as_str().to_owned(),
         };

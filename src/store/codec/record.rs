@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::conversation::SendOutcome;
-use crate::engine::record::{Decision, Delta, Details, HookRecord, NameId, Outgoing, Question, Reach, SendRecord};
+use crate::engine::record::{Decision, Delta, Details, Header, HookRecord, NameId, Outgoing, Question, Reach, SendRecord};
 use crate::engine::registry::OutboundNews;
 use crate::id::{AliasKey, ConversationId, SendId};
 use crate::limits;
@@ -253,7 +253,8 @@ fn read_question(read: &mut Reader<'_>) -> Option<Question> {
 
 fn put_outgoing(out: &mut Vec<u8>, outgoing: Option<&Outgoing>) {
     out.push(outgoing.map_or(0, |outgoing| 1 | u8::from(outgoing.media.is_some()) << 1));
-    let Some(Outgoing { outbound, template, text, yes, no, vars, media, category }) = outgoing else { return };
+    let Some(Outgoing { outbound, template, text, yes, no, vars, header, media, category }) = outgoing else { return };
+    out.push(*header as u8);
     for text in [outbound, template, text, yes, no, category].into_iter().chain(media) {
         put_str(out, text);
     }
@@ -266,7 +267,9 @@ fn read_outgoing(read: &mut Reader<'_>) -> Option<Option<Outgoing>> {
         return None;
     }
     maybe(there & 1 != 0, || {
+        let header = Header::from_code(read.u8()?)?;
         Some(Outgoing {
+            header,
             outbound: read.text()?,
             template: read.text()?,
             text: read.text()?,
