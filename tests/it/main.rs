@@ -11,6 +11,7 @@ mod engine;
 mod fixtures;
 mod golden_calls;
 mod group;
+mod guide;
 mod heard;
 mod help;
 mod hooks;
