@@ -7,3 +7,4 @@ mod desk;
 mod fields;
 mod random;
 mod verbs;
+mod walk;
