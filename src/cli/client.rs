@@ -59,6 +59,12 @@ impl Client {
         Ok(Client { place: place_in(&config), token })
     }
 
+    /// The daemon of this configuration, to look at.
+    #[must_use]
+    pub fn of(config: &Config) -> Client {
+        Client { place: place_in(config), token: configured_token(config, false) }
+    }
+
     /// Asks; `doing` begins the line that says what failed.
     ///
     /// # Errors

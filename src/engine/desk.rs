@@ -40,6 +40,8 @@ pub enum Request {
     Replay(String, Option<u64>, oneshot::Sender<Result<usize, Rejected>>),
     /// A provider told of templates of lines.
     Template(Vec<(String, TemplateNews)>, oneshot::Sender<Result<(), Rejected>>),
+    /// Templates of lines that cannot be sent at present: line and template, as the rules name it.
+    Unusable(oneshot::Sender<Result<Vec<(Arc<str>, Arc<str>)>, Rejected>>),
     /// A register, as it is.
     Shelf(Register, oneshot::Sender<Result<Shelf, Rejected>>),
     /// A change of a register; answers the record's id.

@@ -47,6 +47,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Templates that cannot be sent at present, with the line's name.
+    #[must_use]
+    pub fn unusable_templates(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        self.unusable.iter().map(|(line, template)| (self.names.name(*line), Arc::clone(template))).collect()
+    }
+
     /// The rules of `book`, with what is known of templates.
     pub(super) fn in_force(&self, book: &Arc<Book>) -> Arc<Book> {
         let paused = |line: &str, policy: &Policy| {

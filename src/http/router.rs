@@ -58,6 +58,7 @@ fn table() -> Vec<Route> {
         route("post", "/v1/resume", Operate, post(control::resume)),
         route("get", "/v1/doubts", Read, get(control::doubts)),
         route("post", "/v1/doubts/{id}/resend", Operate, post(control::resend)),
+        route("get", "/v1/templates", Read, get(control::templates)),
         route("get", "/v1/hooks/dead", Read, get(control::dead)),
         route("post", "/v1/hooks/{name}/replay", Operate, post(control::replay)),
         route("post", "/v1/whatsapp/inbounds", Operate, post(inbounds::create)),

@@ -6,5 +6,6 @@ mod approvals;
 mod desk;
 mod fields;
 mod random;
+mod rely;
 mod verbs;
 mod walk;

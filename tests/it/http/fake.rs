@@ -95,6 +95,7 @@ fn serve(request: Request, standing: &mut Standing) {
         }
         Request::Dead(from, limit, reply) => drop(reply.send(Ok((from..9).take(limit).map(dead).collect()))),
         Request::Replay(_, seq, reply) => drop(reply.send(Ok(if seq == Some(404) { 0 } else { 1 }))),
+        Request::Unusable(reply) => drop(reply.send(Ok(vec![("support".into(), "back/es".into())]))),
         Request::Shelf(_, reply) => drop(reply.send(Err(Rejected::Unavailable("this desk files nothing".into())))),
         Request::File(_, reply) => drop(reply.send(Err(Rejected::Unavailable("this desk files nothing".into())))),
         Request::Template(_, reply) => drop(reply.send(Ok(()))),
