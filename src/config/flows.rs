@@ -90,10 +90,6 @@ fn check_asking(table: &Table<'_>, flow: &FlowConfig) {
         let cure = "there is no bot to say it: a flow with questions ends with the last answer; leave completions out";
         notes.mistake(&table.path("completions"), format!("a list of {}", flow.completions.len()), cure);
     }
-    if let Some(message) = flow.completed_message.as_ref().filter(|_| !asks) {
-        let cure = "only a flow with questions knows when everything is answered; leave it out, or write [[…questions]]";
-        notes.mistake(&table.path("completed_message"), format!("{message:?}"), cure);
-    }
 }
 
 /// Reads the schedule keys, notes their mistakes where they stand, and what they came to.
@@ -265,6 +261,10 @@ fn warn(table: &Table<'_>, flow: &FlowConfig) {
     {
         let meaning = format!("has no effect: the conversation expires after {expires} anyhow (expires_after)");
         notes.warn(&table.path("max_lateness"), format!("{:?}", units::print(lateness)), meaning);
+    }
+    if let Some(message) = flow.completed_message.as_ref().filter(|_| flow.questions.is_empty()) {
+        let meaning = "is never said: only a flow with questions ([[flows.NAME.questions]]) knows when everything is answered";
+        notes.warn(&table.path("completed_message"), format!("{message:?}"), meaning);
     }
     let listed = table.find("session").as_ref().and_then(|session| entry(Some(session), "when_closed")).and_then(|list| texts(list).ok());
     let session = flow.rules.session.as_ref();

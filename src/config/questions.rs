@@ -80,10 +80,16 @@ pub(super) fn completed_message(table: &Table<'_>) -> Option<Arc<str>> {
 fn question(table: &Table<'_>) -> Option<Question> {
     let id = table.need("id", "write a name for the answer, as \"email\"", id);
     let asked = table.need("prompt", "write what is asked", prompt);
-    let kind = table.word("kind", Word::Text, &WORDS);
+    let kind = table.word("kind", kind_by_keys(table), &WORDS);
     let retry = table.maybe("retry", prompt);
     let kind = read_kind(table, kind);
     Some(Question { id: Arc::from(id?), prompt: Arc::from(asked?), kind: kind?, retry: retry.map(Arc::from) })
+}
+
+/// The kind where none is written: the one whose keys stand there.
+fn kind_by_keys(table: &Table<'_>) -> Word {
+    let keys = [("choices", Word::Choice), ("min", Word::Number), ("max", Word::Number), ("date_order", Word::Date)];
+    keys.into_iter().find(|(key, _)| table.holds(key)).map_or(Word::Text, |(_, kind)| kind)
 }
 
 /// The kind with the keys that it has; a key of another kind is a mistake.

@@ -45,21 +45,25 @@ impl Engine {
     /// What an event is to the flow of its conversation, where that asks its own questions.
     pub(super) fn word(&mut self, in_hand: &InHand, event: &Inbound, at: Moment) -> Result<Word, Rejected> {
         let (line, flow) = (self.names.name(in_hand.line), self.names.name(in_hand.flow));
-        let asking = self.book.questions.get(&flow).cloned().zip(self.policy(in_hand.line, in_hand.flow));
+        let asking = self.book.questions.get(&flow).cloned().zip(self.policy(in_hand.line, in_hand.flow).filter(|policy| policy.asks));
         let Some((questions, policy)) = asking else { return Ok(Word::Plain(Vec::new())) };
         if let What::Question(_) = event.what {
             return Err(Rejected::Impossible(format!("flow {flow:?} asks its own questions; leave them to it, or name another flow")));
         }
         let mut details = self.details(in_hand.id)?;
+        let typed = match &event.what {
+            What::UserMessage(text) | What::Tapped(Tap { label: text, .. }) => self.typed(in_hand, text),
+            _ => None,
+        };
         // What the event brings may stand in a question.
         details.apply(&Delta::Vars(event.vars.clone()));
         let starts = event.flow.is_some() && matches!(event.what, What::UserMessage(_));
         let waits = self.inbounds.any_on(&line);
         let talk = Talk { questions: &questions, policy: &policy, state: &in_hand.state, details, at, starts, waits };
         Ok(match &event.what {
-            What::UserMessage(text) => talk.hears(Said::Text(text), self.typed(in_hand, text), false),
+            What::UserMessage(text) => talk.hears(Said::Text(text), typed, false),
             What::Media { kind, reference } => talk.hears(Said::Media(*kind, reference), None, false),
-            What::Tapped(tap) => self.tap_on(&talk, in_hand, tap),
+            What::Tapped(tap) => self.tap_on(&talk, in_hand, tap, typed),
             What::Answer(choice) => Word::Plain(talk.before(Some(*choice))),
             // A human at the business's phone, or a message of ours that is not known as such: the questions go on.
             What::Spoke(_) => Word::Beside(Ignored::NothingToDo),
@@ -69,10 +73,9 @@ impl Engine {
 
     /// A tap: under a question of ours it answers that question and no other; under a follow-up or an invitation it is the
     /// machine's; under anything else it says what stands on it.
-    fn tap_on(&self, talk: &Talk<'_>, in_hand: &InHand, tap: &Tap) -> Word {
+    fn tap_on(&self, talk: &Talk<'_>, in_hand: &InHand, tap: &Tap, typed: Option<Choice>) -> Word {
         let by_message = || tap.message.as_ref().map(|message| self.message_key(&self.names.name(in_hand.line), message));
         let send = tap.send.or_else(|| talk.details.send_of(by_message()?).map(|record| record.send));
-        let typed = self.typed(in_hand, &tap.label);
         let Some(send) = send else { return talk.hears(Said::Text(&tap.label), typed, false) };
         let step = self.step_in_hand(in_hand, send).or_else(|| talk.details.send(send).map(|record| record.step));
         match step.map(Purpose::of_step) {
@@ -202,10 +205,8 @@ impl Talk<'_> {
     /// The question as it is asked; a variable that is missing leaves it empty, and what is empty is not sent.
     fn asked(&self, question: &Asked, again: bool, answers: &[(String, String)]) -> Delta {
         let text: &Arc<str> = question.retry.as_ref().filter(|_| again).unwrap_or(&question.prompt);
-        let mut known = Details { vars: self.details.vars.clone(), ..Details::default() };
-        known.apply(&Delta::Vars(self.details.answers.clone()));
-        known.apply(&Delta::Vars(answers.to_vec()));
-        let text = template::fill(text, &known.vars).unwrap_or_default();
+        let known = Details { vars: self.details.known(), answers: answers.to_vec(), ..Details::default() }.known();
+        let text = template::fill(text, &known).unwrap_or_default();
         Delta::Asked(Question { id: question.id.to_string(), text, payload: String::new(), choices: question.choices() })
     }
 }

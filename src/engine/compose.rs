@@ -38,7 +38,7 @@ pub fn compose(
         Purpose::Notify => (outgoing()?.text.clone(), None),
         Purpose::Close => {
             let text = policy.closing.as_deref().ok_or(Refusal::Template)?;
-            (template::fill(text, &details.vars).map_err(|_| Refusal::Template)?, None)
+            (template::fill(text, &details.known()).map_err(|_| Refusal::Template)?, None)
         }
     };
     let own = matches!(call.send.purpose, Purpose::Invite | Purpose::Notify);

@@ -289,7 +289,7 @@ impl Engine {
                 due: step.state.due,
             })));
         }
-        if step.finished().is_some() && matches!(before.purpose, Purpose::Invite | Purpose::Notify) {
+        if step.finished().is_some() && before.purpose == Purpose::Notify {
             // A one-time password is nothing to keep.
             deltas.push(Delta::Outbound(None));
         }

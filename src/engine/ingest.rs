@@ -4,10 +4,11 @@
 //! that loses the event and its acknowledgement together, and the source sends it again.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::conversation::{Choice, Event, Finish, Ignored, Policy, answer, clamped};
+use crate::conversation::{Choice, Event, Finish, Ignored, Policy, Purpose, answer, clamped};
 use crate::engine::asking::Word;
 use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::group::Answers;
@@ -239,15 +240,26 @@ impl Engine {
         self.book.completion(&self.names.name(in_hand.flow), said)
     }
 
-    /// What a text says to a follow-up: an answer as people type it, or what stands on our buttons.
-    pub(super) fn typed(&self, in_hand: &InHand, text: &str) -> Option<Choice> {
+    /// What a text says to a follow-up, or to an invitation: an answer as people type it, or what stands on our buttons.
+    pub(super) fn typed(&mut self, in_hand: &InHand, text: &str) -> Option<Choice> {
         answer::read(text).or_else(|| {
-            let policy = self.policy(in_hand.line, in_hand.flow)?;
             // The longest label has twenty characters; a longer text is none.
             let text = Some(text).filter(|text| text.len() <= 4 * limits::LABEL_CHARS).map(answer::fold)?;
+            let [yes, no] = self.labels(in_hand)?;
             let on = |label: &str| !text.is_empty() && answer::fold(label) == text;
-            if on(&policy.yes) { Some(Choice::Yes) } else { on(&policy.no).then_some(Choice::No) }
+            if on(&yes) { Some(Choice::Yes) } else { on(&no).then_some(Choice::No) }
         })
+    }
+
+    /// What stands on the buttons of the follow-up or the invitation that a person may be answering.
+    fn labels(&mut self, in_hand: &InHand) -> Option<[Arc<str>; 2]> {
+        if in_hand.state.purpose == Purpose::Invite {
+            // A record that cannot be read is told where the event is kept.
+            let outgoing = self.details(in_hand.id).ok()?.outbound?;
+            return Some([Arc::from(outgoing.yes), Arc::from(outgoing.no)]);
+        }
+        let policy = self.policy(in_hand.line, in_hand.flow)?;
+        Some([Arc::clone(&policy.yes), Arc::clone(&policy.no)])
     }
 
     /// A tap. Under one of our own sends it is an answer to that send, and known as old where a later silence has begun; under

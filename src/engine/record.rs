@@ -265,6 +265,14 @@ impl Details {
 }
 
 impl Details {
+    /// What a text of a flow that asks may name: the variables, and the answers by the ids of their questions. Sorted by name.
+    #[must_use]
+    pub fn known(&self) -> Vec<(String, String)> {
+        let mut known = self.vars.clone();
+        merge(&mut known, &self.answers);
+        known
+    }
+
     /// What is known of one send.
     #[must_use]
     pub fn send(&self, send: SendId) -> Option<&SendRecord> {

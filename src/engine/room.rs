@@ -8,7 +8,8 @@ use crate::engine::record::NameId;
 use crate::engine::wheel::Slot;
 use crate::moment::Moment;
 
-/// A place in the order: what goes out at once first: replies, invitations, notifications, then what closes soonest, then what was due first.
+/// A place in the order: what goes out at once first (replies, notifications, invitations), then what closes soonest, then what was
+/// due first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Turn {
     /// A follow-up; `false` for what goes out at once.

@@ -83,6 +83,9 @@ struct Data<'a> {
     /// In `resumed` always: null where nothing was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     question: Option<Option<Asked<'a>>>,
+    /// Where a flow that asks its own questions came to an end: what was answered, by the ids of the questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<Pairs<'a>>,
 }
 
 /// What is told of an outbound, which is of no conversation.
@@ -118,6 +121,7 @@ pub fn body(letter: &Letter) -> String {
         reason: None,
         revived: None,
         question: None,
+        answers: Some(&record.answers).filter(|answers| !answers.is_empty()).map(|answers| Pairs(answers)),
     };
     match record.report {
         Report::FollowUpSent { unknown } => data.outcome = Some(if unknown { "unknown" } else { "accepted" }),
@@ -263,6 +267,16 @@ mod tests {
         let value = value(&bare);
         assert_eq!((&value["data"]["question"], &value["data"]["revived"]), (&Value::Null, &Value::from(false)));
         assert_eq!(value["data"]["conversation"], value["data"]["conversation_id"]);
+    }
+
+    #[test]
+    fn the_end_of_a_flow_that_asks_carries_the_answers_in_their_order() {
+        let mut letter = letter(Report::Succeeded);
+        letter.record.answers = vec![("name".into(), "Ana \"la\" P".into()), ("age".into(), "30".into())];
+        let body = body(&letter);
+        assert!(body.contains(r#""answers":{"name":"Ana \"la\" P","age":"30"}"#), "{body}");
+        letter.record.answers.clear();
+        assert_eq!(value(&letter)["data"].get("answers"), None);
     }
 
     #[test]

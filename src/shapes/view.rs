@@ -99,6 +99,8 @@ pub(crate) fn whole<M: SerializeMap>(map: &mut M, view: &View) -> Result<(), M::
     map.serialize_entry("to", &Some(&details.to).filter(|to| !to.is_empty()))?;
     map.serialize_entry("vars", &Pairs(&details.vars))?;
     map.serialize_entry("attributes", &Pairs(&details.attributes))?;
+    map.serialize_entry("answers", &Pairs(&details.answers))?;
+    map.serialize_entry("outbound", &details.outbound.as_ref().map(|outgoing| &outgoing.outbound))?;
     map.serialize_entry("question", &details.question.as_ref().map(|question| QuestionShape { question, state }))
 }
 

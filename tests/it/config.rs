@@ -11,109 +11,7 @@ use reengaged::schedule::{Otherwise, Session, WhenClosed};
 use toml::{Table, Value};
 
 /// A configuration with every key that can stand beside the others.
-const FULL: &str = r#"
-[server]
-listen = "127.0.0.1:8787"
-webhooks = "127.0.0.1:8788"
-header_timeout = "10s"
-body_timeout = "30s"
-max_connections = 100
-trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "unix"]
-tokens.bot = { scopes = ["ingest"], file = "bot" }
-[store]
-path = "/var/lib/reengaged"
-any_filesystem = false
-[maintenance]
-retention = "0 15 3 * * *"
-retention_days = 30
-[log]
-format = "auto"
-level = "info"
-[lines.a]
-provider = "console"
-format = "line"
-phone = "57317770000"
-flow = "f"
-arm_on = "question"
-in_doubt = "unknown"
-max_in_flight = 64
-rate = 20
-pair_gap = "6s"
-daily = 250
-catch_up_wait = "1m"
-[lines.b]
-provider = "webhook"
-url = "http://127.0.0.1:9000/"
-secret_file = "line"
-allow_private = true
-timeout = "10s"
-[lines.c]
-provider = "whatsapp_cloud"
-api = "https://graph.example.com/v25.0"
-phone_number_id = "106540352242922"
-token_file = "c-token"
-app_secret_file = "c-app"
-verify_token_file = "c-verify"
-template_language = "es_MX"
-reactions = true
-user_id_field = "recipient"
-on_echo = "holds"
-forward_to = "http://127.0.0.1:9000/webhook"
-forward_timeout = "5s"
-daily = "unlimited"
-[lines.d]
-provider = "gupshup"
-api = "https://gupshup.example.com"
-phone = "57317770001"
-api_key_file = "d-key"
-app = "MyApp"
-webhook_token_file = "d-hook"
-webhook_header = "X-Hook-Token"
-allow_from = ["203.0.113.0/24", "2001:db8::1"]
-reactions = false
-on_echo = "speaks"
-[lines.e]
-provider = "twilio"
-api = "https://twilio.example.com"
-phone = "57317770002"
-account_sid = "AC0123456789abcdef0123456789abcdef"
-auth_token_file = "e-token"
-messaging_service_sid = "MG0123456789abcdef0123456789abcdef"
-public_url = "https://us.example.com/hooks/e"
-status_callback = "https://us.example.com/hooks/e/status"
-quick_reply = "HX0123456789abcdef0123456789abcdef"
-[lines.g]
-provider = "truora"
-api = "https://truora.example.com"
-api_key_file = "g-key"
-hook_secret_file = "g-hook"
-hook_algorithm = "HS512"
-flow_id = "IPF0123456789abcdef0123456789abcdef"
-identity_flows = ["IPF0123456789abcdef0123456789abcdef"]
-[flows.f]
-enable_follow_up = true
-follow_up_delay = 45
-follow_up_message = "Hola {{.name}}"
-start_business_hours = "13:00"
-end_business_hours = "24:00"
-id = "IPF0123456789abcdef0123456789abcdef"
-yes = "Sí"
-no = "No"
-on_yes = "hook"
-expires_after = "48h"
-max_lateness = "6h"
-spread_minutes = 5
-calendar = { timezone = "America/Bogota", hours = "Mo-Fr 08:00-19:00", holidays = ["2026-12-25"] }
-session = { window_minutes = 1440, margin_minutes = 10, when_closed = ["advance"], template = "T", template_vars = ["name"], advance_lead_minutes = 15 }
-steps = [{ delay = "4h", message = "Seguimos?" }]
-completions = [{ bot_says = "ha terminado", outcome = "succeeded" }]
-[hooks.crm]
-url = "https://crm.example.com/"
-secret_file = "crm"
-events = ["conversation.resumed"]
-flows = ["f"]
-allow_private = false
-"#;
+const FULL: &str = include_str!("config/full.toml");
 
 /// What a configuration cannot be without; the lines of the cases below begin after it.
 const LEAST: &str = "lines.a.provider = \"console\"\nflows.f.enable_follow_up = true\n";
@@ -172,6 +70,10 @@ fn the_full_configuration_is_right() {
     assert_eq!(config.server.tokens[0].secrets[0].expose(), "a long enough secret called bot");
     assert_eq!(config.server.trusted_proxies.addresses.len(), 2);
     assert!(config.server.trusted_proxies.unix);
+    let asked = &config.book.questions["q"];
+    assert_eq!((asked.len(), asked[1].choices(), config.book.questions.len()), (7, vec!["Rojo".to_owned(), "Verde".to_owned()], 1));
+    let policy = config.book.policy("a", "q").unwrap();
+    assert_eq!((policy.asks, policy.closing.as_deref(), &*policy.choices_label), (true, Some("Listo, {{.who}}"), "Opciones"));
     assert_eq!(config.book.completion("f", "Tu proceso HA TERMINADO."), Some(Finish::Succeeded));
 }
 
@@ -336,7 +238,7 @@ fn ids_of_flows_differ() {
 #[test]
 fn all_mistakes_are_told_at_once() {
     let mut table: Table = FULL.parse().unwrap();
-    let containers = ["calendar", "session", "steps", "completions", "provider"];
+    let containers = ["calendar", "session", "steps", "completions", "questions", "provider"];
     let paths: Vec<Vec<String>> =
         paths(&table).into_iter().filter(|path| !containers.iter().any(|key| path.ends_with(&[(*key).into()]))).collect();
     for path in &paths {
@@ -383,7 +285,7 @@ fn every_key_refuses_every_wrong_type() {
 
 /// Whether a mistake of `key` speaks of the value at `path`.
 fn covers(key: &str, path: &str) -> bool {
-    let key = key.replace("[0]", ".0");
+    let key = key.replace('[', ".").replace(']', "");
     key == path || key.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
 }
 
@@ -396,7 +298,7 @@ fn paths(table: &Table) -> Vec<Vec<String>> {
             _ => Vec::new(),
         };
         if inside.is_empty()
-            || ["calendar", "session", "steps", "completions"].iter().any(|key| path.last().is_some_and(|last| last == key))
+            || ["calendar", "session", "steps", "completions", "questions"].iter().any(|key| path.last().is_some_and(|last| last == key))
         {
             found.push(path.to_vec());
         }

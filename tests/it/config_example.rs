@@ -9,12 +9,13 @@ const EXAMPLE: &str = include_str!("../../config.toml.example");
 /// Values that the example sets to something else than their default, because without them nothing would be seen.
 const LIVE: [&str; 1] = ["flows.onboarding.enable_follow_up"];
 /// The keys that a table cannot be without.
-const NEEDED: [(&str, &[&str]); 6] = [
+const NEEDED: [(&str, &[&str]); 7] = [
     ("server.tokens.*", &["scopes", "file"]),
     ("lines.*", &LINES),
     ("flows.*.calendar", &["timezone", "hours"]),
     ("flows.*.steps[]", &["delay", "message"]),
     ("flows.*.completions[]", &["bot_says", "outcome"]),
+    ("flows.*.questions[]", &["id", "prompt"]),
     ("hooks.*", &["url", "secret_file"]),
 ];
 /// The same for lines, of all providers together: a table has those of its own.

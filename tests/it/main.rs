@@ -1,6 +1,7 @@
 //! The tests of the whole: one binary, one module per concern. Not the laws of single modules: those stand beside their code.
 
 mod answers;
+mod asking;
 mod check;
 mod config;
 mod config_example;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use reengaged::conversation::Choice;
-use reengaged::engine::heard::{Fate, Heard, Item, Party, Person, Status, Tap, TemplateNews, Trouble};
+use reengaged::engine::heard::{Fate, Heard, Item, MediaKind, Party, Person, Status, Tap, TemplateNews, Trouble};
 use reengaged::engine::ports::{Handshake, Inbox};
 use reengaged::engine::request::What;
 use reengaged::id::{ConversationId, SendId};
@@ -72,6 +72,10 @@ fn wamid(n: &str) -> String {
     format!("wamid.HBgMNTczMTgxMjMwMDAwFQIAEhgU000000000000000000{n}AA==")
 }
 
+fn sent(kind: MediaKind, reference: &str) -> What {
+    What::Media { kind, reference: reference.into() }
+}
+
 fn wrote(text: &str) -> What {
     What::UserMessage(text.into())
 }
@@ -100,7 +104,7 @@ fn manifest_whatsapp(file: &str) -> Option<Vec<Item>> {
         "in_list_reply.json" => did("07", 120, wrote("")),
         "in_flow_nfm_reply.json" => did("08", 180, wrote("")),
         "in_text_typed_yes_quoted.json" => did("09", 7_600, wrote("sí")),
-        "in_image.json" => did("0A", 240, wrote("")),
+        "in_image.json" => did("0A", 240, sent(MediaKind::Photo, "65463453")),
         "in_reaction.json" | "in_reaction_removed.json" => Item::Passed("reaction"),
         "in_unsupported.json" => did("0D", 300, wrote("")),
         "in_group_text.json" => Item::Passed("group"),

@@ -6,8 +6,10 @@ use url::Url;
 
 use super::*;
 use crate::conversation::{Choice, Form, Purpose, Refusal};
-use crate::engine::heard::{Fate, Heard, Item, Party, Person, Status, Tap, TemplateNews, Trouble};
+use crate::engine::heard::{Fate, Heard, Item, MediaKind, Party, Person, Status, Tap, TemplateNews, Trouble};
+use crate::engine::picks;
 use crate::engine::ports::{Forged, Handshake, Inbox, Message, Unreadable, Webhook};
+use crate::engine::record::Header;
 use crate::engine::request::What;
 use crate::id::{ConversationId, SendId};
 use crate::moment::Moment;
@@ -59,14 +61,28 @@ fn said(text: &str) -> Item {
 }
 
 fn tap(send: Option<SendId>, choice: Option<Choice>, label: &str) -> Item {
-    let tap = Tap { send, message: Some("ee4a".into()), choice, pick: None, label: label.into() };
+    tap_on(send, choice, None, label)
+}
+
+fn tap_on(send: Option<SendId>, choice: Option<Choice>, pick: Option<u8>, label: &str) -> Item {
+    let tap = Tap { send, message: Some("ee4a".into()), choice, pick, label: label.into() };
     heard("wamid.1", 1_789_398_000_370, What::Tapped(tap))
 }
 
 #[test]
 fn every_kind_of_message_has_its_reading() {
     assert_eq!(from_ana("text", json!({"text": "Hola"})), said("Hola"));
-    for kind in ["image", "file", "audio", "video", "sticker", "contact", "location", "list_reply"] {
+    let sent = |kind, reference: &str| heard("wamid.1", 1_789_398_000_370, What::Media { kind, reference: reference.into() });
+    for (kind, what, reference) in [
+        ("image", MediaKind::Photo, "https://x/1"),
+        ("file", MediaKind::Document, "https://x/1"),
+        ("audio", MediaKind::Other, ""),
+        ("video", MediaKind::Other, ""),
+        ("sticker", MediaKind::Other, ""),
+    ] {
+        assert_eq!(from_ana(kind, json!({"url": "https://x/1", "caption": "sí"})), sent(what, reference), "{kind}");
+    }
+    for kind in ["contact", "location", "list_reply"] {
         assert_eq!(from_ana(kind, json!({"caption": "sí", "title": "Sí", "text": "sí"})), said(""), "{kind}");
     }
     assert_eq!(from_ana("reaction", json!({"emoji": "👍"})), Item::Passed("reaction"));
@@ -82,12 +98,22 @@ fn a_session_button_is_told_by_its_place_under_our_message() {
     let send = SendId(7);
     let tapped = |id: &str, reply: &str| from_ana("button_reply", json!({"id": id, "title": "Sí, claro", "reply": reply}));
     let id = send.to_string();
-    assert_eq!(tapped(&id, "Sí, claro 1"), tap(Some(send), Some(Choice::Yes), "Sí, claro"));
-    assert_eq!(tapped(&id, "Sí, claro 2"), tap(Some(send), Some(Choice::No), "Sí, claro"));
-    for reply in ["Sí, claro 3", "Sí, claro", "", "1", "otro 1"] {
+    assert_eq!(tapped(&id, "Sí, claro 1"), tap_on(Some(send), Some(Choice::Yes), Some(0), "Sí, claro"));
+    assert_eq!(tapped(&id, "Sí, claro 2"), tap_on(Some(send), Some(Choice::No), Some(1), "Sí, claro"));
+    assert_eq!(tapped(&id, "Sí, claro 3"), tap_on(Some(send), None, Some(2), "Sí, claro"));
+    for reply in ["Sí, claro", "", "1", "otro 1", "Sí, claro 0", "Sí, claro 999"] {
         assert_eq!(tapped(&id, reply), tap(Some(send), None, "Sí, claro"), "{reply}");
     }
     assert_eq!(tapped("the bot's own", "Sí, claro 1"), tap(None, None, "Sí, claro"), "another's message has places too");
+}
+
+#[test]
+fn a_row_of_our_list_is_told_by_what_it_carries() {
+    let send = SendId(7);
+    let row = |postback: &str| from_ana("list_reply", json!({"id": "list1", "title": "Azul", "reply": "Azul 5", "postbackText": postback}));
+    let carried = picks::write(4, ConversationId(42), send);
+    assert_eq!(row(&carried), tap_on(Some(send), None, Some(4), "Azul"));
+    assert_eq!(row("the bot's own"), said(""), "another's list");
 }
 
 #[test]
@@ -271,6 +297,34 @@ fn messages_are_forms_with_json_inside() {
     let bare = Message { form: Form::Template, template: Some("c6ae".into()), buttons: None, ..message() };
     let (path, form) = written(&bare).unwrap();
     assert_eq!((path.as_str(), form.len(), form[4].1.as_str()), ("/wa/api/v1/template/msg", 5, r#"{"id": "c6ae", "params": []}"#));
+}
+
+#[test]
+fn choices_are_a_quick_reply_up_to_three_and_a_list_up_to_ten() {
+    let ask = |titles: &[&str]| {
+        let choices = titles.iter().enumerate().map(|(place, title)| (format!("pick{place}"), (*title).to_owned())).collect();
+        let (_, form) = written(&Message { purpose: Purpose::Ask, buttons: None, text: "¿Color?".into(), choices, ..message() }).unwrap();
+        serde_json::from_str::<Value>(&form[4].1).unwrap()
+    };
+    let (send, plain) = (message().send.to_string(), |title: &str| json!({"type": "text", "title": title}));
+    let buttons = json!({"type": "quick_reply", "msgid": send, "content": {"type": "text", "text": "¿Color?"}, "options": [plain("Sí"), plain("No")]});
+    assert_eq!(ask(&["Sí", "No"]), buttons);
+    let row = |title: &str| json!({"type": "text", "title": title, "description": "", "postbackText": format!("pick{title}")});
+    let items = json!([{"title": "", "subtitle": "", "options": ["0", "1", "2", "3"].map(row)}]);
+    let list = json!({
+        "type": "list", "title": "Opciones", "body": "¿Color?", "msgid": send, "globalButtons": [plain("Opciones")], "items": items,
+    });
+    assert_eq!(ask(&["0", "1", "2", "3"]), list);
+}
+
+#[test]
+fn a_template_has_its_picture_beside_it() {
+    let media = Some((Header::Image, "https://example.com/a.png".into()));
+    let (_, form) = written(&Message { form: Form::Template, template: Some("c6ae".into()), media, ..message() }).unwrap();
+    assert_eq!(
+        (form[5].0.as_str(), form[5].1.as_str()),
+        ("message", r#"{"image": {"link": "https://example.com/a.png"}, "type": "image"}"#)
+    );
 }
 
 #[test]

@@ -127,7 +127,8 @@ fn content(message: &Message) -> Result<Content, Refusal> {
         Free::List(text, rows) => {
             let row = |(id, title)| Row { kind: "text", title, description: String::new(), postback_text: id };
             Content::List {
-                title: String::new(),
+                // It has to have one.
+                title: opener(message),
                 body: text,
                 msgid: message.send.to_string(),
                 global_buttons: [Choice { kind: "text", title: opener(message) }],

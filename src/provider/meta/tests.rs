@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::conversation::Choice;
-use crate::engine::heard::{Heard, Party, TemplateNews};
+use crate::engine::heard::{Heard, MediaKind, Party, TemplateNews};
 use crate::id::ConversationId;
 use crate::moment::Moment;
 
@@ -60,9 +60,21 @@ fn said(text: &str) -> Item {
 #[test]
 fn every_kind_of_message_has_its_reading() {
     assert_eq!(message("text", json!({"body": "Hola"})), said("Hola"));
-    for kind in ["image", "video", "audio", "voice", "document", "sticker", "location", "contacts", "order", "unsupported", "unknown"] {
+    for kind in ["location", "contacts", "order", "unsupported", "unknown"] {
         assert_eq!(message(kind, json!({"caption": "sí", "body": "sí"})), said(""), "{kind}");
     }
+    let sent = |kind, reference: &str| did("wamid.1", What::Media { kind, reference: reference.into() });
+    for (kind, what, reference) in [
+        ("image", MediaKind::Photo, "m1"),
+        ("document", MediaKind::Document, "m1"),
+        ("video", MediaKind::Other, ""),
+        ("audio", MediaKind::Other, ""),
+        ("voice", MediaKind::Other, ""),
+        ("sticker", MediaKind::Other, ""),
+    ] {
+        assert_eq!(message(kind, json!({"id": "m1", "caption": "sí"})), sent(what, reference), "{kind}");
+    }
+    assert_eq!(message("image", json!("broken")), sent(MediaKind::Photo, ""));
     for kind in ["list_reply", "nfm_reply", "call_permission_reply", "whatever"] {
         assert_eq!(message("interactive", json!({"type": kind, kind: {"id": "x", "title": "Sí"}})), said(""), "{kind}");
     }
@@ -102,6 +114,17 @@ fn buttons_are_ours_by_their_id_alone() {
     assert_eq!(message("interactive", json!({"type": "button_reply", "button_reply": {"id": "yes", "title": "Sí"}})), others);
     assert_eq!(message("button", json!({"payload": "Sí", "text": "Sí"})), others);
     assert_eq!(message("button", json!([])), said(""));
+}
+
+#[test]
+fn a_choice_of_ours_is_known_by_its_place_in_a_list_as_under_a_button() {
+    let send = SendId(7);
+    let id = picks::write(4, ConversationId(42), send);
+    let tap = Tap { send: Some(send), message: None, choice: None, pick: Some(4), label: "Azul".into() };
+    for kind in ["button_reply", "list_reply"] {
+        let reply = json!({"type": kind, kind: {"id": id, "title": "Azul"}});
+        assert_eq!(message("interactive", reply), did("wamid.1", What::Tapped(tap.clone())), "{kind}");
+    }
 }
 
 #[test]

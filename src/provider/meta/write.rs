@@ -28,7 +28,8 @@ pub(in crate::provider) enum Free {
 /// The free text of a message: a question goes above its choices where it has some, a follow-up above its buttons.
 ///
 /// # Errors
-/// [`Refusal::Template`] for no text at all, [`Refusal::Line`] for labels that are none or the same, and for more choices than a list has rows.
+/// [`Refusal::Template`] for no text at all, [`Refusal::Line`] for labels that are none or the same, and for more choices than a list
+/// has rows.
 pub(in crate::provider) fn free(message: &Message) -> Result<Free, Refusal> {
     if message.text.trim().is_empty() {
         return Err(Refusal::Template);

@@ -255,7 +255,22 @@ mod tests {
         let What::Tapped(tap) = event(inbound(&[from, ("ButtonPayload", "foreign"), ("Body", "Sí")])).what else { panic!("no tap") };
         assert_eq!(tap, Tap { send: None, message: None, choice: None, pick: None, label: "Sí".into() });
         assert_eq!(event(inbound(&[from, ("ButtonPayload", ""), ("Body", "Sí")])).what, What::UserMessage("Sí".into()));
-        assert_eq!(event(inbound(&[from, ("NumMedia", "1"), ("Body", "")])).what, What::UserMessage(String::new()), "a picture");
+        assert_eq!(
+            event(inbound(&[from, ("NumMedia", "1"), ("Body", "")])).what,
+            What::UserMessage(String::new()),
+            "a picture of no address"
+        );
+        for (kind, what) in [
+            ("image/jpeg", MediaKind::Photo),
+            ("image/webp", MediaKind::Other),
+            ("application/pdf", MediaKind::Document),
+            ("text/vcard", MediaKind::Other),
+            ("audio/ogg", MediaKind::Other),
+            ("", MediaKind::Other),
+        ] {
+            let fields = [from, ("NumMedia", "1"), ("MediaUrl0", "https://x/1"), ("MediaContentType0", kind), ("Body", "sí")];
+            assert_eq!(event(inbound(&fields)).what, What::Media { kind: what, reference: "https://x/1".into() }, "{kind}");
+        }
     }
 
     #[test]

@@ -296,6 +296,13 @@ mod tests {
     }
 
     #[test]
+    fn choices_are_numbered_to_be_typed() {
+        let choices = vec![("pick0".to_owned(), "Rojo".to_owned()), ("pick1".to_owned(), "Verde".to_owned())];
+        let ask = Message { purpose: Purpose::Ask, buttons: None, text: "¿Color?".into(), choices, ..message() };
+        assert_eq!(value(&form_of(settings(), &ask).unwrap(), "Body"), Some("¿Color?\n\n1. Rojo\n2. Verde"));
+    }
+
+    #[test]
     fn a_template_has_its_variables_by_place() {
         let template = Message { form: Form::Template, template: Some("HX1".into()), ..message() };
         let two = vec![("name".into(), "Ana \"la\" ñ".into()), ("city".into(), "Bogotá".into())];

@@ -6,6 +6,7 @@ use url::Url;
 use super::*;
 use crate::conversation::{Choice, Form, Purpose, Refusal};
 use crate::engine::ports::{Handshake, Inbox, Message, Webhook};
+use crate::engine::record::Header;
 use crate::provider::remote::Api;
 use crate::provider::testing::message;
 use crate::shapes::button;
@@ -161,5 +162,49 @@ fn the_signature_is_one_header_of_64_digits_by_any_of_the_secrets() {
         [good.to_uppercase(), good.replace("sha256=", ""), format!("{good}0"), format!("{good} "), good[..70].into(), "sha256=".into()]
     {
         assert!(!check(&[(name, bad.clone())]), "{bad}");
+    }
+}
+
+#[test]
+fn choices_are_buttons_up_to_three_and_a_list_up_to_ten() {
+    let ask = |titles: &[&str]| {
+        let choices = titles.iter().enumerate().map(|(place, title)| (format!("pick{place}"), (*title).to_owned())).collect();
+        Message { purpose: Purpose::Ask, buttons: None, text: "¿Color?".into(), choices, ..message() }
+    };
+    let buttons = written(&settings(), &ask(&["Rojo", "Un verde que es muy largo"])).unwrap();
+    let expected = json!({"type": "button", "body": {"text": "¿Color?"}, "action": {"buttons": [
+        {"type": "reply", "reply": {"id": "pick0", "title": "Rojo"}},
+        {"type": "reply", "reply": {"id": "pick1", "title": "Un verde que es muy…"}},
+    ]}});
+    assert_eq!((&buttons["type"], &buttons["interactive"]), (&json!("interactive"), &expected));
+    let list = written(&settings(), &ask(&["Rojo", "Verde", "Azul", "Un amarillo que es muy largo"])).unwrap();
+    let rows: Vec<Value> = [("pick0", "Rojo"), ("pick1", "Verde"), ("pick2", "Azul"), ("pick3", "Un amarillo que es muy…")]
+        .map(|(id, title)| json!({"id": id, "title": title}))
+        .into();
+    let expected = json!({"type": "list", "body": {"text": "¿Color?"}, "action": {"button": "Opciones", "sections": [{"rows": rows}]}});
+    assert_eq!(list["interactive"], expected);
+    let eleven: Vec<String> = (0..11).map(|n| n.to_string()).collect();
+    for wrong in [&["a", " a "][..], &["a", " "], &eleven.iter().map(String::as_str).collect::<Vec<_>>()] {
+        assert_eq!(written(&settings(), &ask(wrong)), Err(Refusal::Line), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_template_has_its_picture_above_and_its_buttons_below() {
+    let m = Message {
+        purpose: Purpose::Invite,
+        form: Form::Template,
+        template: Some("start/es".into()),
+        media: Some((Header::Image, "https://example.com/a.png".into())),
+        ..message()
+    };
+    let components = written(&settings(), &m).unwrap()["template"]["components"].clone();
+    assert_eq!(components[0], json!({"type": "header", "parameters": [{"type": "image", "image": {"link": "https://example.com/a.png"}}]}));
+    let payload = |place: usize| components[place]["parameters"][0]["payload"].as_str().and_then(button::read).map(|(choice, ..)| choice);
+    assert_eq!((payload(1), payload(2)), (Some(Choice::Yes), Some(Choice::No)));
+    for (header, word) in [(Header::Video, "video"), (Header::Document, "document")] {
+        let m = Message { media: Some((header, "https://example.com/x".into())), ..m.clone() };
+        let header = &written(&settings(), &m).unwrap()["template"]["components"][0]["parameters"][0];
+        assert_eq!(header, &json!({"type": word, word: {"link": "https://example.com/x"}}));
     }
 }

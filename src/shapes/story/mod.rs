@@ -13,6 +13,7 @@
 //!     closed   2026-03-09 12:00Z  closed at 2026-03-07T00:25:00.000Z; this is the next opening
 //! ```
 
+mod asks;
 mod replay;
 mod rules;
 mod standing;
@@ -24,6 +25,9 @@ pub use rules::{read_policy, write_policy};
 pub use standing::{reasons, standing};
 pub use words::{read_ending, words};
 
+use std::sync::Arc;
+
+use crate::conversation::questionnaire::Question;
 use crate::conversation::{Policy, State};
 use crate::moment::Moment;
 
@@ -50,6 +54,8 @@ pub struct Story {
     pub policy: Policy,
     /// Further flows by name.
     pub flows: Vec<(String, Policy)>,
+    /// The questions that its flow asks by itself.
+    pub questions: Vec<Question>,
     /// Further lines by name.
     pub lines: Vec<String>,
     /// The state in which a recorded story begins; `None` for one that is told.
@@ -71,6 +77,7 @@ impl Story {
             None => (format!("{}\n{RULE}\n", text.trim_end()), String::new()),
         };
         let (mut policy, mut flows, mut lines, mut recorded, mut events) = (None, Vec::new(), Vec::new(), None, Vec::new());
+        let (mut questions, mut closing) = (Vec::new(), None);
         for (number, line) in head.lines().enumerate() {
             let wrong = |why: String| format!("line {}: {line:?}: {why}", number + 1);
             let (first, rest) = line.split_once(' ').map_or((line, ""), |(first, rest)| (first, rest.trim()));
@@ -81,6 +88,8 @@ impl Story {
                     let (name, rules) = rest.split_once(' ').ok_or_else(|| wrong("write the flow's name, then its rules".to_owned()))?;
                     flows.push((name.to_owned(), read_policy(rules.trim()).map_err(wrong)?));
                 }
+                "asks" => questions.push(asks::read_question(rest).map_err(wrong)?),
+                "closes" => closing = Some(Arc::from(rest.trim_matches('"'))),
                 "line" => lines.push(rest.to_owned()),
                 "recorded" => recorded = Some(state::read_state(rest).map_err(wrong)?),
                 _ => events
@@ -88,7 +97,8 @@ impl Story {
             }
         }
         let policy = policy.ok_or("no policy: write one, as `policy   45m; open Mo-Fr 08:00-18:00 America/Bogota`")?;
-        Ok(Story { head, policy, flows, lines, recorded, events, expected })
+        let policy = Policy { asks: policy.asks || !questions.is_empty(), closing, ..policy };
+        Ok(Story { head, policy, flows, questions, lines, recorded, events, expected })
     }
 }
 

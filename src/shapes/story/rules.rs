@@ -138,6 +138,7 @@ fn read_switch(clause: &str, policy: &mut Policy) -> Result<(), String> {
         "no free text" => policy.line.free_text = false,
         "no templates" => policy.line.template = false,
         "no buttons" => policy.line.buttons = false,
+        "we ask" => policy.asks = true,
         "needs a number" => policy.line.recipient = true,
         "the template is paused" => policy.template_paused = true,
         _ => return Err(format!("{clause:?}: not a rule that stories know")),
@@ -172,6 +173,7 @@ pub fn write_policy(policy: &Policy) -> String {
         (!line.buttons, "no buttons"),
         (line.recipient, "needs a number"),
         (policy.template_paused, "the template is paused"),
+        (policy.asks, "we ask"),
     ];
     clauses.extend(switches.into_iter().filter(|(on, _)| *on).map(|(_, clause)| clause.to_owned()));
     clauses.join("; ")
@@ -232,6 +234,7 @@ mod tests {
             "2h; open daily 13:00-00:00 UTC; window 1d less 10m, advance, template OTB1, skip; late by at most 2h",
             "2h; window 1d less 10m lead 5m, template OTB1; off; yes by hook; messages arm; doubts are resent",
             "30m; doubts are settled; no free text; no templates; no buttons; needs a number",
+            "30m; the template is paused; we ask",
         ] {
             let policy = read_policy(text).unwrap();
             assert_eq!(write_policy(&policy), text);

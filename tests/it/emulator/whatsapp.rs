@@ -149,10 +149,13 @@ fn plain(body: &Map<String, Value>) -> Result<Sent, Wrong> {
 
 fn interactive(body: &Map<String, Value>) -> Result<Sent, Wrong> {
     let part = only(member(body, "interactive")?, "interactive", &["type", "body", "footer", "action"])?;
-    one_of(part, "type", &["button"])?;
+    let is_list = one_of(part, "type", &["button", "list"])? == "list";
     let said = line(only(member(part, "body")?, "body", &["text"])?, "text", 1_024)?;
     if let Some(footer) = part.get("footer") {
         line(only(footer, "footer", &["text"])?, "text", 60)?;
+    }
+    if is_list {
+        return Ok(Sent { text: said, buttons: rows(part)?, ..Sent::default() });
     }
     let action = only(member(part, "action")?, "action", &["buttons"])?;
     let mut buttons: Vec<(String, String)> = Vec::new();
@@ -170,6 +173,25 @@ fn interactive(body: &Map<String, Value>) -> Result<Sent, Wrong> {
         return Err(Wrong(131_009, format!("{} buttons; there are one to three", buttons.len())));
     }
     Ok(Sent { text: said, buttons, ..Sent::default() })
+}
+
+/// The rows of a list, ten at most in all its sections; one section needs no title.
+fn rows(part: &Map<String, Value>) -> Result<Vec<(String, String)>, Wrong> {
+    let action = only(member(part, "action")?, "action", &["button", "sections"])?;
+    line(action, "button", 20)?;
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for section in list(action.get("sections"), "sections")? {
+        let section = only(section, "sections", &["title", "rows"])?;
+        for row in list(section.get("rows"), "rows")? {
+            let row = only(row, "rows", &["id", "title", "description"])?;
+            let (id, title) = (line(row, "id", 200)?, line(row, "title", 24)?);
+            if rows.iter().any(|(known, _)| *known == id) {
+                return Err(Wrong(131_009, "ids of rows differ".to_owned()));
+            }
+            rows.push((id, title));
+        }
+    }
+    if (1..=10).contains(&rows.len()) { Ok(rows) } else { Err(Wrong(131_009, format!("{} rows; there are one to ten", rows.len()))) }
 }
 
 fn variables_of(part: &Map<String, Value>) -> Result<Vec<String>, Wrong> {

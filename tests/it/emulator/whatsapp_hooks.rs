@@ -27,8 +27,10 @@ impl Meta {
         let (kind, tap) = match sent.template {
             Some(_) => ("button", object([("payload", text(id)), ("text", text(label))])),
             None => {
+                // With more than three of them they are the rows of a list.
+                let kind = if sent.buttons.len() > 3 { "list_reply" } else { "button_reply" };
                 let reply = object([("id", text(id)), ("title", text(label))]);
-                ("interactive", object([("type", text("button_reply")), ("button_reply", reply)]))
+                ("interactive", object([("type", text(kind)), (kind, reply)]))
             }
         };
         let mut message = vec![("context", context)];

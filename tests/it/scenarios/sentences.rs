@@ -1,6 +1,7 @@
 //! The sentences of a story that is told through the engine: what each says. Not what comes of it: that is `world.rs`.
 
 use reengaged::conversation::Choice;
+use reengaged::engine::heard::MediaKind;
 use reengaged::engine::record::Question;
 use reengaged::engine::request::{Inbound, Target, What, Who};
 use reengaged::moment::Moment;
@@ -16,6 +17,8 @@ pub(super) enum Said {
     CallEnds(String),
     /// A status of the provider tells how the last call ended after all.
     Status(String),
+    /// A message of our own accord: to the flow, or (`None`) a notification; asked for under an identity or none.
+    Invite(Option<String>, Option<String>),
     Pause(Target, bool),
     Erase(String),
     /// The last send in doubt is made again.
@@ -44,6 +47,8 @@ pub(super) fn read(words: &str, now: Moment) -> Option<Said> {
         "daemon starts" => return Some(Said::Starts),
         "backup is taken" => return Some(Said::BackupTaken),
         "backup is restored" => return Some(Said::BackupRestored),
+        "we invite" => return Some(Said::Invite(Some("main".to_owned()), None)),
+        "we notify" => return Some(Said::Invite(None, None)),
         "the end" => return Some(Said::End),
         _ => {}
     }
@@ -55,6 +60,12 @@ pub(super) fn read(words: &str, now: Moment) -> Option<Said> {
     }
     if let Some(ending) = rest("the status says: ") {
         return Some(Said::Status(ending.to_owned()));
+    }
+    if let Some(id) = rest("we invite, id ") {
+        return Some(Said::Invite(Some("main".to_owned()), Some(id.to_owned())));
+    }
+    if let Some(id) = rest("we notify, id ") {
+        return Some(Said::Invite(None, Some(id.to_owned())));
     }
     if let Some(rules) = rest("rules become ") {
         return Some(Said::RulesBecome(rules.to_owned()));
@@ -146,6 +157,9 @@ fn what(words: &str) -> Option<What> {
     }
     if let Some(until) = words.strip_prefix("operator postpones until ") {
         return Some(What::Postpone(read_moment(until)?));
+    }
+    if let Some(reference) = words.strip_prefix("person sends a photo ") {
+        return Some(What::Media { kind: MediaKind::Photo, reference: quoted(reference) });
     }
     Some(match words {
         "process succeeded" => What::Succeeded,

@@ -12,7 +12,8 @@ use reengaged::engine::compose::compose;
 use reengaged::engine::group::Call;
 use reengaged::engine::heard::{Fate, Status, Trouble};
 use reengaged::engine::ports::Store;
-use reengaged::engine::request::{Inbound, View, What, Who};
+use reengaged::engine::record::Outgoing;
+use reengaged::engine::request::{Inbound, Invitation, View, What, Who};
 use reengaged::id::{ConversationId, Keys, SendId};
 use reengaged::moment::Moment;
 use reengaged::shapes::story::{Line, Story, read_ending, read_policy, reasons, standing, words, write_moment};
@@ -24,6 +25,8 @@ use super::sentences::{self, ANA, Said};
 const TURNS: usize = 100;
 /// The line on which people are, where a story does not say.
 const LINE: &str = "line";
+/// The number that invitations and notifications go to.
+const PHONE: &str = "573001112233";
 
 pub(super) struct World {
     store: Arc<MemoryStore>,
@@ -39,6 +42,8 @@ pub(super) struct World {
     statuses: usize,
     backup: Option<MemoryStore>,
     people: Vec<String>,
+    /// Conversations that began with a word of ours.
+    invited: Vec<ConversationId>,
     /// How many decisions of each conversation have been told.
     told: BTreeMap<ConversationId, usize>,
     transcript: String,
@@ -49,7 +54,8 @@ impl World {
         let mut flows = vec![("main".to_owned(), story.policy.clone())];
         flows.extend(story.flows.iter().cloned());
         let lines = std::iter::once(LINE.to_owned()).chain(story.lines.iter().cloned()).collect::<Vec<_>>();
-        let book = Arc::new(book(&lines, &flows));
+        let questions: Arc<[_]> = Arc::from(story.questions.clone());
+        let book = Arc::new(Book { questions: [(Arc::from("main"), questions)].into(), ..book(&lines, &flows) });
         let store = Arc::new(MemoryStore::new(Keys::new(&[7; 32])));
         let now = story.events.first().map_or(Moment(0), |line| line.at);
         let mut world = World {
@@ -63,6 +69,7 @@ impl World {
             statuses: 0,
             backup: None,
             people: vec![ANA.to_owned()],
+            invited: Vec::new(),
             told: BTreeMap::new(),
             transcript: String::new(),
         };
@@ -89,8 +96,9 @@ impl World {
     pub(super) fn views(&mut self) -> Vec<View> {
         let mut views: Vec<View> = Vec::new();
         let Some(engine) = &mut self.engine else { return views };
-        for name in &self.people {
-            if let Ok(view) = engine.show(&Who::Caller(name.clone()))
+        let names = self.people.iter().map(|name| Who::Caller(name.clone()));
+        for who in names.chain(self.invited.iter().map(|id| Who::Id(*id))) {
+            if let Ok(view) = engine.show(&who)
                 && views.iter().all(|known| known.stored.id != view.stored.id)
             {
                 views.push(view);
@@ -148,6 +156,7 @@ impl World {
                 let told = self.engine()?.take_one(now, &Inbound { line, ..Inbound::of(Who::Message, Some(at), what) });
                 self.note(told.err().map(|why| format!("refused: {why}")));
             }
+            Said::Invite(flow, id) => self.invite(flow, id)?,
             Said::Pause(target, on) => {
                 let paused = self.engine()?.pause(&target, on).map_err(|why| why.to_string())?;
                 let standing = [paused.paused.join(", "), paused.held.unwrap_or_default()].join(" ");
@@ -164,6 +173,19 @@ impl World {
                 self.note(answer.err().map(|why| format!("refused: {why}")));
             }
         }
+        Ok(())
+    }
+
+    fn invite(&mut self, flow: Option<String>, id: Option<String>) -> Result<(), String> {
+        let now = self.now;
+        let answer = self.engine()?.invite(&invitation(flow, id), now);
+        if let Ok(answer) = &answer {
+            self.invited.push(answer.conversation);
+        }
+        self.note(match answer {
+            Ok(answer) => answer.ignored.map(|why| format!("changes nothing: {}", why.as_str())),
+            Err(why) => Some(format!("refused: {why}")),
+        });
         Ok(())
     }
 
@@ -250,7 +272,8 @@ impl World {
                 Report::Skipped(reason) => format!(", {}", reason.as_str()),
                 _ => String::new(),
             };
-            self.note(Some(format!("hook: {}{beside}{question}", record.report.kind())));
+            let answers: String = record.answers.iter().map(|(name, answer)| format!(", {name}={answer}")).collect();
+            self.note(Some(format!("hook: {}{beside}{question}{answers}", record.report.kind())));
         }
         for call in &released.calls {
             self.make(call);
@@ -264,7 +287,8 @@ impl World {
             let told = self.told.insert(view.stored.id, view.details.decisions.len()).unwrap_or(0);
             let retired = Policy::retired();
             let policy = view.policy.as_deref().unwrap_or(&retired);
-            let name = if self.people.len() > 1 { format!("{}: ", view.details.caller) } else { String::new() };
+            let known = if view.details.caller.is_empty() { &view.details.to } else { &view.details.caller };
+            let name = if self.people.len() > 1 { format!("{known}: ") } else { String::new() };
             for (i, decision) in view.details.decisions.iter().enumerate().skip(told) {
                 any = true;
                 let after = view.details.decisions.get(i + 1).map_or(&view.stored.state, |next| &next.before);
@@ -297,7 +321,13 @@ impl World {
                 let form = message.template.as_ref().filter(|_| message.form == Form::Template);
                 let form = form.map(|name| format!(" as template {name}")).unwrap_or_default();
                 let buttons = message.buttons.as_ref().map(|(yes, no)| format!(" [{yes}] [{no}]")).unwrap_or_default();
-                let _ = writeln!(self.transcript, "{}  the provider is called{to}: {:?}{buttons}{form}", write_moment(now), message.text);
+                let choices: String = message.choices.iter().map(|(_, title)| format!(" [{title}]")).collect();
+                let _ = writeln!(
+                    self.transcript,
+                    "{}  the provider is called{to}: {:?}{buttons}{choices}{form}",
+                    write_moment(now),
+                    message.text
+                );
                 match self.calls.as_deref() {
                     None => return self.hanging.push(*call),
                     Some(ending) => read_ending(ending, now).expect("no end of a call"),
@@ -306,6 +336,23 @@ impl World {
         };
         engine.settle(call.id, verdict, now);
     }
+}
+
+/// What we say of our own accord in a story, to its one number.
+fn invitation(flow: Option<String>, id: Option<String>) -> Invitation {
+    let (text, yes, no) = match flow {
+        Some(_) => ("Hola, Ana. ¿Empezamos?", "Continuar", "Cancelar"),
+        None => ("Su código es 123456", "", ""),
+    };
+    let outgoing = Outgoing {
+        outbound: "OTB1".to_owned(),
+        template: "start".to_owned(),
+        text: text.to_owned(),
+        yes: yes.to_owned(),
+        no: no.to_owned(),
+        ..Outgoing::default()
+    };
+    Invitation { line: LINE.to_owned(), flow, phone: PHONE.to_owned(), outgoing, id }
 }
 
 /// Every flow on every line; one hook that hears everything.

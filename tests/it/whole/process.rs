@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// The secret that signs what hooks are told.
+pub(crate) const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 /// Longer than any start or stop takes on a busy machine; a bound for failures, not a wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -42,7 +44,7 @@ impl Daemon {
             .arg(dir.join("config.toml"))
             .args(extra)
             .env("NOTIFY_SOCKET", &socket)
-            .env("REENGAGED_TEST_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz")
+            .env("REENGAGED_TEST_SECRET", HOOK_SECRET)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
