@@ -126,6 +126,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_hook_is_told_of_its_own_events_and_flows() {
+        let hook = |events: &[&str], flows: &[&str]| {
+            let all = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
+            Hook { name: Arc::from("crm"), events: all(events), flows: all(flows) }
+        };
+        let (good, bad) = ("conversation.succeeded", "conversation.failed");
+        assert!(hook(&[], &[]).wants(good, "kyc") && hook(&[], &[]).wants_beside("outbound.approved"));
+        let one = hook(&[good], &["kyc"]);
+        assert_eq!((one.wants(good, "kyc"), one.wants(bad, "kyc"), one.wants(good, "sales")), (true, false, false));
+        assert!(hook(&[good, bad], &[]).wants(bad, "sales"));
+        // An outbound is of no flow: a hook that is narrowed to flows hears of it only where it names the type.
+        assert!(!hook(&[], &["kyc"]).wants_beside("outbound.approved") && !one.wants_beside("outbound.approved"));
+        assert!(hook(&["outbound.approved"], &["kyc"]).wants_beside("outbound.approved"));
+    }
+
+    #[test]
     fn the_first_completion_that_fits_counts() {
         let rules = vec![Completion::new("no pudimos", Finish::Failed), Completion::new("Terminó  su trámite", Finish::Succeeded)];
         let book = Book { completions: [(Arc::from("onboarding"), rules)].into(), ..Book::default() };

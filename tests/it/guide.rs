@@ -7,5 +7,6 @@ mod desk;
 mod fields;
 mod random;
 mod rely;
+mod table;
 mod verbs;
 mod walk;

@@ -310,7 +310,8 @@ fn choices_are_a_quick_reply_up_to_three_and_a_list_up_to_ten() {
     let buttons = json!({"type": "quick_reply", "msgid": send, "content": {"type": "text", "text": "¿Color?"}, "options": [plain("Sí"), plain("No")]});
     assert_eq!(ask(&["Sí", "No"]), buttons);
     let row = |title: &str| json!({"type": "text", "title": title, "description": "", "postbackText": format!("pick{title}")});
-    let items = json!([{"title": "", "subtitle": "", "options": ["0", "1", "2", "3"].map(row)}]);
+    let rows = ["0", "1", "2", "3"].map(row);
+    let items = json!([{"title": "", "subtitle": "", "options": rows}]);
     let list = json!({
         "type": "list", "title": "Opciones", "body": "¿Color?", "msgid": send, "globalButtons": [plain("Opciones")], "items": items,
     });
