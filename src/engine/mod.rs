@@ -2,6 +2,7 @@
 //!
 //! Not a clock: every verb is told `now`. Not a thread: the daemon and the simulator drive the same verbs.
 
+pub mod approval;
 mod asking;
 pub mod book;
 pub mod compose;
@@ -32,6 +33,7 @@ pub mod picks;
 pub mod ports;
 pub mod reads;
 pub mod record;
+pub mod registry;
 pub mod request;
 pub mod room;
 mod status;

@@ -232,6 +232,10 @@ impl Folder {
                 Kept::Moved(moved) => {
                     moved.hooks.iter().for_each(|n| add(*n, CellStep::Made(moved.clone(), *n)));
                 }
+                Kept::Other(Change::Filed(filed)) => {
+                    let made = filed.hooks.iter().filter(|record| !record.hooks.is_empty());
+                    made.for_each(|record| add(record.seq, CellStep::Told(Box::new(record.clone()))));
+                }
                 Kept::Other(Change::HookDone(hook, n)) => add(*n, CellStep::Op(HookOp::Done(*hook))),
                 Kept::Other(Change::HookDead(hook, n, at)) => add(*n, CellStep::Op(HookOp::Dead(*hook, *at))),
                 Kept::Other(Change::HookReplay(hook, n)) => add(*n, CellStep::Op(HookOp::Replay(*hook))),
@@ -239,7 +243,11 @@ impl Folder {
                 Kept::Other(Change::Forgotten(id, true)) => {
                     let on_disk = hooks::of(base, *id)?;
                     on_disk.into_iter().for_each(|n| add(n, CellStep::Gone));
-                    let made = |(_, step): &(u64, CellStep)| matches!(step, CellStep::Made(moved, _) if moved.id == *id);
+                    let made = |(_, step): &(u64, CellStep)| match step {
+                        CellStep::Made(moved, _) => moved.id == *id,
+                        CellStep::Told(record) => record.conversation == *id,
+                        CellStep::Op(_) | CellStep::Gone => false,
+                    };
                     steps.values_mut().filter(|s| s.iter().any(made)).for_each(|s| s.push((*seq, CellStep::Gone)));
                 }
                 Kept::Other(_) => {}

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::engine::record::{Change, NameId, PauseScope};
+use crate::engine::record::{Change, HookRecord, NameId, PauseScope};
+use crate::engine::registry::{Filed, Register};
 use crate::id::{AliasKey, ConversationId, PersonKey};
 use crate::moment::Moment;
 use crate::store::model::{Entry, HookCell, HookOp};
@@ -32,6 +33,8 @@ pub(super) enum Step {
 pub(super) enum CellStep {
     /// It was made by this change, under this number.
     Made(Arc<Written>, u64),
+    /// It was made of a record of the registry.
+    Told(Box<HookRecord>),
     Op(HookOp),
     /// Its conversation was erased.
     Gone,
@@ -43,6 +46,7 @@ pub(super) struct Small {
     pub(super) names: BTreeMap<NameId, Arc<str>>,
     pub(super) pauses: BTreeSet<PauseScope>,
     pub(super) templates: BTreeSet<(NameId, Arc<str>)>,
+    pub(super) filed: BTreeMap<(Register, Arc<str>), Arc<[u8]>>,
     pub(super) alive: Option<Moment>,
     pub(super) last_hook: Option<u64>,
 }
@@ -109,6 +113,7 @@ impl Overlay {
             Change::Paused(scope, false) => drop(self.small.pauses.remove(scope)),
             Change::Template(line, template, false) => drop(self.small.templates.insert((*line, template.clone()))),
             Change::Template(line, template, true) => drop(self.small.templates.remove(&(*line, template.clone()))),
+            Change::Filed(filed) => self.filed(seq, filed),
             Change::HookDone(hook, n) => self.hooks.entry(*n).or_default().push(op(HookOp::Done(*hook))),
             Change::HookDead(hook, n, at) => self.hooks.entry(*n).or_default().push(op(HookOp::Dead(*hook, *at))),
             Change::HookReplay(hook, n) => self.hooks.entry(*n).or_default().push(op(HookOp::Replay(*hook))),
@@ -123,11 +128,28 @@ impl Overlay {
         }
     }
 
+    fn filed(&mut self, seq: u64, filed: &Filed) {
+        let key = (filed.register, filed.id.clone());
+        match &filed.value {
+            Some(value) => drop(self.small.filed.insert(key, value.clone())),
+            None => drop(self.small.filed.remove(&key)),
+        }
+        self.small.last_hook = self.small.last_hook.max(filed.hooks.iter().map(|record| record.seq).max());
+        for record in filed.hooks.iter().filter(|record| !record.hooks.is_empty()) {
+            self.hooks.entry(record.seq).or_default().push((seq, CellStep::Told(Box::new(record.clone()))));
+        }
+    }
+
     /// Ends the hook records of an erased conversation that were made since the last fold; those on disk are hidden by
     /// [`Overlay::erased_after`].
     fn erase_hooks(&mut self, seq: u64, id: ConversationId) {
         for steps in self.hooks.values_mut() {
-            if steps.iter().any(|(_, step)| matches!(step, CellStep::Made(moved, _) if moved.id == id)) {
+            let of_it = |step: &CellStep| match step {
+                CellStep::Made(moved, _) => moved.id == id,
+                CellStep::Told(record) => record.conversation == id,
+                CellStep::Op(_) | CellStep::Gone => false,
+            };
+            if steps.iter().any(|(_, step)| of_it(step)) {
                 steps.push((seq, CellStep::Gone));
             }
         }
@@ -194,6 +216,7 @@ impl Overlay {
     fn forget_other(&mut self, change: &Change, upto: u64) {
         match change {
             Change::Forgotten(id, _) => self.forget_steps(*id, upto),
+            Change::Filed(filed) => filed.hooks.iter().for_each(|record| self.forget_cell(record.seq, upto)),
             Change::HookDone(_, n) | Change::HookDead(_, n, _) | Change::HookReplay(_, n) => self.forget_cell(*n, upto),
             Change::OptedOut(person, _) | Change::OptedIn(person, _) if self.opted_out.get(person).is_some_and(|(seq, _)| *seq <= upto) => {
                 self.opted_out.remove(person);
@@ -244,6 +267,7 @@ pub(super) fn after<'a>(
     for (seq, step) in steps.filter(|(seq, _)| *seq > folded) {
         match step {
             CellStep::Made(moved, n) => cell = moved.hook(*n).map(HookCell::new),
+            CellStep::Told(record) => cell = Some(HookCell::new((**record).clone())),
             CellStep::Gone => cell = None,
             CellStep::Op(op) => {
                 if let Some(cell) = &mut cell {

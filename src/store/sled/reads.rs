@@ -187,6 +187,7 @@ impl SledStore {
         self.tell_opted_out(take)?;
         small.pauses.iter().for_each(|scope| take(Restored::Pause(*scope)));
         small.templates.iter().for_each(|(line, template)| take(Restored::Template(*line, template.clone())));
+        small.filed.iter().for_each(|((register, id), value)| take(Restored::Filed(*register, id.clone(), value.clone())));
         self.tell_hooks(take)?;
         if let Some(n) = small.last_hook {
             take(Restored::LastHook(n));
