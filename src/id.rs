@@ -137,6 +137,12 @@ impl Keys {
         EventKey(self.hash("content", &[kind.as_bytes(), &conversation.0.to_be_bytes(), &at.0.to_be_bytes(), question.as_bytes()]))
     }
 
+    /// The digits of the id of a record of the registry: the `nth` of this kind, made at `at`.
+    #[must_use]
+    pub fn filed(&self, register: u8, at: Moment, nth: u64) -> u128 {
+        self.hash("filed", &[&[register], &at.0.to_be_bytes(), &nth.to_be_bytes()])
+    }
+
     /// The `webhook-id` of record `seq` for the hook called `hook`.
     #[must_use]
     pub fn hook(&self, hook: &str, seq: u64) -> HookId {

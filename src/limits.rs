@@ -175,6 +175,15 @@ pub const HOOK_AGE: i64 = 3 * DAY;
 /// Records of one hook that are remembered by number; the others are found on disk when these are done.
 pub const HOOK_BACKLOG: usize = 65_536;
 
+/// Inbounds of the registry: all of them are in memory, and compared with each message of a person.
+pub const INBOUNDS: usize = 10_000;
+/// Outbounds of the registry.
+pub const OUTBOUNDS: usize = 10_000;
+/// The longest record of the registry, in bytes: a form, quoted.
+pub const FILED_BYTES: usize = 128 * 1024;
+/// Largest form of the guide's calls, in bytes.
+pub const FORM_BYTES: usize = 64 * 1024;
+
 /// Changes in one group commit.
 pub const GROUP: usize = 4_096;
 /// Events waiting for the engine; more are refused with 503 before anything is kept.

@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cli::check;
+use crate::cli::guide_args::{Inbounds, Outbounds};
 use crate::moment::Moment;
 
 const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
@@ -94,6 +95,20 @@ pub enum ClientVerb {
         /// What to do
         #[command(subcommand)]
         what: Hooks,
+    },
+    /// Messages with which people start a flow: create, list, edit, delete, link, test
+    #[command(after_help = "Example:\n  reengaged inbounds create --line support --flow onboarding \"Quiero empezar\"")]
+    Inbounds {
+        /// What to do
+        #[command(subcommand)]
+        what: Inbounds,
+    },
+    /// Messages that reach people first: create, follow their approval, send
+    #[command(after_help = "Example:\n  reengaged outbounds status OTB0123456789abcdef0123456789abcdef")]
+    Outbounds {
+        /// What to do
+        #[command(subcommand)]
+        what: Outbounds,
     },
     /// Stop sending: everything, a line or a flow; nothing is lost
     #[command(after_help = "Example:\n  reengaged pause --line support")]

@@ -1,14 +1,17 @@
 //! `reengaged check`: is the configuration right, and what does it come to?
 //!
-//! Not the reading of it ([`crate::config`]), and not a look at the store.
+//! Not the reading of it ([`crate::config`]), and not a look at the store: what a provider says of templates is asked of the running
+//! daemon, where there is one.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::cli::client::Client;
 use crate::config::explain::{MINUTES, Shares, shares};
-use crate::config::{self, Config, Mistake, Mistakes, env};
+use crate::config::{self, Config, Mistake, Mistakes, Warning, env};
 use crate::moment::Moment;
 
 /// Options of the verb.
@@ -29,7 +32,11 @@ pub struct Options {
 /// What writing met.
 pub fn run(path: Option<PathBuf>, options: &Options, now: Moment, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let path = env::locate(path);
-    let result = config::load(&path);
+    let mut result = config::load(&path);
+    if let Ok(config) = &mut result {
+        let more = unusable_templates(config, &path, &Client::of(config));
+        config.warnings.extend(more);
+    }
     let code = if result.is_ok() { 0 } else { 2 };
     if options.json {
         let answer = answer(&path, &result, options.explain, now);
@@ -57,6 +64,27 @@ pub fn run(path: Option<PathBuf>, options: &Options, now: Moment, out: &mut dyn 
         }
     }
     Ok(code)
+}
+
+/// Who relies on a template that cannot be sent at present, as far as the running daemon knows; nothing where none runs, or it
+/// does not say.
+fn unusable_templates(config: &Config, path: &Path, daemon: &Client) -> Vec<Warning> {
+    let Ok(told) = daemon.ask("asking about templates", Method::GET, "/v1/templates", None) else { return Vec::new() };
+    let told = told["unusable"].as_array().into_iter().flatten();
+    let unusable: Vec<(&str, &str)> = told.filter_map(|one| Some((one["line"].as_str()?, one["template"].as_str()?))).collect();
+    let mut warnings = Vec::new();
+    for (line, flows) in &config.book.policies {
+        for (flow, policy) in flows {
+            let Some(template) = policy.rules.session.as_ref().and_then(|session| session.template.as_deref()) else { continue };
+            if unusable.contains(&(&**line, template)) {
+                let cure =
+                    format!("the provider of line {line:?} has paused or rejected it: what needs it there is skipped until it may be sent");
+                let (file, key) = (path.display().to_string(), format!("flows.{flow}.session.template"));
+                warnings.push(Warning { file, line: 0, key, value: format!("{template:?}"), cure });
+            }
+        }
+    }
+    warnings
 }
 
 fn number(count: usize, of: &str) -> String {

@@ -59,6 +59,12 @@ impl Client {
         Ok(Client { place: place_in(&config), token })
     }
 
+    /// The daemon of this configuration, to look at.
+    #[must_use]
+    pub fn of(config: &Config) -> Client {
+        Client { place: place_in(config), token: configured_token(config, false) }
+    }
+
     /// Whether anybody listens there.
     #[must_use]
     pub fn answers(&self) -> bool {
@@ -73,6 +79,19 @@ impl Client {
     /// # Errors
     /// One line with the exit code that fits.
     pub fn ask(&self, doing: &str, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        self.asked(doing, method, path, body.map(|body| ("application/json", body.to_string())))
+    }
+
+    /// Asks with a form, as the guide's calls take it.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn fill_in(&self, doing: &str, method: Method, path: &str, fields: &[(String, String)]) -> Result<Value, Failure> {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.asked(doing, method, path, Some(("application/x-www-form-urlencoded", form)))
+    }
+
+    fn asked(&self, doing: &str, method: Method, path: &str, body: Option<(&'static str, String)>) -> Result<Value, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(code::AGAIN, format!("{doing}: starting: {error}")))?;
         let (status, bytes) = runtime
@@ -85,7 +104,7 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Bytes), Trouble> {
+    async fn exchange(&self, method: Method, path: &str, body: Option<(&'static str, String)>) -> Result<(StatusCode, Bytes), Trouble> {
         let reaching = async {
             match &self.place {
                 Place::Tcp(at) => TcpStream::connect(at.as_str()).await.map(|stream| Box::new(stream) as Box<dyn Wire>),
@@ -101,7 +120,13 @@ impl Client {
             .map_err(|_| Trouble::later(format!("no answer from {at} in {ANSWER:?}")))?
     }
 
-    async fn talk(&self, stream: Box<dyn Wire>, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Bytes), Trouble> {
+    async fn talk(
+        &self,
+        stream: Box<dyn Wire>,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, String)>,
+    ) -> Result<(StatusCode, Bytes), Trouble> {
         let at = self.place.shown();
         let broke = |error: hyper::Error| Trouble::now(format!("talking to {at}: {error}"));
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
@@ -110,9 +135,10 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        let mut bytes = Bytes::new();
+        if let Some((kind, body)) = body {
+            request = request.header(header::CONTENT_TYPE, kind);
+            bytes = Bytes::from(body);
         }
         let request = request.body(Full::new(bytes)).map_err(|error| Trouble::now(format!("asking {at}: {error}")))?;
         let response = sender.send_request(request).await.map_err(broke)?;

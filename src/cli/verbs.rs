@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::args::{ClientVerb, Conversations, Daemon, Doubts, Filter, Hooks, One, Scope, Until};
 use crate::cli::client::{self, Client, segment};
 use crate::cli::explain;
+use crate::cli::guide;
 use crate::cli::print::{Failure, Paint, cell, code, masked, table, visible};
 use crate::config::HookConfig;
 use crate::moment::Moment;
@@ -43,6 +44,8 @@ pub fn run(verb: ClientVerb, desk: &mut Desk<'_>) -> Result<(), Failure> {
         }
         ClientVerb::Conversations { what } => conversations(what, desk),
         ClientVerb::Hooks { what } => hooks(what, desk),
+        ClientVerb::Inbounds { what } => guide::inbounds(what, desk),
+        ClientVerb::Outbounds { what } => guide::outbounds(what, desk),
         ClientVerb::Pause { scope, daemon } => pause(desk, &scope, &daemon, true),
         ClientVerb::Resume { scope, daemon } => pause(desk, &scope, &daemon, false),
         ClientVerb::Doubts { what: None, daemon } => doubts(desk, &daemon),
@@ -57,16 +60,16 @@ pub fn run(verb: ClientVerb, desk: &mut Desk<'_>) -> Result<(), Failure> {
 }
 
 impl Desk<'_> {
-    fn read(&self, daemon: &Daemon, doing: &str, path: &str) -> Result<Value, Failure> {
+    pub(super) fn read(&self, daemon: &Daemon, doing: &str, path: &str) -> Result<Value, Failure> {
         Client::find(daemon, self.config.clone(), false)?.ask(doing, Method::GET, path, None)
     }
 
-    fn act(&self, daemon: &Daemon, doing: &str, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    pub(super) fn act(&self, daemon: &Daemon, doing: &str, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         Client::find(daemon, self.config.clone(), true)?.ask(doing, method, path, body)
     }
 
     /// Prints the answer: as it stands with `--json`, else in words.
-    fn print(
+    pub(super) fn print(
         &mut self,
         daemon: &Daemon,
         answer: &Value,
@@ -151,7 +154,7 @@ fn list(desk: &mut Desk<'_>, filter: &Filter, daemon: &Daemon) -> Result<(), Fai
     })
 }
 
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 

@@ -62,13 +62,19 @@ pub(super) fn book(lines: &BTreeMap<String, LineConfig>, flows: &BTreeMap<String
     let names: BTreeMap<&String, Arc<str>> = flows.keys().map(|name| (name, Arc::from(name.as_str()))).collect();
     let completions = flows.iter().filter(|(_, flow)| !flow.completions.is_empty());
     let completions = completions.map(|(name, flow)| (names[name].clone(), flow.completions.clone())).collect();
+    let flow_ids = flows.iter().filter_map(|(name, flow)| Some((flow.id.as_ref()?.to_ascii_lowercase(), names[name].clone())));
     let asking = flows.iter().filter(|(_, flow)| !flow.questions.is_empty());
     let questions = asking.map(|(name, flow)| (names[name].clone(), Arc::clone(&flow.questions))).collect();
-    let mut book = Book { hooks, flows: names.values().cloned().collect(), completions, questions, ..Book::default() };
+    let mut book =
+        Book { flow_ids: flow_ids.collect(), hooks, flows: names.values().cloned().collect(), completions, questions, ..Book::default() };
     for (name, line) in lines {
         let name: Arc<str> = Arc::from(name.as_str());
         let capabilities = line.provider.capabilities();
         let flow = line.flow.as_ref().and_then(|flow| names.get(flow).cloned());
+        if let Some(phone) = &line.phone {
+            book.numbers.entry(Arc::from(phone.as_str())).or_insert_with(|| name.clone());
+        }
+        book.providers.insert(name.clone(), line.provider.as_str());
         let policies = flows.iter().map(|(flow, config)| (names[flow].clone(), Arc::new(policy(line, config)))).collect();
         book.policies.insert(name.clone(), policies);
         book.lines.insert(

@@ -8,7 +8,7 @@ use super::secret::SecretSource;
 use super::settings::HookConfig;
 
 /// Every type that a hook can ask for.
-pub const EVENTS: [&str; 10] = [
+pub const EVENTS: [&str; 12] = [
     "conversation.started",
     "conversation.follow_up_sent",
     "conversation.follow_up_delivered",
@@ -19,9 +19,9 @@ pub const EVENTS: [&str; 10] = [
     "conversation.expired",
     "conversation.skipped",
     "conversation.opted_out",
+    "outbound.approved",
+    "outbound.rejected",
 ];
-/// Types of the contract that this release never tells of: it submits no templates for approval.
-const UNBUILT: [&str; 2] = ["outbound.approved", "outbound.rejected"];
 
 /// Reads a hook. `None` where its address is wrong; that is noted.
 pub(super) fn hook(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<HookConfig> {
@@ -31,9 +31,7 @@ pub(super) fn hook(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<Hook
     let flows = table.or("flows", Vec::new(), texts);
     let allow_private = table.or("allow_private", false, truth);
     for event in &events {
-        if UNBUILT.contains(&event.as_str()) {
-            table.notes().mistake(&table.path("events"), format!("{event:?}"), "not built in this release; leave it out");
-        } else if !EVENTS.contains(&event.as_str()) {
+        if !EVENTS.contains(&event.as_str()) {
             let full = EVENTS.iter().find(|known| known.strip_prefix("conversation.") == Some(event));
             let cure = full.map_or_else(|| there_are(event, EVENTS.into_iter()), |full| format!("did you mean {full:?}?"));
             table.notes().mistake(&table.path("events"), format!("{event:?}"), format!("no such type; {cure}"));

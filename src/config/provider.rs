@@ -56,6 +56,8 @@ pub struct WhatsAppConfig {
     pub api: Url,
     /// The id of the business number.
     pub phone_number_id: String,
+    /// The business account, under which templates are submitted.
+    pub waba_id: Option<String>,
     /// The access token; the first in use.
     pub tokens: Vec<Secret>,
     /// App secrets that sign webhooks.
@@ -81,6 +83,12 @@ pub struct GupshupConfig {
     pub app: String,
     /// The business number: digits with country code.
     pub phone: String,
+    /// The base of the API for partners, by which templates are submitted.
+    pub partner_api: Url,
+    /// The app's id.
+    pub app_id: Option<String>,
+    /// The app's access token for that API; the first in use.
+    pub partner_tokens: Vec<Secret>,
     /// Secrets that webhooks carry.
     pub webhook_tokens: Vec<Secret>,
     /// The header that carries them, in place of the address; lower case.
@@ -96,6 +104,8 @@ pub struct GupshupConfig {
 pub struct TwilioConfig {
     /// The base of the API.
     pub api: Url,
+    /// The base of the API for contents, by which templates are submitted.
+    pub content_api: Url,
     /// The account.
     pub account_sid: String,
     /// Its auth token; the first in use, all of them accepted in signatures.

@@ -184,9 +184,7 @@ pub(super) fn store(root: &Table<'_>) -> StoreConfig {
 /// Reads `[maintenance]`.
 pub(super) fn maintenance(root: &Table<'_>) -> Maintenance {
     let table = root.table("maintenance");
-    table.unbuilt("approvals", "providers tell by webhook when a template may no longer be sent");
-    let default = "0 15 3 * * *";
-    let nightly = Cron(default.to_owned(), cron::Schedule::from_str(default).expect("the default is an expression"));
+    let default = |text: &str| Cron(text.to_owned(), cron::Schedule::from_str(text).expect("the default is an expression"));
     // The ledger must outlive whatever could still be sent.
     let most = (limits::LEDGER - limits::STEP_CEILING) / DAY - 1;
     Maintenance {
@@ -194,8 +192,9 @@ pub(super) fn maintenance(root: &Table<'_>) -> Maintenance {
         backup_path: table.maybe("backup_path", absolute),
         backup_keep: table.or("backup_keep", 7, whole(1, 10_000)) as usize,
         fsck: table.maybe("fsck", expression).map(|times| times.1),
-        retention: table.or("retention", nightly, expression).1,
+        retention: table.or("retention", default("0 15 3 * * *"), expression).1,
         retention_days: table.or("retention_days", limits::RETENTION / DAY, whole(1, most)),
+        approvals: table.or("approvals", default("0 */5 * * * *"), expression).1,
     }
 }
 

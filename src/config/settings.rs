@@ -173,6 +173,8 @@ pub struct Maintenance {
     pub backup_keep: usize,
     /// When every record is checked, where that is wanted; UTC.
     pub fsck: Option<cron::Schedule>,
+    /// When providers are asked about templates under review; UTC.
+    pub approvals: cron::Schedule,
 }
 
 /// `[lines.NAME]`.

@@ -294,6 +294,10 @@ pub enum Report {
     Skipped(SkipReason),
     /// The person wants to hear nothing more.
     OptedOut,
+    /// A message that reaches people first may be sent from now on; of no conversation.
+    OutboundApproved,
+    /// It may not; of no conversation.
+    OutboundRejected,
 }
 
 impl Report {
@@ -311,6 +315,8 @@ impl Report {
             Report::Expired => "conversation.expired",
             Report::Skipped(_) => "conversation.skipped",
             Report::OptedOut => "conversation.opted_out",
+            Report::OutboundApproved => "outbound.approved",
+            Report::OutboundRejected => "outbound.rejected",
         }
     }
 }

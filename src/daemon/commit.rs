@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::daemon::approvals::Errand;
 use crate::daemon::wakeups::Wakeup;
 use crate::engine::group::{Call, Group, Told};
 use crate::engine::ports::{Durable, Fault, Store};
@@ -27,6 +28,8 @@ pub(super) struct Outlets {
     pub(super) calls: UnboundedSender<Call>,
     /// Those who tell hooks.
     pub(super) told: UnboundedSender<Told>,
+    /// Those who look after outbounds.
+    pub(super) errands: UnboundedSender<Errand>,
 }
 
 /// Runs until the engine lets go of its end, or the store fails. `_folding` ends with it, and ends the fold thread.
@@ -80,6 +83,9 @@ fn release(group: Group, durable: Durable, outlets: &Outlets) {
     }
     for told in released.told {
         let _ = outlets.told.send(told);
+    }
+    for notice in released.notices {
+        let _ = outlets.errands.send(Errand::Notice(notice));
     }
     let _ = outlets.wakeups.send(Wakeup::Durable(released.permits));
 }

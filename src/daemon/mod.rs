@@ -5,6 +5,7 @@
 //! Order of start: listener (answers 503) → store → engine recovered → commit thread → loop → calls and hooks → ready.
 //! Order of stop: not ready → requests under way finish → calls under way end, or are in doubt → last group durable → out.
 
+mod approvals;
 mod caretaker;
 mod commit;
 mod deliver;
@@ -33,6 +34,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::config::settings::Config;
+use crate::daemon::approvals::{Approvals, Errand};
 use crate::daemon::caretaker::Keeper;
 use crate::daemon::commit::Outlets;
 use crate::daemon::deliver::{Delivery, Providers};
@@ -174,10 +176,12 @@ impl Running {
         let book = Arc::new(config.book.clone());
         let mut engine = recover(&store, &book, &clock).await?;
         check_in_use(&mut engine, &book, &clock, drop)?;
+        start::put_inbounds_in_force(&mut engine, clock.now());
         let (wakeups, woken) = unbounded_channel();
         let (calls, called) = unbounded_channel();
         let (told, telling) = unbounded_channel();
         let (probes, probed) = unbounded_channel();
+        let (errands, to_run) = unbounded_channel();
         let (requests, requested) = mpsc::channel(limits::INBOX);
         let shared = Arc::new(Shared {
             config: Arc::new(ArcSwap::from_pointee(config)),
@@ -196,10 +200,11 @@ impl Running {
         let alive = engine.last_alive();
         let (ended, end) = oneshot::channel();
         let mut running = Running { shared, conversations, engine: Some(end), threads: Vec::new() };
-        let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told };
+        let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told, errands: errands.clone() };
         running.threads(engine, (woken, requested, probes), outlets, ended)?;
-        running.tasks(called, telling, probed);
+        running.tasks(called, telling, probed, errands);
         let desk = running.open(requests);
+        tokio::spawn(approvals::run(running.approvals(&desk), to_run));
         if let Some(alive) = alive {
             missed::recover(&running.shared, &desk, alive);
         }
@@ -251,7 +256,13 @@ impl Running {
     }
 
     /// Those who make calls, ask about lines, tell hooks and do upkeep.
-    fn tasks(&self, calls: UnboundedReceiver<Call>, told: UnboundedReceiver<Told>, probes: UnboundedReceiver<NameId>) {
+    fn tasks(
+        &self,
+        calls: UnboundedReceiver<Call>,
+        told: UnboundedReceiver<Told>,
+        probes: UnboundedReceiver<NameId>,
+        errands: UnboundedSender<Errand>,
+    ) {
         let shared = &self.shared;
         let delivery = Delivery {
             store: Arc::clone(&shared.store),
@@ -266,7 +277,12 @@ impl Running {
         let probing = Probing { providers, names, wakeups: shared.wakeups.clone() };
         tokio::spawn(probing::run(Arc::new(probing), probes));
         tokio::spawn(hooks::run(Arc::clone(shared), told));
-        tokio::spawn(upkeep::run(Arc::clone(shared)));
+        tokio::spawn(upkeep::run(Arc::clone(shared), errands));
+    }
+
+    fn approvals(&self, desk: &Desk) -> Approvals {
+        let Shared { providers, clock, .. } = &*self.shared;
+        Approvals { desk: desk.clone(), providers: Arc::clone(providers), clock: clock.clone(), asked: Arc::from("") }
     }
 
     fn open(&self, requests: mpsc::Sender<Request>) -> Desk {

@@ -16,12 +16,16 @@ use crate::config::settings::{
 use crate::daemon::Failure;
 use crate::daemon::deliver::Providers;
 use crate::daemon::forward::Bot;
+use crate::engine::Engine;
 use crate::engine::inboxes::LineInbox;
+use crate::engine::registry::Register;
 use crate::hooks::guard::PublicOnly;
 use crate::http::{self, Address, Listener};
 use crate::limits;
+use crate::moment::Moment;
 use crate::provider::remote::Key;
 use crate::provider::{self, Printer};
+use crate::shapes::guide::inbound::in_force;
 use crate::shapes::signature::SigningKey;
 
 /// The listeners of `[server]`, bound.
@@ -114,6 +118,7 @@ fn whatsapp(name: &str, line: &WhatsAppConfig) -> Result<provider::whatsapp::Set
     Ok(provider::whatsapp::Settings {
         api: line.api.clone(),
         phone_number_id: line.phone_number_id.clone(),
+        waba_id: line.waba_id.clone(),
         token: in_use(name, "token", &line.tokens)?,
         app_secrets: credentials(&line.app_secrets),
         verify_tokens: credentials(&line.verify_tokens),
@@ -129,6 +134,11 @@ fn gupshup(name: &str, line: &GupshupConfig) -> Result<provider::gupshup::Settin
         api_key: in_use(name, "api_key", &line.api_keys)?,
         app: line.app.clone(),
         phone: line.phone.clone(),
+        approvals: line.app_id.clone().zip(line.partner_tokens.first()).map(|(app_id, token)| provider::gupshup::Approvals {
+            api: line.partner_api.clone(),
+            app_id,
+            token: Key::new(token.expose()),
+        }),
         proof: provider::gupshup::Proof {
             tokens: credentials(&line.webhook_tokens),
             header: line.webhook_header.clone(),
@@ -141,6 +151,7 @@ fn gupshup(name: &str, line: &GupshupConfig) -> Result<provider::gupshup::Settin
 fn twilio(line: &TwilioConfig) -> provider::twilio::Settings {
     provider::twilio::Settings {
         api: line.api.clone(),
+        content_api: line.content_api.clone(),
         account_sid: line.account_sid.clone(),
         auth_tokens: credentials(&line.auth_tokens),
         phone: line.phone.clone(),
@@ -181,6 +192,17 @@ fn in_use(line: &str, key: &str, secrets: &[Secret]) -> Result<Key, Failure> {
 pub(super) fn keys(what: &str, secrets: &[Secret]) -> Result<Vec<SigningKey>, Failure> {
     let read = |secret: &Secret| SigningKey::read(secret.expose()).map_err(|why| Failure::setup(format!("{what}: {why}")));
     secrets.iter().map(read).collect()
+}
+
+/// The registry's inbounds under the rules in force: at a start, and when the rules change.
+pub(super) fn put_inbounds_in_force(engine: &mut Engine, now: Moment) {
+    let shelf = engine.shelf(Register::Inbound, now);
+    let records = shelf.records.iter().map(|(id, bytes)| (&**id, &**bytes));
+    match in_force(records, None, &shelf.book) {
+        Ok(inbounds) => engine.set_inbounds(inbounds),
+        // Only an inbound that is being changed can be another's twin.
+        Err(twin) => tracing::error!(%twin, "the inbounds cannot be put in force"),
+    }
 }
 
 /// Standard output, shared by all console lines.

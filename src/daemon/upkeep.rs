@@ -1,17 +1,20 @@
-//! What is done at its time, by `cron` expressions: retention, backups, checks.
+//! What is done at its time, by `cron` expressions: retention, backups, checks, asking about approvals.
 //!
 //! Not a follow-up: those are the wheel's. Upkeep that was missed while the daemon was down is done at the next time.
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use crate::daemon::Shared;
+use crate::daemon::approvals::Errand;
 use crate::daemon::caretaker::Nightly;
 use crate::daemon::wakeups::Wakeup;
 use crate::limits;
 use crate::moment::Moment;
 
 /// Sleeps from one time to the next, for as long as the daemon runs.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: Arc<Shared>, errands: UnboundedSender<Errand>) {
     let clock = &shared.clock;
     let mut looked = clock.now();
     loop {
@@ -32,6 +35,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         if maintenance.fsck.as_ref().is_some_and(|times| came_due(times, looked, now)) {
             shared.keeper.check();
+        }
+        if came_due(&maintenance.approvals, looked, now) && errands.send(Errand::Poll).is_err() {
+            return;
         }
         looked = now;
     }

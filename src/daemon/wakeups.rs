@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::conversation::Verdict;
+use crate::daemon::start;
 use crate::engine::Engine;
 use crate::engine::book::Book;
 use crate::engine::desk::Request;
@@ -220,6 +221,7 @@ impl Loop {
         let in_use = self.engine.orphaned_by(&book);
         if in_use.is_empty() {
             self.engine.reload(book);
+            start::put_inbounds_in_force(&mut self.engine, self.clock.now());
             return Ok(());
         }
         let lost: Vec<String> = in_use.iter().map(|(what, count)| format!("{what} ({count} conversations)")).collect();

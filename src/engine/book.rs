@@ -46,6 +46,15 @@ impl Hook {
         let event = self.events.is_empty() || self.events.iter().any(|e| e == kind);
         event && (self.flows.is_empty() || self.flows.iter().any(|f| f == flow))
     }
+
+    /// Whether it wants to hear of this type, which is of no flow: one that is narrowed to flows must name the type.
+    #[must_use]
+    pub fn wants_beside(&self, kind: &str) -> bool {
+        match self.events.is_empty() {
+            true => self.flows.is_empty(),
+            false => self.events.iter().any(|e| e == kind),
+        }
+    }
 }
 
 /// What the bot says when a conversation has come to its end, for bots that tell of it in no other way.
@@ -82,6 +91,12 @@ pub struct Book {
     pub flows: Vec<Arc<str>>,
     /// The policy of each flow on each line: line, then flow.
     pub policies: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<Policy>>>,
+    /// The line of each business number, as digits; of several lines with one number the first.
+    pub numbers: BTreeMap<Arc<str>, Arc<str>>,
+    /// The word of each line's provider.
+    pub providers: BTreeMap<Arc<str>, &'static str>,
+    /// The flow of each id, in small letters.
+    pub flow_ids: BTreeMap<String, Arc<str>>,
     /// Ends that a flow's bot tells by what it says, in the order of the file.
     pub completions: BTreeMap<Arc<str>, Vec<Completion>>,
     /// The questions of flows that ask their own.
@@ -109,6 +124,22 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hook_is_told_of_its_own_events_and_flows() {
+        let hook = |events: &[&str], flows: &[&str]| {
+            let all = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
+            Hook { name: Arc::from("crm"), events: all(events), flows: all(flows) }
+        };
+        let (good, bad) = ("conversation.succeeded", "conversation.failed");
+        assert!(hook(&[], &[]).wants(good, "kyc") && hook(&[], &[]).wants_beside("outbound.approved"));
+        let one = hook(&[good], &["kyc"]);
+        assert_eq!((one.wants(good, "kyc"), one.wants(bad, "kyc"), one.wants(good, "sales")), (true, false, false));
+        assert!(hook(&[good, bad], &[]).wants(bad, "sales"));
+        // An outbound is of no flow: a hook that is narrowed to flows hears of it only where it names the type.
+        assert!(!hook(&[], &["kyc"]).wants_beside("outbound.approved") && !one.wants_beside("outbound.approved"));
+        assert!(hook(&["outbound.approved"], &["kyc"]).wants_beside("outbound.approved"));
+    }
 
     #[test]
     fn the_first_completion_that_fits_counts() {

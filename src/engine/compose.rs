@@ -61,6 +61,7 @@ pub fn compose(
         choices: choices(call, details),
         choices_label: Arc::clone(&policy.choices_label),
         media: details.outbound.as_ref().filter(|_| own).and_then(media),
+        password: own && outgoing()?.category == PASSWORDS,
         template,
         vars: details.vars.clone(),
         template_vars: if own { outgoing()?.vars.clone() } else { template_vars(call, details, policy)? },
@@ -72,6 +73,9 @@ pub fn compose(
         now,
     })
 }
+
+/// The guide's category of one-time passwords.
+const PASSWORDS: &str = "AUTHENTICATION";
 
 fn media(outgoing: &Outgoing) -> Option<(Header, String)> {
     let address = outgoing.media.clone().filter(|_| outgoing.header != Header::None)?;

@@ -41,6 +41,9 @@ impl Engine {
             Request::Dead(from, limit, reply) => tell(reply, self.dead(from, limit)),
             Request::Replay(hook, seq, reply) => self.tell_when_durable(reply, |engine| engine.replay(&hook, seq, now)),
             Request::Template(news, reply) => self.tell_when_durable(reply, |engine| engine.hear_of_templates(&news)),
+            Request::Unusable(reply) => tell(reply, Ok(self.unusable_templates())),
+            Request::Shelf(register, reply) => tell(reply, Ok(self.shelf(register, now))),
+            Request::File(filing, reply) => self.tell_when_durable(reply, |engine| engine.file(*filing, now)),
             Request::Invite(invitation, reply) => self.tell_when_durable(reply, |engine| engine.invite(&invitation, now)),
             Request::Standing(reply) => tell(reply, Ok(self.standing())),
         }

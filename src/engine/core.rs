@@ -19,6 +19,7 @@ use crate::engine::ports::{Fault, Restored, Standing, Store};
 use crate::engine::record::{
     Change, Decision, Delta, Details, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored,
 };
+use crate::engine::registry::Registry;
 use crate::engine::room::Room;
 use crate::engine::status::Early;
 use crate::engine::tables::Names;
@@ -62,6 +63,7 @@ pub struct Engine {
     pub(super) in_flight: HashMap<SendId, InFlight>,
     pub(super) pauses: BTreeSet<PauseScope>,
     pub(super) unusable: Unusable,
+    pub(super) registry: Registry,
     /// The messages by which people start a flow.
     pub(super) inbounds: Inbounds,
     /// Statuses of messages that may turn out to be ours, when the calls under way have told their ids.
@@ -158,6 +160,7 @@ impl Engine {
             in_flight: HashMap::new(),
             pauses: BTreeSet::new(),
             unusable: Unusable::default(),
+            registry: Registry::default(),
             inbounds: Inbounds::default(),
             early: Vec::new(),
             held: None,
@@ -195,6 +198,7 @@ impl Engine {
             Restored::Template(line, template) => {
                 self.unusable.insert((line, template));
             }
+            Restored::Filed(register, id, value) => self.registry.restore(register, id, value),
             Restored::Hook(record) => {
                 self.next_hook = self.next_hook.max(record.seq + 1);
                 for hook in &record.hooks {

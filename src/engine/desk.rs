@@ -2,9 +2,12 @@
 //!
 //! Not the engine: a cheap handle, cloned into every server task. The loop behind it is `daemon/wakeups.rs`.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::heard::TemplateNews;
+use crate::engine::registry::{Filing, Register, Shelf};
 use crate::engine::request::{
     Answer, DeadLetter, Doubt, Filter, Inbound, Invitation, LateOnes, Listed, Rejected, Standing, Target, Upcoming, View, Who,
 };
@@ -37,6 +40,12 @@ pub enum Request {
     Replay(String, Option<u64>, oneshot::Sender<Result<usize, Rejected>>),
     /// A provider told of templates of lines.
     Template(Vec<(String, TemplateNews)>, oneshot::Sender<Result<(), Rejected>>),
+    /// Templates of lines that cannot be sent at present: line and template, as the rules name it.
+    Unusable(oneshot::Sender<Result<Vec<(Arc<str>, Arc<str>)>, Rejected>>),
+    /// A register, as it is.
+    Shelf(Register, oneshot::Sender<Result<Shelf, Rejected>>),
+    /// A change of a register; answers the record's id.
+    File(Box<Filing>, oneshot::Sender<Result<Arc<str>, Rejected>>),
     /// A message that goes out of our own accord; answered once its claim to go out is durable.
     Invite(Box<Invitation>, oneshot::Sender<Result<Answer, Rejected>>),
     /// What holds sending at present.

@@ -251,7 +251,7 @@ impl Engine {
         for hook in &hooks {
             self.pending().told.push(Told { hook: *hook, seq, conversation, at: now });
         }
-        Some(HookRecord { seq, conversation, report, at: now, episode, step, send, question, answers: Vec::new(), hooks })
+        Some(HookRecord { seq, conversation, report, at: now, episode, step, send, question, answers: Vec::new(), outbound: None, hooks })
     }
 }
 

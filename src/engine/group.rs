@@ -3,12 +3,15 @@
 //! Not the changes: those went to the store when they were decided.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::conversation::Send;
+use crate::engine::heard::TemplateNews;
 use crate::engine::ports::Durable;
 use crate::engine::record::NameId;
+use crate::engine::registry::Register;
 use crate::engine::request::{Answer, Rejected};
 use crate::id::{ConversationId, SendId};
 use crate::moment::Moment;
@@ -42,6 +45,15 @@ pub struct Told {
     pub conversation: ConversationId,
     /// When it was made: its age decides when it is given up.
     pub at: Moment,
+}
+
+/// Something durable that the daemon has to look after beside conversations.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// A record was added to the registry.
+    Filed(Register, Arc<str>),
+    /// A provider told of a template of this line.
+    Template(String, TemplateNews),
 }
 
 /// The answer to something that an operator had done, with the place where it is waited for.
@@ -99,14 +111,17 @@ pub struct Released {
     pub permits: Vec<NameId>,
     /// Hook records to deliver.
     pub told: Vec<Told>,
+    /// What the daemon looks after.
+    pub notices: Vec<Notice>,
 }
 
 impl Released {
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Released { answers, done, calls, permits, told } = self;
-        answers.is_empty() && done.is_empty() && calls.is_empty() && permits.is_empty() && told.is_empty()
+        let Released { answers, done, calls, permits, told, notices } = self;
+        let calls = calls.is_empty() && permits.is_empty();
+        calls && answers.is_empty() && done.is_empty() && told.is_empty() && notices.is_empty()
     }
 }
 

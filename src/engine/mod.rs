@@ -2,6 +2,7 @@
 //!
 //! Not a clock: every verb is told `now`. Not a thread: the daemon and the simulator drive the same verbs.
 
+pub mod approval;
 mod asking;
 pub mod book;
 pub mod compose;
@@ -32,6 +33,7 @@ pub mod picks;
 pub mod ports;
 pub mod reads;
 pub mod record;
+pub mod registry;
 pub mod request;
 pub mod room;
 mod status;
@@ -42,8 +44,7 @@ pub mod upkeep;
 pub mod wheel;
 
 #[cfg(test)]
-#[allow(dead_code, reason = "the properties of the store use the rest")]
 #[path = "../../tests/it/samples.rs"]
-mod samples;
+pub(crate) mod samples;
 
 pub use core::Engine;

@@ -21,6 +21,17 @@ impl Header {
     /// All of them, in the order of their codes.
     pub const ALL: [Header; 4] = [Header::None, Header::Image, Header::Video, Header::Document];
 
+    /// The word that the guide and all providers use for a template with it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Header::None => "TEXT",
+            Header::Image => "IMAGE",
+            Header::Video => "VIDEO",
+            Header::Document => "DOCUMENT",
+        }
+    }
+
     /// What is stored as `code`.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Header> {

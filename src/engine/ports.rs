@@ -7,8 +7,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
+use crate::engine::approval::{Approval, Submission, TemplateDraft, Unsubmitted};
 use crate::engine::heard::{Item, Trouble};
 use crate::engine::record::{Change, Details, Header, HookRecord, LedgerEnd, NameId, PauseScope, Question, Stored};
+use crate::engine::registry::Register;
 use crate::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
@@ -87,6 +89,8 @@ pub enum Restored {
     Pause(PauseScope),
     /// A template of a line that cannot be sent at present.
     Template(NameId, Arc<str>),
+    /// A record of the registry.
+    Filed(Register, Arc<str>, Arc<[u8]>),
     /// A hook record that some hook still has to get.
     Hook(HookRecord),
     /// A send in the ledger whose last call has no end: nobody knows how it ended. (Ended ones are asked for one by one.)
@@ -213,6 +217,8 @@ pub struct Message {
     pub choices_label: Arc<str>,
     /// The picture, video or document above the template's text, with its address, where it has one.
     pub media: Option<(Header, String)>,
+    /// The template is a one-time password: a button below it copies the only variable.
+    pub password: bool,
     /// The approved template, where the form is one.
     pub template: Option<Arc<str>>,
     /// Every variable of the conversation, sorted by name.
@@ -295,6 +301,17 @@ pub trait Provider: Send + Sync {
     /// Asks, without sending anything to anybody, whether a line that had stopped works again; `None` where the provider has no
     /// such question, and then one send tells. The error is one line for people.
     fn probe(&self) -> Option<Waiting<'_, Result<(), String>>> {
+        None
+    }
+
+    /// Submits a template for approval; `None` where the provider takes none. Made again after a crash, with the same name.
+    fn submit<'a>(&'a self, _draft: &'a TemplateDraft) -> Option<Waiting<'a, Result<Submission, Unsubmitted>>> {
+        None
+    }
+
+    /// Asks where the approval of a submission ([`Submission::id`]) stands; `None` where the provider has no such question. The
+    /// error is one line for people.
+    fn approval<'a>(&'a self, _submission: &'a str) -> Option<Waiting<'a, Result<Approval, String>>> {
         None
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 pub use crate::engine::outgoing::{Header, Outgoing};
 
 use crate::conversation::{Event, Report, SendOutcome, State};
+use crate::engine::registry::{Filed, OutboundNews};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
@@ -292,6 +293,8 @@ pub struct HookRecord {
     pub send: Option<SendId>,
     /// The question that `resumed` carries.
     pub question: Option<Question>,
+    /// The outbound that it speaks of; then `conversation` is that outbound's own lane and no conversation.
+    pub outbound: Option<Box<OutboundNews>>,
     /// Answers to questions of ours, where the report is of the end of a run that asked some.
     pub answers: Vec<(String, String)>,
     /// The hooks that still have to get it.
@@ -388,6 +391,8 @@ pub enum Change {
     Paused(PauseScope, bool),
     /// A template of a line can no longer be sent, by the provider's word (`false`), or can again.
     Template(NameId, Arc<str>, bool),
+    /// A record of the registry was put in its place, or taken away.
+    Filed(Box<Filed>),
     /// A hook took a record.
     HookDone(NameId, u64),
     /// A hook did not take a record in time; it is kept as a dead letter from this instant.

@@ -91,7 +91,7 @@ impl Engine {
             if !present {
                 return Ok(Answer { ignored: Some(Ignored::Stale), ..known });
             }
-            let of_call = self.in_flight.get(&send).is_some();
+            let of_call = self.in_flight.contains_key(&send);
             if let (Fate::Failed(trouble), true) = (status.fate, of_call) {
                 // The call has not even ended for us: it is judged when it has, and until then nothing of this is on disk.
                 if let Some(call) = self.in_flight.get_mut(&send) {

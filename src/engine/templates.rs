@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::conversation::Policy;
 use crate::engine::book::Book;
 use crate::engine::core::Engine;
+use crate::engine::group::Notice;
 use crate::engine::heard::TemplateNews;
 use crate::engine::record::{Change, NameId};
 use crate::engine::request::Rejected;
@@ -37,12 +38,19 @@ impl Engine {
                 self.push(Change::Template(key.0, key.1, news.usable));
                 changed = true;
             }
+            self.pending().notices.push(Notice::Template(line.clone(), news.clone()));
         }
         if changed {
             self.book = self.in_force(&self.book);
             self.replan = Some(0);
         }
         Ok(())
+    }
+
+    /// Templates that cannot be sent at present, with the line's name.
+    #[must_use]
+    pub fn unusable_templates(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        self.unusable.iter().map(|(line, template)| (self.names.name(*line), Arc::clone(template))).collect()
     }
 
     /// The rules of `book`, with what is known of templates.

@@ -13,6 +13,7 @@ use url::Url;
 use crate::conversation::Report;
 use crate::engine::courier::Outcome;
 use crate::engine::record::{HookRecord, NameId};
+use crate::engine::registry::OutboundNews;
 use crate::id::HookId;
 use crate::limits;
 use crate::moment::Moment;
@@ -56,11 +57,11 @@ pub struct Letter {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct Body<D> {
     #[serde(rename = "type")]
     kind: &'static str,
     timestamp: String,
-    data: Data<'a>,
+    data: D,
 }
 
 #[derive(Serialize)]
@@ -87,10 +88,24 @@ struct Data<'a> {
     answers: Option<Pairs<'a>>,
 }
 
+/// What is told of an outbound, which is of no conversation.
+#[derive(Serialize)]
+struct OutboundData<'a> {
+    outbound_id: &'a str,
+    outbound_name: &'a str,
+    line: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'a str,
+}
+
 /// The body: `{"type","timestamp","data"}`.
 #[must_use]
 pub fn body(letter: &Letter) -> String {
     let record = &letter.record;
+    if let Some(news) = &record.outbound {
+        return body_of_outbound(record, news);
+    }
     let conversation_id = record.conversation.to_string();
     let kind = record.report.kind();
     let mut data = Data {
@@ -118,10 +133,19 @@ pub fn body(letter: &Letter) -> String {
         Report::Declined | Report::Succeeded | Report::Failed | Report::Expired | Report::OptedOut => {
             data.outcome = kind.strip_prefix("conversation.");
         }
-        Report::Started | Report::FollowUpDelivered => {}
+        Report::Started | Report::FollowUpDelivered | Report::OutboundApproved | Report::OutboundRejected => {}
     }
-    let body = Body { kind, timestamp: record.at.to_string(), data };
-    serde_json::to_string(&body).expect("texts and numbers are always JSON")
+    written(&Body { kind, timestamp: record.at.to_string(), data })
+}
+
+fn body_of_outbound(record: &HookRecord, news: &OutboundNews) -> String {
+    let status = if record.report == Report::OutboundApproved { "APPROVED" } else { "REJECTED" };
+    let data = OutboundData { outbound_id: &news.id, outbound_name: &news.name, line: &news.line, status, reason: &news.why };
+    written(&Body { kind: record.report.kind(), timestamp: record.at.to_string(), data })
+}
+
+fn written<D: Serialize>(body: &Body<D>) -> String {
+    serde_json::to_string(body).expect("texts and numbers are always JSON")
 }
 
 /// Posts a letter to a hook, signed at `wall`, and says what its answer means, with one line for the log.
@@ -214,6 +238,7 @@ mod tests {
             step: 1,
             send: Some(SendId(7)),
             question: Some(question),
+            outbound: None,
             answers: Vec::new(),
             hooks: vec![NameId(1)],
         };
@@ -272,6 +297,23 @@ mod tests {
             assert_eq!(body["data"].get(key).and_then(Value::as_str), expected, "{kind}");
             assert_eq!(body["data"].get("question"), None, "{kind}");
         }
+    }
+
+    #[test]
+    fn an_outbound_is_told_without_any_conversation() {
+        let mut letter = letter(Report::OutboundRejected);
+        let news = OutboundNews { id: Arc::from("OTB1"), name: "Welcome".into(), line: "support".into(), why: "promotional".into() };
+        letter.record.outbound = Some(Box::new(news.clone()));
+        let expected = json!({
+            "type": "outbound.rejected", "timestamp": "2026-03-02T12:00:00.000Z",
+            "data": {"outbound_id": "OTB1", "outbound_name": "Welcome", "line": "support", "status": "REJECTED", "reason": "promotional"},
+        });
+        assert_eq!(value(&letter), expected);
+        letter.record.report = Report::OutboundApproved;
+        letter.record.outbound = Some(Box::new(OutboundNews { why: String::new(), ..news }));
+        let told = value(&letter);
+        assert_eq!((&told["type"], &told["data"]["status"]), (&Value::from("outbound.approved"), &Value::from("APPROVED")));
+        assert_eq!(told["data"].get("reason"), None);
     }
 
     #[test]

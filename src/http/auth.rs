@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::guide;
 use super::listen::Face;
 use super::site::Site;
 use crate::shapes::problem::{Kind, Problem};
@@ -111,8 +112,8 @@ impl Throttle {
     }
 }
 
-/// Lets a request through, or says why not.
-pub(super) fn admit(site: &Site, face: Face, need: Need, headers: &HeaderMap) -> Result<(), Problem> {
+/// Lets a request through, or says why not. On the guide's paths (`guides`) a token may also come as the guide's clients send it.
+pub(super) fn admit(site: &Site, face: Face, need: Need, guides: bool, headers: &HeaderMap) -> Result<(), Problem> {
     if need == Need::Nothing {
         return Ok(());
     }
@@ -120,16 +121,18 @@ pub(super) fn admit(site: &Site, face: Face, need: Need, headers: &HeaderMap) ->
     if tokens.0.is_empty() {
         return if face.local() { same_origin(headers) } else { Err(Problem::new(Kind::Unauthorized, NO_TOKENS)) };
     }
-    let scopes = bearer(headers).and_then(|token| tokens.scopes_of(token));
+    let key = || headers.get(guide::KEY).filter(|_| guides).map(|key| key.as_bytes().trim_ascii());
+    let scopes = bearer(headers).or_else(key).and_then(|token| tokens.scopes_of(token));
     match scopes {
         Some(scopes) if need.met_by(scopes) => Ok(()),
         Some(_) => {
             let message = format!("this token does not have the scope {}", need.scope());
             Err(Problem::new(Kind::Forbidden, message))
         }
-        None if headers.contains_key(header::AUTHORIZATION) && !site.throttle.admits((site.settings.elapsed)()) => {
+        None if (headers.contains_key(header::AUTHORIZATION) || key().is_some()) && !site.throttle.admits((site.settings.elapsed)()) => {
             Err(Problem::new(Kind::TooManyTries, "too many wrong tokens; wait a second"))
         }
+        None if guides => Err(Problem::new(Kind::Unauthorized, "send a known token as: Truora-API-Key: TOKEN")),
         None => Err(Problem::new(Kind::Unauthorized, "send a known token as: Authorization: Bearer TOKEN")),
     }
 }

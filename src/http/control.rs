@@ -74,6 +74,13 @@ pub(super) async fn resend(
     events::told(&who, Ok(answer))
 }
 
+/// `GET /v1/templates`: those that cannot be sent at present.
+pub(super) async fn templates(Extension(inside): Extension<Inside>) -> Reply {
+    let unusable = inside.desk.ask(Ask::Unusable).await.map_err(reply::rejected)?;
+    let shape = |(line, template): &(Arc<str>, Arc<str>)| serde_json::json!({ "line": &**line, "template": &**template });
+    Ok(reply::json(&serde_json::json!({ "unusable": unusable.iter().map(shape).collect::<Vec<_>>() })))
+}
+
 /// The query of the dead letters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::engine::request::Rejected;
-use crate::shapes::problem::{Kind, Problem};
+use crate::shapes::problem::{GuideShape, Kind, Problem};
 
 /// What a handler answers.
 pub(super) type Reply = Result<Response<Body>, Fault>;
@@ -45,6 +45,7 @@ pub(super) fn problem(problem: &Problem) -> Response<Body> {
     let kind = problem.kind;
     let status = StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = with(status, "application/problem+json", to_bytes(problem));
+    response.extensions_mut().insert(problem.clone());
     let headers = response.headers_mut();
     if let Some(seconds) = kind.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -57,6 +58,14 @@ pub(super) fn problem(problem: &Problem) -> Response<Body> {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// A problem as the guide's API would tell it; anything else as it is.
+pub(super) fn as_the_guide_has_it(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let Some(problem) = parts.extensions.remove::<Problem>() else { return Response::from_parts(parts, body) };
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(parts, to_bytes(&GuideShape(&problem)).into())
 }
 
 /// The problem that a rejection of the engine becomes. Damage is logged here, because the answer does not tell it; a store that

@@ -10,14 +10,14 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Response, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::auth::{Need, admit};
 use super::counts::RequestLabels;
 use super::listen::Face;
 use super::reply::{self, Reply};
 use super::site::Site;
-use super::{control, conversations, events, health, inbound, schedule, upkeep};
+use super::{control, conversations, events, guide, health, inbound, inbounds, outbounds, schedule, upkeep};
 use crate::shapes::problem::{Kind, Problem};
 
 /// The description of every route, served as it stands.
@@ -58,11 +58,23 @@ fn table() -> Vec<Route> {
         route("post", "/v1/resume", Operate, post(control::resume)),
         route("get", "/v1/doubts", Read, get(control::doubts)),
         route("post", "/v1/doubts/{id}/resend", Operate, post(control::resend)),
+        route("get", "/v1/templates", Read, get(control::templates)),
         route("get", "/v1/hooks/dead", Read, get(control::dead)),
         route("post", "/v1/hooks/{name}/replay", Operate, post(control::replay)),
         route("post", "/v1/backup", Operate, post(upkeep::backup)),
         route("post", "/v1/fsck", Operate, post(upkeep::fsck)),
         route("get", "/v1/upkeep", Read, get(upkeep::works)),
+        route("post", "/v1/whatsapp/inbounds", Operate, post(inbounds::create)),
+        route("get", "/v1/whatsapp/inbounds", Read, get(inbounds::list)),
+        route("get", "/v1/whatsapp/inbounds/{id}", Read, get(inbounds::show)),
+        route("put", "/v1/whatsapp/inbounds/{id}", Operate, put(inbounds::replace)),
+        route("patch", "/v1/whatsapp/inbounds/{id}", Operate, patch(inbounds::edit)),
+        route("delete", "/v1/whatsapp/inbounds/{id}", Operate, delete(inbounds::delete)),
+        route("post", "/v1/whatsapp/outbounds", Operate, post(outbounds::create)),
+        route("get", "/v1/whatsapp/outbounds", Read, get(outbounds::list)),
+        route("get", "/v1/whatsapp/outbounds/{id}", Read, get(outbounds::show)),
+        route("delete", "/v1/whatsapp/outbounds/{id}", Operate, delete(outbounds::delete)),
+        route("post", "/v1/whatsapp/outbounds/send", Operate, post(outbounds::send)),
         route("get", "/hooks/{line}", Nothing, get(inbound::handshake)),
         route("post", "/hooks/{line}", Nothing, post(inbound::post)),
         // Some providers post statuses to an address of their own.
@@ -115,7 +127,8 @@ struct Door {
 
 /// Lets a request in: the right token, one way of telling a body's length, and an engine that runs.
 async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Reply {
-    admit(&door.site, door.face, door.need, request.headers())?;
+    let guides = request.uri().path().starts_with(guide::PATHS);
+    admit(&door.site, door.face, door.need, guides, request.headers())?;
     if !door.early {
         let inside = door.site.inside().ok_or_else(reply::starting)?;
         request.extensions_mut().insert(inside.clone());
@@ -128,11 +141,15 @@ async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) ->
     let start = (site.settings.elapsed)();
     let method = request.method().clone();
     let pattern = request.extensions().get::<MatchedPath>().cloned();
+    let guides = request.uri().path().starts_with(guide::PATHS);
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     let mut response = match ambiguous(request.version(), request.headers()) {
         Some(problem) => reply::problem(&problem),
         None => next.run(request).await,
     };
+    if guides {
+        response = reply::as_the_guide_has_it(response);
+    }
     if chunked {
         // Whatever a proxy took for the end of this body, nothing after it is read as a request of ours.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -7,8 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::conversation::{Capabilities, Form, Purpose};
-use crate::engine::ports::{CallEnd, Called, Message, Provider};
-use crate::provider::{CAPABILITIES, Printer, render};
+use crate::engine::approval::{Submission, TemplateDraft, Unsubmitted};
+use crate::engine::ports::{CallEnd, Called, Message, Provider, Waiting};
+use crate::provider::{CAPABILITIES, Printer, approved_at_once, render};
 
 /// Prints messages, one a line.
 pub struct Console {
@@ -24,7 +25,8 @@ impl Console {
         Console { printer, json, reveal }
     }
 
-    fn print(&self, message: &Message) -> Called {
+    /// Prints one.
+    pub fn print(&self, message: &Message) -> Called {
         let to = if self.reveal { message.to.clone() } else { masked(&message.to) };
         let mut line = if self.json { json(message, &to) } else { readable(message, &to) };
         line.push('\n');
@@ -44,6 +46,10 @@ impl Provider for Console {
 
     fn send<'a>(&'a self, message: &'a Message) -> Pin<Box<dyn Future<Output = Called> + Send + 'a>> {
         Box::pin(std::future::ready(self.print(message)))
+    }
+
+    fn submit<'a>(&'a self, draft: &'a TemplateDraft) -> Option<Waiting<'a, Result<Submission, Unsubmitted>>> {
+        approved_at_once(draft)
     }
 }
 

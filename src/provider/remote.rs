@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use url::Url;
 
 use crate::conversation::{Capabilities, Refusal};
+use crate::engine::approval::{Approval, Submission, TemplateDraft, Unsubmitted};
 use crate::engine::heard::Item;
 use crate::engine::ports::{CallEnd, Called, Message, Provider, Waiting};
 use crate::limits;
@@ -85,6 +86,24 @@ pub trait Api: Send + Sync + 'static {
         if (200..300).contains(&reply.status) { Ok(()) } else { Err(format!("HTTP {}", reply.status)) }
     }
 
+    /// The next request of a submission for approval, or how it ended; `replies` are the answers to those before.
+    fn submit(&self, _draft: &TemplateDraft, _replies: &[Reply]) -> Submitting {
+        Submitting::Ended(Err(Unsubmitted::Later("the provider of this line takes no templates by its API".to_owned())))
+    }
+
+    /// The request that asks where the approval of a submission stands.
+    fn approval(&self, _submission: &str) -> Option<Outgoing> {
+        None
+    }
+
+    /// What the answer to it says.
+    ///
+    /// # Errors
+    /// Why it says nothing: one line for people.
+    fn read_approval(&self, _submission: &str, reply: &Reply) -> Result<Approval, String> {
+        Err(format!("HTTP {}", reply.status))
+    }
+
     /// The request for a page of what arrived since `since`; `None` where the provider redelivers by itself. `page` is what the
     /// page before answered.
     fn missed(&self, _since: Moment, _page: Option<&Url>) -> Option<Outgoing> {
@@ -100,6 +119,17 @@ pub trait Api: Send + Sync + 'static {
     }
 }
 
+/// How a submission goes on.
+#[derive(Debug)]
+pub enum Submitting {
+    /// By this request.
+    Ask(Outgoing),
+    /// Not at all.
+    Ended(Result<Submission, Unsubmitted>),
+}
+
+/// Most requests of one submission.
+const SUBMITTING: usize = 3;
 /// Most pages of what was missed; beyond, the rest is told to be lost.
 const PAGES: usize = 100;
 
@@ -135,6 +165,17 @@ impl<A: Api> Remote<A> {
             Ended::Reply(reply) => Err(format!("HTTP {}, cut short", reply.status)),
             Ended::NotSent(why) | Ended::Lost(why) => Err(why),
         }
+    }
+
+    async fn submitting(&self, draft: &TemplateDraft) -> Result<Submission, Unsubmitted> {
+        let mut replies = Vec::new();
+        for _ in 0..=SUBMITTING {
+            match self.api.submit(draft, &replies) {
+                Submitting::Ended(ended) => return ended,
+                Submitting::Ask(outgoing) => replies.push(self.ask(outgoing, Moment::MIN).await.map_err(Unsubmitted::Later)?),
+            }
+        }
+        Err(Unsubmitted::Later(format!("not done after {SUBMITTING} requests")))
     }
 
     async fn pages(&self, since: Moment) -> Result<Vec<Item>, String> {
@@ -175,6 +216,18 @@ impl<A: Api> Provider for Remote<A> {
         Some(Box::pin(async move {
             let reply = self.ask(outgoing, Moment::MIN).await?;
             self.api.probed(&reply)
+        }))
+    }
+
+    fn submit<'a>(&'a self, draft: &'a TemplateDraft) -> Option<Waiting<'a, Result<Submission, Unsubmitted>>> {
+        Some(Box::pin(self.submitting(draft)))
+    }
+
+    fn approval<'a>(&'a self, submission: &'a str) -> Option<Waiting<'a, Result<Approval, String>>> {
+        let outgoing = self.api.approval(submission)?;
+        Some(Box::pin(async move {
+            let reply = self.ask(outgoing, Moment::MIN).await?;
+            self.api.read_approval(submission, &reply)
         }))
     }
 

@@ -1,6 +1,7 @@
 //! What the tests of providers share: one message, and a way to wait for it. Not a stub of a server: `tests/it` has that.
 
 use crate::conversation::{Form, Purpose};
+use crate::engine::approval::{CallButton, TemplateCategory, TemplateDraft};
 use crate::engine::ports::Message;
 use crate::engine::record::Question;
 use crate::id::{ConversationId, SendId};
@@ -24,6 +25,7 @@ pub(super) fn message() -> Message {
         choices: Vec::new(),
         choices_label: "Opciones".into(),
         media: None,
+        password: false,
         question: Some(Question {
             id: "q7".into(),
             text: "¿Tu correo?".into(),
@@ -35,6 +37,24 @@ pub(super) fn message() -> Message {
         attempt: 1,
         silence: Moment::parse("2026-03-02T11:00:00Z").expect("an instant"),
         now: Moment::parse("2026-03-02T12:00:00Z").expect("an instant"),
+    }
+}
+
+/// A template that has everything but media.
+pub(super) fn draft() -> TemplateDraft {
+    TemplateDraft {
+        name: "reengaged_otb1".into(),
+        title: "Welcome".into(),
+        phone: "57317770000".into(),
+        notification: false,
+        text: "Hello {{.name}} {{.lastname}}, ready?".into(),
+        variables: vec![("name".into(), "Jhon".into()), ("lastname".into(), "Doe".into())],
+        category: TemplateCategory::Utility,
+        language: "pt-BR".into(),
+        media: None,
+        buttons: Some(("Continue".into(), "Cancel".into())),
+        call: Some(CallButton { label: "Call us".into(), target: "+573181230000".into() }),
+        link: Some(CallButton { label: "Follow us".into(), target: "https://my-page.com".into() }),
     }
 }
 

@@ -10,10 +10,11 @@ use reqwest::header::CONTENT_TYPE;
 use url::Url;
 
 use crate::conversation::{Capabilities, Refusal};
-use crate::engine::ports::{CallEnd, Called, Message, Provider};
+use crate::engine::approval::{Submission, TemplateDraft, Unsubmitted};
+use crate::engine::ports::{CallEnd, Called, Message, Provider, Waiting};
 use crate::limits;
 use crate::provider::client::{self, Ended, Reply};
-use crate::provider::{CAPABILITIES, render};
+use crate::provider::{CAPABILITIES, approved_at_once, render};
 use crate::schedule::SkipReason;
 use crate::shapes::signature::{self, SigningKey};
 
@@ -52,6 +53,10 @@ impl Provider for Webhook {
 
     fn send<'a>(&'a self, message: &'a Message) -> Pin<Box<dyn Future<Output = Called> + Send + 'a>> {
         Box::pin(async move { meaning(&client::call(self.request(message), self.budget, message.now).await) })
+    }
+
+    fn submit<'a>(&'a self, draft: &'a TemplateDraft) -> Option<Waiting<'a, Result<Submission, Unsubmitted>>> {
+        approved_at_once(draft)
     }
 }
 

@@ -180,9 +180,14 @@ impl Serialize for DeadShape<'_> {
         if let Report::Skipped(reason) = record.report {
             map.serialize_entry("reason", reason.as_str())?;
         }
-        map.serialize_entry("conversation_id", &format_args!("{}", record.conversation))?;
-        map.serialize_entry("episode", &record.episode)?;
-        map.serialize_entry("step", &record.step)?;
+        match &record.outbound {
+            Some(news) => map.serialize_entry("outbound_id", &*news.id)?,
+            None => {
+                map.serialize_entry("conversation_id", &format_args!("{}", record.conversation))?;
+                map.serialize_entry("episode", &record.episode)?;
+                map.serialize_entry("step", &record.step)?;
+            }
+        }
         if let Some(send) = record.send {
             map.serialize_entry("send", &format_args!("{send}"))?;
         }

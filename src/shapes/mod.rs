@@ -8,6 +8,7 @@ pub mod button;
 mod calendars;
 pub mod event;
 pub mod explain;
+pub mod guide;
 mod loose;
 pub mod pacing;
 mod pairs;

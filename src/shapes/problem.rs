@@ -18,6 +18,8 @@ pub enum Kind {
     BadRequest,
     /// The body's length is told in two ways.
     AmbiguousLength,
+    /// A field of a form is missing or wrong.
+    BadField,
     /// The webhook is not what the line's provider sends.
     BadWebhook,
     /// The token is missing or unknown.
@@ -36,6 +38,8 @@ pub enum Kind {
     UnknownConversation,
     /// The line takes no provider webhooks.
     NoWebhooks,
+    /// No such inbound or outbound.
+    UnknownRecord,
     /// No such method on this path.
     MethodNotAllowed,
     /// The body did not come in time.
@@ -46,6 +50,10 @@ pub enum Kind {
     OtherLine,
     /// What was asked cannot be done in this state.
     Impossible,
+    /// A person could not tell two inbounds apart.
+    TwinInbound,
+    /// The outbound may not be sent.
+    NotApproved,
     /// The person wants to hear nothing.
     OptedOut,
     /// The body is too large.
@@ -80,10 +88,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 32] = [
+    pub const ALL: [Kind; 36] = [
         Kind::NotJson,
         Kind::BadRequest,
         Kind::AmbiguousLength,
+        Kind::BadField,
         Kind::BadWebhook,
         Kind::Unauthorized,
         Kind::Unproved,
@@ -93,11 +102,14 @@ impl Kind {
         Kind::NotFound,
         Kind::UnknownConversation,
         Kind::NoWebhooks,
+        Kind::UnknownRecord,
         Kind::MethodNotAllowed,
         Kind::BodyTimeout,
         Kind::AliasTaken,
         Kind::OtherLine,
         Kind::Impossible,
+        Kind::TwinInbound,
+        Kind::NotApproved,
         Kind::OptedOut,
         Kind::TooLarge,
         Kind::UnsupportedType,
@@ -121,6 +133,7 @@ impl Kind {
             Kind::NotJson => (40001, "not-json", "The body is not JSON"),
             Kind::BadRequest => (40002, "bad-request", "The request cannot be read"),
             Kind::AmbiguousLength => (40003, "ambiguous-length", "The length of the body is told in two ways"),
+            Kind::BadField => (40005, "bad-field", "A field of the form is not right"),
             Kind::BadWebhook => (40004, "bad-webhook", "The webhook cannot be read"),
             Kind::Unauthorized => (40101, "unauthorized", "The token is missing or unknown"),
             Kind::Unproved => (40102, "unproved", "The webhook does not prove where it comes from"),
@@ -130,12 +143,15 @@ impl Kind {
             Kind::NotFound => (40401, "not-found", "No such path"),
             Kind::UnknownConversation => (40402, "unknown-conversation", "No such conversation"),
             Kind::NoWebhooks => (40403, "no-webhooks", "The line takes no provider webhooks"),
+            Kind::UnknownRecord => (40404, "unknown-record", "No such inbound or outbound"),
             Kind::MethodNotAllowed => (40501, "method-not-allowed", "No such method on this path"),
             Kind::BodyTimeout => (40801, "body-timeout", "The body did not come in time"),
             Kind::AliasTaken => (40901, "alias-taken", "The number belongs to another conversation"),
             Kind::OtherLine => (40902, "other-line", "The conversation is on another line"),
             Kind::Impossible => (40903, "impossible", "It cannot be done in this state"),
             Kind::OptedOut => (40904, "opted-out", "The person has opted out"),
+            Kind::TwinInbound => (40905, "twin-inbound", "A person could not tell two inbounds apart"),
+            Kind::NotApproved => (40906, "not-approved", "The outbound may not be sent"),
             Kind::TooLarge => (41301, "too-large", "The body is too large"),
             Kind::UnsupportedType => (41501, "unsupported-type", "The body is of a type that is not read here"),
             Kind::Invalid => (42201, "invalid", "The JSON is not what is taken here"),
@@ -196,14 +212,14 @@ pub struct Problem {
     /// One line: what was being done, to what, the value, and what would be right.
     pub message: Cow<'static, str>,
     /// The key of the request that it lies in; empty where it lies in none.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
 }
 
 impl Problem {
     /// A problem of this kind.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Problem {
-        Problem { kind, message: message.into(), field: "" }
+        Problem { kind, message: message.into(), field: Cow::Borrowed("") }
     }
 }
 
@@ -216,7 +232,7 @@ impl Serialize for Problem {
         map.serialize_entry("code", &self.kind.code())?;
         map.serialize_entry("message", &*self.message)?;
         if !self.field.is_empty() {
-            map.serialize_entry("field", self.field)?;
+            map.serialize_entry("field", &*self.field)?;
         }
         map.end()
     }
@@ -229,7 +245,7 @@ impl From<BadEvent> for Problem {
             BadKind::Invalid => Kind::Invalid,
             BadKind::TooLarge => Kind::TooLarge,
         };
-        Problem { kind, message: Cow::Owned(bad.message), field: bad.field }
+        Problem { kind, message: Cow::Owned(bad.message), field: Cow::Borrowed(bad.field) }
     }
 }
 
@@ -245,7 +261,7 @@ impl From<Rejected> for Problem {
             Rejected::AliasTaken(_) => (Kind::AliasTaken, "to"),
             Rejected::OptedOut => (Kind::OptedOut, ""),
             Rejected::Impossible(_) => (Kind::Impossible, ""),
-            Rejected::Overloaded | Rejected::NotYet => (Kind::Overloaded, ""),
+            Rejected::Outdated | Rejected::Overloaded | Rejected::NotYet => (Kind::Overloaded, ""),
             Rejected::Unavailable(_) => (Kind::Unavailable, ""),
             Rejected::Damaged(_) => (Kind::Damaged, ""),
         };
@@ -255,7 +271,26 @@ impl From<Rejected> for Problem {
             Rejected::Damaged(_) => Cow::Borrowed("a stored record of this conversation cannot be read; the daemon's log says which"),
             other => Cow::Owned(other.to_string()),
         };
-        Problem { kind, message, field }
+        Problem { kind, message, field: Cow::Borrowed(field) }
+    }
+}
+
+/// A problem as the guide's API tells one: `code` is 10000 and the status; what else there is to tell stands beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct GuideShape<'a>(pub &'a Problem);
+
+impl Serialize for GuideShape<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Problem { kind, message, field } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("code", &(10_000 + u32::from(kind.status())))?;
+        map.serialize_entry("http_code", &kind.status())?;
+        map.serialize_entry("message", &**message)?;
+        if !field.is_empty() {
+            map.serialize_entry("field", &**field)?;
+        }
+        map.serialize_entry("type", &format_args!("urn:reengaged:{}", kind.slug()))?;
+        map.end()
     }
 }
 

@@ -159,7 +159,12 @@ impl Facts {
             Change::Ledger(entry) => self.ledger(entry),
             Change::Forgotten(id, erased) => self.forget(*id, *erased),
             Change::Alive(at) => self.alive = Some(*at),
-            Change::OptedOut(..) | Change::OptedIn(..) | Change::DeadUntil(_) | Change::IdentitiesUntil(_) | Change::Template(..) => {}
+            Change::OptedOut(..)
+            | Change::OptedIn(..)
+            | Change::DeadUntil(_)
+            | Change::IdentitiesUntil(_)
+            | Change::Template(..)
+            | Change::Filed(_) => {}
         }
         Ok(())
     }

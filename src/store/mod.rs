@@ -12,11 +12,11 @@ mod files;
 mod ledger;
 mod memory;
 mod model;
-#[cfg(test)]
-#[path = "../../tests/it/samples.rs"]
-mod samples;
 mod sends;
 mod sled;
+
+#[cfg(test)]
+use crate::engine::samples;
 
 pub use backup::Progress;
 pub use check::{Checked, Damage};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::conversation::Phase;
 use crate::engine::ports::Restored;
 use crate::engine::record::{Change, Details, HookRecord, Moved, NameId, PauseScope, Stored};
+use crate::engine::registry::{Filed, Register};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey};
 use crate::moment::{DAY, Moment};
 
@@ -122,6 +123,7 @@ pub(crate) struct Model {
     opted_out: BTreeMap<PersonKey, Moment>,
     pauses: BTreeSet<PauseScope>,
     templates: BTreeSet<(NameId, Arc<str>)>,
+    filed: BTreeMap<(Register, Arc<str>), Arc<[u8]>>,
     hooks: BTreeMap<u64, HookCell>,
     last_hook: Option<u64>,
     buried: Moment,
@@ -138,6 +140,7 @@ impl Default for Model {
             opted_out: BTreeMap::new(),
             pauses: BTreeSet::new(),
             templates: BTreeSet::new(),
+            filed: BTreeMap::new(),
             hooks: BTreeMap::new(),
             last_hook: None,
             buried: Moment::MIN,
@@ -158,6 +161,7 @@ impl Model {
             Change::Paused(scope, false) => drop(self.pauses.remove(scope)),
             Change::Template(line, template, false) => drop(self.templates.insert((*line, template.clone()))),
             Change::Template(line, template, true) => drop(self.templates.remove(&(*line, template.clone()))),
+            Change::Filed(filed) => self.file(filed),
             Change::HookDone(hook, seq) => self.hook_op(*seq, HookOp::Done(*hook)),
             Change::HookDead(hook, seq, at) => self.hook_op(*seq, HookOp::Dead(*hook, *at)),
             Change::HookReplay(hook, seq) => self.hook_op(*seq, HookOp::Replay(*hook)),
@@ -181,8 +185,21 @@ impl Model {
         if let Some(key) = moved.identity {
             self.identities.insert(key, day_of(moved.now));
         }
-        self.last_hook = self.last_hook.max(moved.hooks.iter().map(|record| record.seq).max());
-        for record in moved.hooks.iter().filter(|r| !r.hooks.is_empty()) {
+        self.made(&moved.hooks);
+    }
+
+    fn file(&mut self, filed: &Filed) {
+        let key = (filed.register, filed.id.clone());
+        match &filed.value {
+            Some(value) => drop(self.filed.insert(key, value.clone())),
+            None => drop(self.filed.remove(&key)),
+        }
+        self.made(&filed.hooks);
+    }
+
+    fn made(&mut self, records: &[HookRecord]) {
+        self.last_hook = self.last_hook.max(records.iter().map(|record| record.seq).max());
+        for record in records.iter().filter(|r| !r.hooks.is_empty()) {
             self.hooks.insert(record.seq, HookCell::new(record.clone()));
         }
     }
@@ -269,6 +286,9 @@ impl Model {
         }
         for (line, template) in &self.templates {
             take(Restored::Template(*line, template.clone()));
+        }
+        for ((register, id), value) in &self.filed {
+            take(Restored::Filed(*register, id.clone(), value.clone()));
         }
         for cell in self.hooks.values().filter(|c| !c.record.hooks.is_empty()) {
             take(Restored::Hook(cell.record.clone()));

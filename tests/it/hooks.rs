@@ -45,6 +45,7 @@ impl Desk {
             send: None,
             question: Some(Question { id: "q".into(), text: "¿Y?".into(), payload: String::new(), choices: Vec::new() }),
             answers: Vec::new(),
+            outbound: None,
             hooks: hooks.to_vec(),
         };
         self.records.lock().unwrap().insert(seq, record);

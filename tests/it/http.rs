@@ -3,7 +3,7 @@
 
 mod cases;
 mod client;
-mod fake;
+pub(crate) mod fake;
 mod forward;
 mod hostile;
 mod inbox;

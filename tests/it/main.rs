@@ -13,6 +13,7 @@ mod fixtures;
 mod format;
 mod golden_calls;
 mod group;
+mod guide;
 mod heard;
 mod help;
 mod hooks;

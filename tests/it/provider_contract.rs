@@ -74,6 +74,7 @@ pub(crate) fn message() -> Message {
         choices: Vec::new(),
         choices_label: "Opciones".into(),
         media: None,
+        password: false,
         vars: Vec::new(),
         question: Some(Question::default()),
         step: 0,

@@ -28,6 +28,7 @@ pub(crate) fn whatsapp() -> whatsapp::Settings {
     whatsapp::Settings {
         api: Url::parse("https://graph.facebook.com/v25.0").unwrap(),
         phone_number_id: LINE.into(),
+        waba_id: None,
         token: Key::new("token"),
         app_secrets: vec![Key::new(secret("META_SECRET"))],
         verify_tokens: vec![Key::new(secret("VERIFY_TOKEN"))],
@@ -43,6 +44,7 @@ pub(crate) fn gupshup() -> gupshup::Settings {
         api_key: Key::new("key"),
         app: "DemoApp".into(),
         phone: "5716000001".into(),
+        approvals: None,
         proof: gupshup::Proof { tokens: vec![Key::new(secret("GS_TOKEN"))], ..gupshup::Proof::default() },
         reactions: false,
     }

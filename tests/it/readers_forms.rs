@@ -23,6 +23,7 @@ const LINE: &str = "5716000001";
 pub(crate) fn twilio() -> twilio::Settings {
     twilio::Settings {
         api: "https://api.twilio.com".parse().unwrap(),
+        content_api: "https://content.twilio.com".parse().unwrap(),
         account_sid: "AC00000000000000000000000000000001".into(),
         auth_tokens: vec![Key::new("the-next-token"), Key::new(secret("TWILIO_TOKEN"))],
         phone: LINE.into(),

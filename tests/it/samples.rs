@@ -11,6 +11,7 @@ use reengaged::conversation::{Choice, Event, Finish, Form, Outcome, Phase, Purpo
 use reengaged::engine::record::{
     Change, Decision, Delta, Header, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, Outgoing, PauseScope, Question, Reach, Stored,
 };
+use reengaged::engine::registry::{Filed, OutboundNews, Register};
 use reengaged::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use reengaged::moment::{DAY, HOUR, Moment};
 use reengaged::schedule::{Reason, SkipReason, Trail, Tzdata};
@@ -101,7 +102,9 @@ pub(crate) fn report() -> BoxedStrategy<Report> {
             Report::Succeeded,
             Report::Failed,
             Report::Expired,
-            Report::OptedOut
+            Report::OptedOut,
+            Report::OutboundApproved,
+            Report::OutboundRejected
         ]),
     ]
     .boxed()
@@ -110,12 +113,32 @@ pub(crate) fn report() -> BoxedStrategy<Report> {
 /// A hook record of any number.
 pub(crate) fn hook_record() -> BoxedStrategy<HookRecord> {
     let ids = (any::<u64>(), conversation(), report(), moment());
-    (ids, (any::<u32>(), any::<u8>(), option::of(any::<u128>()), option::of(question()), pairs(), vec(name(), 0..4)))
-        .prop_map(|((seq, conversation, report, at), (episode, step, send, question, answers, mut hooks))| {
+    let about = (option::of(any::<u128>()), option::of(question()), pairs(), option::weighted(0.2, outbound_news()));
+    (ids, (any::<u32>(), any::<u8>(), about, vec(name(), 0..4)))
+        .prop_map(|((seq, conversation, report, at), (episode, step, (send, question, answers, outbound), mut hooks))| {
             hooks.sort();
             hooks.dedup();
-            HookRecord { seq, conversation, report, at, episode, step, send: send.map(SendId), question, answers, hooks }
+            let (send, outbound) = (send.map(SendId), outbound.map(Box::new));
+            HookRecord { seq, conversation, report, at, episode, step, send, question, answers, outbound, hooks }
         })
+        .boxed()
+}
+
+fn outbound_news() -> BoxedStrategy<OutboundNews> {
+    ("OTB[0-9a-f]{1,3}", "[a-z ]{0,9}", "[a-z]{1,5}", "[a-z ]{0,9}")
+        .prop_map(|(id, name, line, why)| OutboundNews { id: Arc::from(id), name, line, why })
+        .boxed()
+}
+
+/// A record of the registry, one of a few: short, or longer than one value of the database.
+fn filed() -> BoxedStrategy<Filed> {
+    let register = prop::sample::select(Register::ALL.to_vec());
+    let length = prop_oneof![4 => 0..90usize, 1 => 1_900..9_000usize];
+    // Ids of different lengths, one the beginning of another, one ending as the number of a chunk looks.
+    let id = prop::sample::select(vec!["OTB0", "OTB00", "OTB0\u{0}\u{0}", "INB1", "INB12"]);
+    let value = option::weighted(0.7, (any::<u8>(), length)).prop_map(|v| v.map(|(byte, n)| Arc::from(vec![byte; n])));
+    (register, id, value, vec(hook_record(), 0..2))
+        .prop_map(|(register, id, value, hooks)| Filed { register, id: Arc::from(id), value, hooks })
         .boxed()
 }
 
@@ -134,6 +157,7 @@ pub(crate) fn change() -> BoxedStrategy<Change> {
         1 => (few(), moment()).prop_map(|(person, at)| Change::OptedIn(PersonKey(person), at)),
         1 => (scope(), any::<bool>()).prop_map(|(scope, paused)| Change::Paused(scope, paused)),
         1 => (name(), "[a-z/]{1,9}", any::<bool>()).prop_map(|(line, name, usable)| Change::Template(line, Arc::from(name), usable)),
+        2 => filed().prop_map(|filed| Change::Filed(Box::new(filed))),
         2 => (name(), hook_seq.clone()).prop_map(|(hook, seq)| Change::HookDone(hook, seq)),
         2 => (name(), hook_seq.clone(), moment()).prop_map(|(hook, seq, at)| Change::HookDead(hook, seq, at)),
         1 => (name(), hook_seq).prop_map(|(hook, seq)| Change::HookReplay(hook, seq)),
@@ -152,11 +176,14 @@ pub(crate) fn history(length: usize) -> BoxedStrategy<Vec<Change>> {
         .prop_map(|mut changes| {
             let mut seq = 0;
             for change in &mut changes {
-                if let Change::Moved(moved) = change {
-                    for record in &mut moved.hooks {
-                        record.seq = seq;
-                        seq += 1;
-                    }
+                let hooks = match change {
+                    Change::Moved(moved) => &mut moved.hooks[..],
+                    Change::Filed(filed) => &mut filed.hooks[..],
+                    _ => &mut [],
+                };
+                for record in hooks {
+                    record.seq = seq;
+                    seq += 1;
                 }
             }
             changes

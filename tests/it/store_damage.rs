@@ -9,6 +9,7 @@ use std::process::Command;
 
 use reengaged::engine::ports::{Fault, Restored, Store};
 use reengaged::engine::record::{Change, Delta, LedgerEntry, Moved, NameId, PauseScope};
+use reengaged::engine::registry::{Filed, Register};
 use reengaged::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use reengaged::moment::Moment;
 use reengaged::store::{MemoryStore, OpenOptions, SledStore};
@@ -254,6 +255,24 @@ fn a_damaged_block_or_opt_out_keeps_the_store_shut() {
         overwrite(home.path(), table, key);
         let told = open(home.path()).and_then(|store| store.recover(&mut |_| {}));
         assert!(matches!(&told, Err(Fault::Corrupt(why)) if why.contains(table)), "{told:?}");
+    }
+}
+
+#[test]
+fn a_damaged_record_of_the_registry_keeps_the_store_shut() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path()).unwrap();
+    let value = Some(std::sync::Arc::from(vec![7; 9_000]));
+    let filed = Filed { register: Register::Outbound, id: std::sync::Arc::from("OTB1"), value, hooks: Vec::new() };
+    store.apply(vec![Change::Filed(Box::new(filed))]);
+    store.flush().unwrap();
+    while store.fold().unwrap() {}
+    drop(store);
+    for chunk in [0, 3] {
+        let copy = answers::killed(home.path());
+        overwrite(copy.path(), "small", &[b"r\x02\x04OTB1", &[0, chunk][..]].concat());
+        let why = corrupt(open(copy.path()));
+        assert!(why.contains("store/small"), "{why}");
     }
 }
 

@@ -11,6 +11,12 @@ pub(crate) fn skipped(what: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {what}: {why}");
 }
 
+/// Whether tests whose names say `long` do more work.
+#[allow(clippy::disallowed_methods, reason = "an order to the tests, not configuration")]
+pub(crate) fn long() -> bool {
+    std::env::var_os("REENGAGED_LONG").is_some()
+}
+
 /// Whether `program` runs on this machine, with Debian's `package` installed for it where it is missing and that can be done (as root, with
 /// apt-get, with a package server in reach). Says SKIPPED aloud where it does not.
 pub(crate) fn debian(program: &str, package: &str) -> bool {

@@ -38,6 +38,7 @@ fn message() -> Message {
         choices: Vec::new(),
         choices_label: "Opciones".into(),
         media: None,
+        password: false,
         vars: Vec::new(),
         question: Some(Question::default()),
         step: 0,

@@ -5,7 +5,7 @@
 use ipnet::IpNet;
 
 use super::GUESSABLE;
-use super::values::api;
+use super::values::{api, api_at};
 use crate::config::read::{Table, text, truth};
 use crate::config::secret::SecretSource;
 use crate::config::sections::{Networks, networks};
@@ -17,6 +17,9 @@ pub(super) fn read(table: &Table<'_>, phone: Option<&str>, secrets: &dyn SecretS
     let api = api(table, "https://api.gupshup.io");
     let api_keys = table.secret("api_key", secrets, true);
     let app = table.need("app", "write the app's name, as Gupshup's dashboard has it", text(1, 200));
+    let partner_api = api_at(table, "partner_api", "https://partner.gupshup.io");
+    let app_id = table.maybe("app_id", app_id);
+    let partner_tokens = table.secret("partner_token", secrets, false);
     let webhook_tokens = table.secret("webhook_token", secrets, false);
     let webhook_header = table.maybe("webhook_header", header);
     let allow_from = table.or("allow_from", Networks(Vec::new()), networks).0;
@@ -31,7 +34,19 @@ pub(super) fn read(table: &Table<'_>, phone: Option<&str>, secrets: &dyn SecretS
         }
     }
     let (app, phone) = (app?, phone?.to_owned());
-    Some(GupshupConfig { api, api_keys, app, phone, webhook_tokens, webhook_header, allow_from, reactions })
+    Some(GupshupConfig {
+        api,
+        api_keys,
+        app,
+        phone,
+        partner_api,
+        app_id,
+        partner_tokens,
+        webhook_tokens,
+        webhook_header,
+        allow_from,
+        reactions,
+    })
 }
 
 /// Nothing signs these webhooks: a secret in them, or where they come from, has to do.
@@ -49,6 +64,13 @@ fn check_proof(table: &Table<'_>, allow_from: &[IpNet]) {
     if let Some(header) = table.find("webhook_header").filter(|_| !token) {
         let cure = "names the header of a secret that is not there; write webhook_token_file";
         table.notes().mistake(&table.path("webhook_header"), header, cure);
+    }
+}
+
+fn app_id(value: &Loose) -> Result<String, String> {
+    match value {
+        Loose::Text(id) if (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => Ok(id.clone()),
+        _ => Err("write the app's id, as Gupshup's dashboard has it: letters, digits and dashes".to_owned()),
     }
 }
 

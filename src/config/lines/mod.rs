@@ -50,12 +50,16 @@ fn own_keys() -> Vec<(&'static str, &'static [ProviderKind])> {
         ("on_echo", &[WhatsApp, Gupshup]),
         ("reactions", &[WhatsApp, Gupshup]),
         ("phone_number_id", &[WhatsApp]),
+        ("waba_id", &[WhatsApp]),
         ("template_language", &[WhatsApp]),
         ("user_id_field", &[WhatsApp]),
         ("app", &[Gupshup]),
+        ("app_id", &[Gupshup]),
+        ("partner_api", &[Gupshup]),
         ("webhook_header", &[Gupshup]),
         ("allow_from", &[Gupshup]),
         ("account_sid", &[Twilio]),
+        ("content_api", &[Twilio]),
         ("messaging_service_sid", &[Twilio]),
         ("public_url", &[Twilio]),
         ("status_callback", &[Twilio]),
@@ -64,13 +68,14 @@ fn own_keys() -> Vec<(&'static str, &'static [ProviderKind])> {
         ("flow_id", &[Truora]),
         ("identity_flows", &[Truora]),
     ];
-    let secrets: [([&'static str; 3], &'static [ProviderKind]); 7] = [
+    let secrets: [([&'static str; 3], &'static [ProviderKind]); 8] = [
         (secret!("secret"), &[Webhook]),
         (secret!("token"), &[WhatsApp]),
         (secret!("app_secret"), &[WhatsApp]),
         (secret!("verify_token"), &[WhatsApp]),
         (secret!("api_key"), &[Gupshup, Truora]),
         (secret!("webhook_token"), &[Gupshup]),
+        (secret!("partner_token"), &[Gupshup]),
         (secret!("auth_token"), &[Twilio]),
     ];
     for (names, kinds) in secrets {

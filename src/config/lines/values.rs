@@ -56,12 +56,17 @@ pub(in crate::config) fn address(value: &Loose) -> Result<Url, String> {
 
 /// The base of a provider's API. The operator may name another than the provider's own, on the same machine too.
 pub(super) fn api(table: &Table<'_>, default: &'static str) -> Url {
+    api_at(table, "api", default)
+}
+
+/// The base of another of its APIs.
+pub(super) fn api_at(table: &Table<'_>, key: &str, default: &'static str) -> Url {
     let default = Url::parse(default).expect("the default is an address");
-    let api = table.or("api", default, |value| match address(value)? {
+    let api = table.or(key, default, |value| match address(value)? {
         url if url.query().is_some() => Err("leave out what follows ?: paths are added to this".to_owned()),
         url => Ok(url),
     });
-    check_plain(table, "api", &api, "the credentials and what people are sent could be read by others");
+    check_plain(table, key, &api, "the credentials and what people are sent could be read by others");
     api
 }
 

@@ -13,6 +13,7 @@ pub(super) fn read(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<What
     let api = api(table, "https://graph.facebook.com/v25.0");
     let cure = "write the id of the number (not the number), from WhatsApp > API Setup of your app";
     let phone_number_id = table.need("phone_number_id", cure, number_id);
+    let waba_id = table.maybe("waba_id", number_id);
     let tokens = table.secret("token", secrets, true);
     let app_secrets = table.secret("app_secret", secrets, true);
     let verify_tokens = table.secret("verify_token", secrets, true);
@@ -20,7 +21,7 @@ pub(super) fn read(table: &Table<'_>, secrets: &dyn SecretSource) -> Option<What
     let reactions = table.or("reactions", false, truth);
     let user_id_field = table.maybe("user_id_field", field);
     let phone_number_id = phone_number_id?;
-    Some(WhatsAppConfig { api, phone_number_id, tokens, app_secrets, verify_tokens, template_language, reactions, user_id_field })
+    Some(WhatsAppConfig { api, phone_number_id, waba_id, tokens, app_secrets, verify_tokens, template_language, reactions, user_id_field })
 }
 
 fn number_id(value: &Loose) -> Result<String, String> {

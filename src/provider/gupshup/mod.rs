@@ -5,6 +5,7 @@
 
 mod judge;
 mod read;
+mod submit;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -36,10 +37,23 @@ pub struct Settings {
     pub app: String,
     /// The business number, digits with country code: how webhooks of version 3 name the line.
     pub phone: String,
+    /// The app's id and the token of the partner API, by which templates are submitted; without both none are.
+    pub approvals: Option<Approvals>,
     /// What proves where a webhook comes from. Nothing signs it, so at least one of these must be there, and all that are must hold.
     pub proof: Proof,
     /// A reaction counts as a sign of life.
     pub reactions: bool,
+}
+
+/// What the submission of templates needs to know.
+#[derive(Clone, Debug)]
+pub struct Approvals {
+    /// The base of the partner API, as `https://partner.gupshup.io`.
+    pub api: Url,
+    /// The app's id.
+    pub app_id: String,
+    /// The app's access token.
+    pub token: Key,
 }
 
 /// What proves a webhook's origin. All parts that are there must hold.

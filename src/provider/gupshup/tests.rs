@@ -23,6 +23,7 @@ fn settings() -> Settings {
         api_key: Key::new("CANARY-key"),
         app: "DemoApp".into(),
         phone: "5716000001".into(),
+        approvals: None,
         proof: Proof { tokens: vec![Key::new("first"), Key::new("second")], ..Proof::default() },
         reactions: false,
     }

@@ -9,13 +9,15 @@ use serde_json::ser::Formatter;
 use url::{Url, form_urlencoded};
 
 use crate::conversation::{Capabilities, Form, Refusal};
+use crate::engine::approval::{Approval, TemplateDraft, Unsubmitted};
 use crate::engine::ports::{Called, Message};
 use crate::engine::record::Header;
-use crate::provider::client::Ended;
+use crate::provider::client::{Ended, Reply};
+use crate::provider::gupshup::submit::{self, Submitter};
 use crate::provider::gupshup::{CAPABILITIES, Settings, judge};
 use crate::provider::meta::digits;
 use crate::provider::meta::write::{Free, free, opener, parameters, payloads};
-use crate::provider::remote::{Api, Key, Outgoing};
+use crate::provider::remote::{Api, Key, Outgoing, Submitting};
 
 /// Writes the requests of a line of Gupshup.
 pub struct Writer {
@@ -24,6 +26,7 @@ pub struct Writer {
     api_key: Key,
     app: String,
     phone: String,
+    submitter: Option<Submitter>,
 }
 
 impl Writer {
@@ -50,6 +53,7 @@ impl Writer {
             api_key: settings.api_key.clone(),
             app: settings.app.clone(),
             phone,
+            submitter: settings.approvals.as_ref().map(|with| Submitter::new(&with.api, &with.app_id, &with.token)).transpose()?,
         })
     }
 }
@@ -90,6 +94,24 @@ impl Api for Writer {
 
     fn judge(&self, message: &Message, ended: &Ended) -> Called {
         judge::called(ended, message.attempt)
+    }
+
+    fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
+        match &self.submitter {
+            Some(submitter) => submitter.submit(draft, replies),
+            None => {
+                let why = "app_id and partner_token are not configured; write both below the line".to_owned();
+                Submitting::Ended(Err(Unsubmitted::Later(why)))
+            }
+        }
+    }
+
+    fn approval(&self, _submission: &str) -> Option<Outgoing> {
+        self.submitter.as_ref().map(Submitter::approval)
+    }
+
+    fn read_approval(&self, submission: &str, reply: &Reply) -> Result<Approval, String> {
+        submit::read_approval(submission, reply)
     }
 }
 

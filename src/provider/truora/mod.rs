@@ -6,6 +6,7 @@
 mod calling;
 mod judge;
 mod read;
+mod submit;
 mod token;
 mod write;
 

@@ -5,20 +5,23 @@
 
 use url::Url;
 
+use super::submit::{self, Submitter};
 use super::{CAPABILITIES, Settings, calling, judge};
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
+use crate::engine::approval::{Approval, TemplateDraft};
 use crate::engine::ports::{Called, Message};
-use crate::provider::client::Ended;
+use crate::provider::client::{Ended, Reply};
 use crate::provider::form::{self, FORM};
 use crate::provider::meta::digits;
 use crate::provider::meta::write::parameters;
-use crate::provider::remote::{Api, Key, Outgoing};
+use crate::provider::remote::{Api, Key, Outgoing, Submitting};
 
 /// Writes the requests of a line of Truora.
 pub struct Writer {
     send: Url,
     api_key: Key,
     flow_id: Option<String>,
+    submitter: Submitter,
 }
 
 impl Writer {
@@ -31,7 +34,8 @@ impl Writer {
             return Err("the API key is empty; it stands on Truora's dashboard".into());
         }
         let send = form::under(&settings.api, "/v1/whatsapp/outbounds/send")?;
-        Ok(Writer { send, api_key: settings.api_key.clone(), flow_id: settings.flow_id.clone() })
+        let submitter = Submitter::new(&settings.api, settings.api_key.clone())?;
+        Ok(Writer { send, api_key: settings.api_key.clone(), flow_id: settings.flow_id.clone(), submitter })
     }
 }
 
@@ -61,6 +65,18 @@ impl Api for Writer {
 
     fn judge(&self, _message: &Message, ended: &Ended) -> Called {
         judge::called(ended)
+    }
+
+    fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
+        self.submitter.submit(draft, replies)
+    }
+
+    fn approval(&self, submission: &str) -> Option<Outgoing> {
+        Some(self.submitter.approval(submission))
+    }
+
+    fn read_approval(&self, _submission: &str, reply: &Reply) -> Result<Approval, String> {
+        submit::read_approval(reply)
     }
 }
 

@@ -8,6 +8,7 @@ mod judge;
 mod missed;
 mod read;
 mod signature;
+mod submit;
 mod table;
 mod twiml;
 mod write;
@@ -31,6 +32,8 @@ pub const CAPABILITIES: Capabilities = Capabilities { free_text: true, buttons: 
 pub struct Settings {
     /// The base of the API, as `https://api.twilio.com`.
     pub api: Url,
+    /// The base of the Content API, as `https://content.twilio.com`.
+    pub content_api: Url,
     /// The account, `AC` and 32 hexadecimal digits.
     pub account_sid: String,
     /// The account's auth token: authorises calls and signs webhooks; the first in use, all of them accepted in signatures.
@@ -62,6 +65,7 @@ pub fn line(settings: &Settings, client: reqwest::Client, budget: Duration) -> R
 pub(super) fn settings() -> Settings {
     Settings {
         api: "https://api.twilio.com".parse().expect("a URL"),
+        content_api: "https://content.twilio.com".parse().expect("a URL"),
         account_sid: "AC00000000000000000000000000000001".into(),
         auth_tokens: vec![Key::new("test-only-twilio-auth-token")],
         phone: "5716000001".into(),

@@ -8,8 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use url::Url;
 
+use super::submit::{self, Submitter};
 use super::{CAPABILITIES, Settings, judge, missed};
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
+use crate::engine::approval::{Approval, TemplateDraft};
 use crate::engine::heard::Item;
 use crate::engine::ports::{Called, Message};
 use crate::moment::Moment;
@@ -18,7 +20,7 @@ use crate::provider::fit::{fit, units};
 use crate::provider::form::{self, FORM};
 use crate::provider::meta::digits;
 use crate::provider::meta::write::{BODY, LABEL, parameters, payloads};
-use crate::provider::remote::{Api, Key, Outgoing};
+use crate::provider::remote::{Api, Key, Outgoing, Submitting};
 
 /// Longest text of a message, in characters.
 const TEXT: usize = 1_600;
@@ -35,6 +37,7 @@ pub struct Writer {
     messaging_service_sid: Option<String>,
     status_callback: String,
     quick_reply: Option<String>,
+    submitter: Submitter,
 }
 
 impl Writer {
@@ -52,11 +55,13 @@ impl Writer {
         }
         let token = settings.auth_tokens.first().ok_or("the auth token is missing; it stands on Twilio's console")?;
         let account = format!("/2010-04-01/Accounts/{sid}");
+        let authorization = Key::new(format!("Basic {}", STANDARD.encode(format!("{sid}:{}", token.expose()))));
         Ok(Writer {
             api: settings.api.clone(),
             account: form::under(&settings.api, &format!("{account}.json"))?,
             messages: form::under(&settings.api, &format!("{account}/Messages.json"))?,
-            authorization: Key::new(format!("Basic {}", STANDARD.encode(format!("{sid}:{}", token.expose())))),
+            submitter: Submitter::new(&settings.content_api, authorization.clone())?,
+            authorization,
             phone,
             messaging_service_sid: settings.messaging_service_sid.clone(),
             status_callback: settings.status_callback.as_ref().unwrap_or(&settings.public_url).to_string(),
@@ -122,6 +127,18 @@ impl Api for Writer {
 
     fn judge(&self, _message: &Message, ended: &Ended) -> Called {
         judge::called(ended)
+    }
+
+    fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
+        self.submitter.submit(draft, replies)
+    }
+
+    fn approval(&self, submission: &str) -> Option<Outgoing> {
+        Some(self.submitter.approval(submission))
+    }
+
+    fn read_approval(&self, _submission: &str, reply: &Reply) -> Result<Approval, String> {
+        submit::read_approval(reply)
     }
 
     fn probe(&self) -> Option<Outgoing> {

@@ -4,6 +4,7 @@
 
 mod judge;
 mod read;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub api: Url,
     /// The id of the business number: part of the address that is called, and how webhooks name the line.
     pub phone_number_id: String,
+    /// The business account, under which templates are submitted; `None`: none are.
+    pub waba_id: Option<String>,
     /// The access token.
     pub token: Key,
     /// App secrets that sign webhooks; any of them.

@@ -15,6 +15,7 @@ fn settings() -> Settings {
     Settings {
         api: Url::parse("https://graph.example/v25.0/").unwrap(),
         phone_number_id: "1065".into(),
+        waba_id: None,
         token: Key::new("CANARY-token"),
         app_secrets: vec![Key::new("old"), Key::new("secret")],
         verify_tokens: vec![Key::new("word"), Key::new("other word")],

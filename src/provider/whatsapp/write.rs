@@ -6,13 +6,15 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use url::Url;
 
 use crate::conversation::{Capabilities, Form, Refusal};
+use crate::engine::approval::{Approval, TemplateDraft, Unsubmitted};
 use crate::engine::ports::{Called, Message};
 use crate::engine::record::Header;
 use crate::provider::client::{Ended, Reply};
 use crate::provider::meta::write::{Free, free, opener, parameters, payloads};
 use crate::provider::meta::{digits, is_user_id};
-use crate::provider::remote::{Api, Key, Outgoing};
+use crate::provider::remote::{Api, Key, Outgoing, Submitting};
 use crate::provider::whatsapp::read::ADDRESS_CHARS;
+use crate::provider::whatsapp::submit::{self, Submitter};
 use crate::provider::whatsapp::{CAPABILITIES, Settings, judge};
 
 /// Writes the requests of a line of the Cloud API.
@@ -20,6 +22,7 @@ pub struct Writer {
     messages: Url,
     number: Url,
     authorization: Key,
+    submitter: Option<Submitter>,
     template_language: String,
     user_id_field: Option<String>,
 }
@@ -39,10 +42,12 @@ impl Writer {
         let mut messages = number.clone();
         messages.path_segments_mut().map_err(|()| "the API's address takes no path")?.push("messages");
         number.set_query(Some("fields=id"));
+        let authorization = Key::new(format!("Bearer {}", settings.token.expose()));
         Ok(Writer {
             messages,
             number,
-            authorization: Key::new(format!("Bearer {}", settings.token.expose())),
+            submitter: Submitter::new(&settings.api, settings.waba_id.as_deref(), &authorization)?,
+            authorization,
             template_language: settings.template_language.clone(),
             user_id_field: settings.user_id_field.clone(),
         })
@@ -84,8 +89,13 @@ impl Writer {
             components.push(Component { kind: "header", sub_type: None, index: None, parameters: vec![header] });
         }
         let body: Vec<Parameter> = parameters(message)?.into_iter().map(|text| Parameter::Text { text }).collect();
+        // A one-time password stands in the text and on the button that copies it.
+        if let Some(code) = body.first().filter(|_| message.password).cloned() {
+            components.push(Component { kind: "button", sub_type: Some("url"), index: Some("0"), parameters: vec![code] });
+        }
         if !body.is_empty() {
-            components.push(Component { kind: "body", sub_type: None, index: None, parameters: body });
+            components
+                .insert(usize::from(message.media.is_some()), Component { kind: "body", sub_type: None, index: None, parameters: body });
         }
         if message.buttons.is_some() {
             components.extend(payloads(message).into_iter().zip(["0", "1"]).map(|(payload, index)| Component {
@@ -124,6 +134,21 @@ impl Api for Writer {
 
     fn judge(&self, message: &Message, ended: &Ended) -> Called {
         judge::called(ended, message.attempt)
+    }
+
+    fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
+        match &self.submitter {
+            Some(submitter) => submitter.submit(draft, replies),
+            None => Submitting::Ended(Err(Unsubmitted::Later("waba_id is not configured; write it below the line".to_owned()))),
+        }
+    }
+
+    fn approval(&self, submission: &str) -> Option<Outgoing> {
+        self.submitter.as_ref().map(|submitter| submitter.approval(submission))
+    }
+
+    fn read_approval(&self, submission: &str, reply: &Reply) -> Result<Approval, String> {
+        submit::read_approval(submission, reply)
     }
 
     fn probe(&self) -> Option<Outgoing> {
@@ -248,7 +273,7 @@ struct Component {
     parameters: Vec<Parameter>,
 }
 
-#[derive(serde::Serialize)]
+#[derive(Clone, serde::Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Parameter {
     Text { text: String },
@@ -270,7 +295,7 @@ impl Parameter {
     }
 }
 
-#[derive(serde::Serialize)]
+#[derive(Clone, serde::Serialize)]
 struct Link {
     link: String,
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::engine::record::{Change, Moved, NameId, PauseScope};
+use crate::engine::registry::{Filed, Register};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey};
 use crate::moment::Moment;
 use crate::store::codec::record::{put_delta, put_hook, read_delta, read_hook};
@@ -68,6 +69,16 @@ pub(crate) fn put_change(out: &mut Vec<u8>, change: &Change) {
         }
         Change::IdentitiesUntil(day) => number(out, 11, *day),
         Change::Alive(at) => number(out, 12, at.0),
+        Change::Filed(filed) => {
+            let Filed { register, id, value, hooks } = &**filed;
+            out.extend_from_slice(&[14, *register as u8, u8::from(value.is_some())]);
+            put_str(out, id);
+            if let Some(value) = value {
+                put_u(out, value.len() as u64);
+                out.extend_from_slice(value);
+            }
+            put_list(out, hooks.iter(), put_hook);
+        }
         Change::Template(line, template, usable) => {
             out.extend_from_slice(&[13, u8::from(*usable)]);
             put_u(out, u64::from(line.0));
@@ -101,8 +112,20 @@ pub(crate) fn read_change(read: &mut Reader<'_>) -> Option<Change> {
             let usable = read.u8()? == 1;
             Change::Template(NameId(read.u16()?), Arc::from(read.text()?), usable)
         }
+        14 => Change::Filed(Box::new(read_filed(read)?)),
         _ => return None,
     })
+}
+
+fn read_filed(read: &mut Reader<'_>) -> Option<Filed> {
+    let register = Register::from_code(read.u8()?)?;
+    let there = read.u8()? == 1;
+    let id = Arc::from(read.text()?);
+    let value = maybe(there, || {
+        let length = usize::try_from(read.u64()?).ok()?;
+        read.take(length).map(Arc::from)
+    })?;
+    Some(Filed { register, id, value, hooks: read.list(read_hook)? })
 }
 
 /// Appends whom a pause holds.
@@ -128,7 +151,8 @@ pub(crate) fn read_scope(read: &mut Reader<'_>) -> Option<PauseScope> {
     }
 }
 
-fn read_moved(read: &mut Reader<'_>) -> Option<Moved> {
+/// The change that [`put_moved`] wrote, behind the byte that says which kind it is.
+pub(crate) fn read_moved(read: &mut Reader<'_>) -> Option<Moved> {
     let stored = read_stored(read)?;
     let id = stored.id;
     Some(Moved {

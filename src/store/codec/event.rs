@@ -170,6 +170,8 @@ pub(crate) fn put_report(out: &mut Vec<u8>, report: Report) {
         Report::Skipped(reason) => out.extend_from_slice(&[8, reason.code()]),
         Report::OptedOut => out.push(9),
         Report::FollowUpDelivered => out.push(10),
+        Report::OutboundApproved => out.push(11),
+        Report::OutboundRejected => out.push(12),
     }
 }
 
@@ -186,6 +188,8 @@ pub(crate) fn read_report(read: &mut Reader<'_>) -> Option<Report> {
         8 => Report::Skipped(SkipReason::from_code(read.u8()?)?),
         9 => Report::OptedOut,
         10 => Report::FollowUpDelivered,
+        11 => Report::OutboundApproved,
+        12 => Report::OutboundRejected,
         _ => return None,
     })
 }

@@ -2,8 +2,11 @@
 //!
 //! Not their chunks: a record longer than one value is cut where it is stored.
 
+use std::sync::Arc;
+
 use crate::conversation::SendOutcome;
 use crate::engine::record::{Decision, Delta, Details, Header, HookRecord, NameId, Outgoing, Question, Reach, SendRecord};
+use crate::engine::registry::OutboundNews;
 use crate::id::{AliasKey, ConversationId, SendId};
 use crate::limits;
 use crate::moment::Moment;
@@ -57,12 +60,12 @@ pub(crate) fn read_details(read: &mut Reader<'_>, id: ConversationId) -> Option<
 }
 
 /// What follows, as a byte: what came to the format later is written where there is something to write.
-fn there(are: [bool; 4]) -> u8 {
+fn there<const N: usize>(are: [bool; N]) -> u8 {
     are.into_iter().zip(0..).fold(0, |flags, (is, bit)| flags | u8::from(is) << bit)
 }
 
-fn are_there(flags: u8) -> Option<[bool; 4]> {
-    (flags < 16).then(|| [0, 1, 2, 3].map(|bit| flags & 1 << bit != 0))
+fn are_there<const N: usize>(flags: u8) -> Option<[bool; N]> {
+    (u32::from(flags) < 1 << N).then(|| std::array::from_fn(|bit| flags & 1 << bit != 0))
 }
 
 /// Appends one change of a conversation's details.
@@ -176,7 +179,8 @@ pub(crate) fn put_hook(out: &mut Vec<u8>, record: &HookRecord) {
     put_i(out, record.at.0);
     put_u(out, u64::from(record.episode));
     let choices = record.question.as_ref().is_some_and(|question| !question.choices.is_empty());
-    out.extend_from_slice(&[record.step, there([record.send.is_some(), record.question.is_some(), choices, !record.answers.is_empty()])]);
+    let presence = [record.send.is_some(), record.question.is_some(), choices, !record.answers.is_empty(), record.outbound.is_some()];
+    out.extend_from_slice(&[record.step, there(presence)]);
     if let Some(send) = record.send {
         put_id(out, send.0);
     }
@@ -185,6 +189,12 @@ pub(crate) fn put_hook(out: &mut Vec<u8>, record: &HookRecord) {
     }
     if !record.answers.is_empty() {
         put_pairs(out, &record.answers);
+    }
+    if let Some(news) = &record.outbound {
+        put_str(out, &news.id);
+        put_str(out, &news.name);
+        put_str(out, &news.line);
+        put_str(out, &news.why);
     }
     put_list(out, record.hooks.iter(), |out, hook| put_u(out, u64::from(hook.0)));
 }
@@ -197,12 +207,17 @@ pub(crate) fn read_hook(read: &mut Reader<'_>) -> Option<HookRecord> {
     let at = Moment(read.i64()?);
     let episode = read.u32()?;
     let step = read.u8()?;
-    let [sent, asked, choices, answers] = are_there(read.u8()?)?;
+    let [sent, asked, choices, answers, outbound] = are_there(read.u8()?)?;
     let send = maybe(sent, || read.id().map(SendId))?;
     let question = maybe(asked, || read_question(read, choices))?;
     let answers = maybe(answers, || read_pairs(read))?.unwrap_or_default();
+    let outbound = maybe(outbound, || read_outbound(read).map(Box::new))?;
     let hooks = read.list(|read| read.u16().map(NameId))?;
-    Some(HookRecord { seq, conversation, report, at, episode, step, send, question, answers, hooks })
+    Some(HookRecord { seq, conversation, report, at, episode, step, send, question, answers, outbound, hooks })
+}
+
+fn read_outbound(read: &mut Reader<'_>) -> Option<OutboundNews> {
+    Some(OutboundNews { id: Arc::from(read.text()?), name: read.text()?, line: read.text()?, why: read.text()? })
 }
 
 fn put_decision(out: &mut Vec<u8>, decision: &Decision) {

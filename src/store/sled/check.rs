@@ -138,7 +138,8 @@ impl Looking<'_> {
         let base = self.base;
         whole(small::open(&base.small).map(drop), self.checked, "store/small")?;
         whole(small::opted_out(&base.opted_out, &mut |_, _| {}), self.checked, "store/opted_out")?;
-        let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, super::open::kept(change)));
+        let mut room = Vec::new();
+        let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, super::open::kept(change, &mut room)));
         whole(log.map(drop), self.checked, "store/log")?;
         let mut states: HashMap<[u8; 16], Phase> = HashMap::new();
         let told = Blocks::open(&base.blocks).and_then(|mut blocks| {

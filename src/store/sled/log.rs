@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::engine::ports::Fault;
 use crate::engine::record::Change;
 use crate::store::codec::PAYLOAD_BYTES;
-use crate::store::codec::change::{put_change, put_moved, read_change};
+use crate::store::codec::change::{put_change, read_change};
 use crate::store::codec::words::{Reader, put_u};
 use crate::store::sled::base::{Base, Table};
 use crate::store::sled::overlay::Kept;
@@ -195,7 +195,7 @@ pub(super) fn encode(changes: &[(u64, Kept)]) -> Vec<u8> {
 fn put_kept(body: &mut Vec<u8>, distance: u64, kept: &Kept) {
     put_u(body, distance);
     match kept {
-        Kept::Moved(moved) => put_moved(body, moved),
+        Kept::Moved(moved) => body.extend_from_slice(moved.bytes()),
         Kept::Other(change) => put_change(body, change),
     }
 }

@@ -33,6 +33,7 @@ mod salvage;
 mod small;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,6 +96,29 @@ struct Inner {
     fault: Option<Fault>,
 }
 
+/// A change on its way in, written down before any lock is taken.
+struct Told {
+    /// For the ledger.
+    entry: Option<LedgerEntry>,
+    /// When it was made, where it says so.
+    now: Moment,
+    /// For the log; `None` where the ledger has all of it.
+    kept: Option<Kept>,
+}
+
+impl Told {
+    fn new(change: Change, room: &mut Vec<u8>) -> Told {
+        let (entry, now) = match &change {
+            Change::Moved(moved) => (moved.ledger, moved.now),
+            Change::Ledger(entry) => (Some(*entry), Moment::MIN),
+            Change::Alive(at) => (None, *at),
+            _ => (None, Moment::MIN),
+        };
+        let kept = (!matches!(change, Change::Ledger(_))).then(|| open::kept(change, room));
+        Told { entry, now, kept }
+    }
+}
+
 #[derive(Debug)]
 struct Commit {
     ledger: Ledger,
@@ -117,33 +141,23 @@ impl Inner {
         }
     }
 
-    fn take(&mut self, change: Change) {
+    fn take(&mut self, change: Told) {
         self.seq += 1;
-        let entry = match &change {
-            Change::Moved(moved) => moved.ledger,
-            Change::Ledger(entry) => Some(*entry),
-            _ => None,
-        };
-        if let Some(entry) = entry {
+        if let Some(entry) = change.entry {
             self.sends.take(&entry);
             self.entries.push(entry);
         }
-        match &change {
-            Change::Moved(moved) => self.now = self.now.max(moved.now),
-            Change::Alive(at) => self.now = self.now.max(*at),
-            // The ledger has it, and nothing else needs it.
-            Change::Ledger(_) => return,
-            _ => {}
+        self.now = self.now.max(change.now);
+        if let Some(kept) = change.kept {
+            self.overlay.take(self.seq, kept.clone());
+            self.pending.push((self.seq, kept));
         }
-        let kept = open::kept(change);
-        self.overlay.take(self.seq, kept.clone());
-        self.pending.push((self.seq, kept));
     }
 
     /// Takes a change in again, under the number it had.
     fn replay(&mut self, seq: u64, change: Change) {
         self.seq = seq.saturating_sub(1);
-        self.take(change);
+        self.take(Told::new(change, &mut Vec::new()));
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -250,8 +264,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Store for SledStore {
     fn apply(&self, changes: Vec<Change>) -> u64 {
+        let mut room = Vec::with_capacity(512);
+        let told: Vec<Told> = changes.into_iter().map(|change| Told::new(change, &mut room)).collect();
         let mut inner = lock(&self.inner);
-        changes.into_iter().for_each(|change| inner.take(change));
+        told.into_iter().for_each(|change| inner.take(change));
         inner.seq
     }
 

@@ -18,6 +18,7 @@ use crate::store::sled::log::Log;
 use crate::store::sled::mark::Mark;
 use crate::store::sled::overlay::{Kept, Overlay};
 use crate::store::sled::place::Place;
+use crate::store::sled::written::Written;
 use crate::store::sled::{Commit, Inner, SledStore, days, details, filesystem, hooks, salvage, small};
 
 /// How a store is opened.
@@ -181,7 +182,8 @@ fn reopen(store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
 pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
     let (small, buried) = small::open(&base.small)?;
     let mut overlay = Overlay::new(small, buried);
-    let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, kept(change)))?;
+    let mut room = Vec::new();
+    let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, kept(change, &mut room)))?;
     if let Some(mark) = mark.filter(|mark| *mark > log.last_seq()) {
         return Err(Fault::Corrupt(format!(
             "opening {}: it ends with change {} and change {mark} was on disk, so it has gone back in time; \
@@ -196,10 +198,10 @@ pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts,
     Ok(Parts { base, log, overlay, folder })
 }
 
-/// A change, as the overlay keeps it.
-pub(super) fn kept(change: Change) -> Kept {
+/// A change, as the overlay keeps it; `room` is memory to write in.
+pub(super) fn kept(change: Change, room: &mut Vec<u8>) -> Kept {
     match change {
-        Change::Moved(moved) => Kept::Moved(Arc::new(*moved)),
+        Change::Moved(moved) => Kept::Moved(Arc::new(Written::new(&moved, room))),
         other => Kept::Other(other),
     }
 }

@@ -122,7 +122,7 @@ impl SledStore {
             for (id, steps) in &inner.overlay.conversations {
                 found.remove(id);
                 if let Some((_, Step::Moved(moved))) = steps.back()
-                    && at_rest(moved.stored.state.phase)
+                    && at_rest(moved.phase)
                     && moved.now < before
                 {
                     found.insert(*id);
@@ -187,6 +187,7 @@ impl SledStore {
         self.tell_opted_out(take)?;
         small.pauses.iter().for_each(|scope| take(Restored::Pause(*scope)));
         small.templates.iter().for_each(|(line, template)| take(Restored::Template(*line, template.clone())));
+        small.filed.iter().for_each(|((register, id), value)| take(Restored::Filed(*register, id.clone(), value.clone())));
         self.tell_hooks(take)?;
         if let Some(n) = small.last_hook {
             take(Restored::LastHook(n));
@@ -206,7 +207,7 @@ impl SledStore {
         let latest: BTreeMap<ConversationId, Option<Stored>> = {
             let inner = lock(&self.inner);
             let last = |steps: &std::collections::VecDeque<(u64, Step)>| match steps.back() {
-                Some((_, Step::Moved(moved))) => Some(moved.stored),
+                Some((_, Step::Moved(moved))) if !matches!(moved.phase, Phase::Finished(_)) => Some(moved.read().stored),
                 _ => None,
             };
             inner.overlay.conversations.iter().map(|(id, steps)| (*id, last(steps))).collect()
@@ -216,8 +217,7 @@ impl SledStore {
                 take(Restored::Conversation(stored));
             }
         })?;
-        let unfinished = latest.into_values().flatten().filter(|stored| !matches!(stored.state.phase, Phase::Finished(_)));
-        unfinished.for_each(|stored| take(Restored::Conversation(stored)));
+        latest.into_values().flatten().for_each(|stored| take(Restored::Conversation(stored)));
         Ok(())
     }
 

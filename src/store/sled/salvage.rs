@@ -172,8 +172,8 @@ fn changes(base: &Base, take: &mut Take<'_>) -> Result<(), Fault> {
         expected.1 += 1;
         body.extend_from_slice(part.bytes);
         if part.index + 1 == part.parts {
-            let mut group: Vec<(u64, Kept)> = Vec::new();
-            if log::read_group(&body, &mut |seq, change: Change| group.push((seq, kept(change)))).is_some() {
+            let (mut group, mut room): (Vec<(u64, Kept)>, _) = (Vec::new(), Vec::new());
+            if log::read_group(&body, &mut |seq, change: Change| group.push((seq, kept(change, &mut room)))).is_some() {
                 take(&group)?;
             }
         }

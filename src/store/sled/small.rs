@@ -1,4 +1,4 @@
-//! Small tables: names, pauses, templates that cannot be sent, opt-outs, the last sign of life, the last hook number.
+//! Small tables: names, pauses, templates that cannot be sent, the registry, opt-outs, the last sign of life, the last hook number.
 //!
 //! Not conversations. All but the opt-outs are held in memory whole.
 
@@ -7,17 +7,19 @@ use std::sync::Arc;
 
 use crate::engine::ports::Fault;
 use crate::engine::record::{Change, NameId};
+use crate::engine::registry::Register;
 use crate::id::PersonKey;
 use crate::moment::Moment;
 use crate::store::codec::change::{put_scope, read_scope};
 use crate::store::codec::words::{Reader, put_i, put_u};
-use crate::store::sled::base::{Base, Table};
+use crate::store::sled::base::{Base, Table, Writes};
 use crate::store::sled::chunks;
 use crate::store::sled::overlay::{Kept, Small};
 
 const NAME: u8 = b'n';
 const PAUSE: u8 = b'p';
 const TEMPLATE: u8 = b't';
+const FILED: u8 = b'r';
 const ALIVE: [u8; 1] = *b"a";
 const BURIED: [u8; 1] = *b"b";
 const LAST_HOOK: [u8; 1] = *b"h";
@@ -49,6 +51,12 @@ pub(super) fn open(table: &Table) -> Result<(Small, Moment), Fault> {
                 let template = std::str::from_utf8(template).map_err(|_| bad())?;
                 small.templates.insert((NameId(u16::from_be_bytes([*high, *low])), Arc::from(template)));
             }
+            [FILED, rest @ ..] => {
+                if let Some((register, id, key)) = filed_key(&key, rest).ok_or_else(bad)? {
+                    let long = chunks::get(table, key)?.ok_or_else(bad)?;
+                    small.filed.insert((register, id), Arc::from(long.bytes));
+                }
+            }
             key if key == ALIVE => small.alive = Some(Moment(read.i64().ok_or_else(bad)?)),
             key if key == BURIED => buried = Moment(read.i64().ok_or_else(bad)?),
             key if key == LAST_HOOK => small.last_hook = Some(read.u64().ok_or_else(bad)?),
@@ -56,6 +64,41 @@ pub(super) fn open(table: &Table) -> Result<(Small, Moment), Fault> {
         }
     }
     Ok((small, buried))
+}
+
+/// Of which record of the registry a row is the first chunk, with the key of all its chunks; `Some(None)` for a later chunk.
+fn filed_key<'k>(key: &'k [u8], rest: &[u8]) -> Option<Option<(Register, Arc<str>, &'k [u8])>> {
+    let [register, length, rest @ ..] = rest else { return None };
+    let (id, index) = rest.split_at_checked(usize::from(*length))?;
+    let (register, id) = (Register::from_code(*register)?, std::str::from_utf8(id).ok()?);
+    match index {
+        [0, 0] => Some(Some((register, Arc::from(id), key.get(..key.len() - 2)?))),
+        [_, _] => Some(None),
+        _ => None,
+    }
+}
+
+/// Writes the last of what changes made of each record of the registry.
+fn fold_filed(table: &Table, writes: &mut Writes<'_>, window: &[(u64, Kept)]) -> Result<(), Fault> {
+    let mut last = BTreeMap::new();
+    for (seq, kept) in window {
+        if let Kept::Other(Change::Filed(filed)) = kept {
+            last.insert((filed.register, &*filed.id), (*seq, &filed.value));
+        }
+    }
+    for ((register, id), (seq, value)) in last {
+        // Ids are of the program's own making and short; one length byte keeps keys of different ids apart.
+        let key = [&[FILED, register as u8, id.len() as u8], id.as_bytes()].concat();
+        let before = chunks::beginning(table, &key)?.map_or(0, |long| long.chunks);
+        match value {
+            Some(value) => chunks::put(writes, &key, seq, value, before),
+            None => chunks::remove(writes, &key, before),
+        }
+        if writes.full() {
+            writes.apply()?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes what changes up to `upto` made of the small tables.
@@ -73,7 +116,8 @@ pub(super) fn fold(table: &Table, window: &[(u64, Kept)], buried: Moment) -> Res
     let mut sweeps = false;
     for (seq, kept) in window {
         match kept {
-            Kept::Moved(moved) => last_hook = last_hook.max(moved.hooks.iter().map(|record| record.seq).max()),
+            Kept::Moved(moved) => last_hook = last_hook.max(moved.last_hook),
+            Kept::Other(Change::Filed(filed)) => last_hook = last_hook.max(filed.hooks.iter().map(|record| record.seq).max()),
             Kept::Other(Change::Named(id, name)) => {
                 let key = [&[NAME], &id.0.to_be_bytes()[..]].concat();
                 let before = chunks::beginning(table, &key)?.map_or(0, |long| long.chunks);
@@ -96,6 +140,7 @@ pub(super) fn fold(table: &Table, window: &[(u64, Kept)], buried: Moment) -> Res
             writes.apply()?;
         }
     }
+    fold_filed(table, &mut writes, window)?;
     if sweeps {
         writes.put(&BURIED, &number(buried.0));
     }
@@ -180,7 +225,7 @@ fn count(table: &Table) -> Result<u64, Fault> {
 }
 
 /// Notes how many opt-outs there are.
-pub(super) fn put_count(writes: &mut crate::store::sled::base::Writes<'_>, count: u64) {
+pub(super) fn put_count(writes: &mut Writes<'_>, count: u64) {
     let mut payload = Vec::new();
     put_u(&mut payload, count);
     writes.put(&COUNT, &payload);

@@ -13,6 +13,7 @@ mod truora;
 mod twilio;
 mod whatsapp;
 mod whatsapp_hooks;
+mod whatsapp_templates;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};

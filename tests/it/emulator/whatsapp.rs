@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::form::digits;
 use super::json::{array, object, text};
+use super::whatsapp_templates::Templates;
 use super::{Answer, Fate, Heard, Hook, Manners, Sent};
 use crate::stub::Request;
 
@@ -28,6 +29,8 @@ pub(crate) struct Meta {
     pub(crate) phone: String,
     pub(crate) account: String,
     pub(crate) templates: Vec<Template>,
+    /// Templates that were submitted by its API.
+    pub(crate) submitted: Templates,
     pub(crate) user_id_field: Option<&'static str>,
     /// The number of the next message of a person.
     pub(crate) next: AtomicU64,
@@ -43,6 +46,7 @@ impl Meta {
             phone: "5716000001".to_owned(),
             account: "102290129340398".to_owned(),
             templates: vec![("reengage_es", "es", 1, &["Sí, continuar", "No, gracias"])],
+            submitted: Templates::default(),
             user_id_field: None,
             next: AtomicU64::new(1),
         }
@@ -107,12 +111,14 @@ impl Meta {
         let (name, language) = (line(part, "name", 512)?, only(member(part, "language")?, "language", &["code"])?);
         let code = line(language, "code", 15)?;
         let known = self.templates.iter().find(|(known, language, ..)| *known == name && *language == code);
-        let Some((_, _, variables, labels)) = known else {
+        let known = known.map(|(_, _, variables, labels)| (*variables, labels.iter().map(|label| (*label).to_owned()).collect()));
+        let submitted = || self.submitted.find(&name, &code).map(|one| (one.variables, one.labels));
+        let Some((variables, labels)): Option<(usize, Vec<String>)> = known.or_else(submitted) else {
             return Err(Wrong(132_001, format!("template name ({name}) does not exist in {code}")));
         };
         let mut sent = Sent {
             template: Some(format!("{name}/{code}")),
-            buttons: labels.iter().map(|label| ((*label).to_owned(), (*label).to_owned())).collect(),
+            buttons: labels.iter().map(|label| (label.clone(), label.clone())).collect(),
             ..Sent::default()
         };
         for component in list(part.get("components"), "components")? {
@@ -126,7 +132,7 @@ impl Meta {
                 }
             }
         }
-        if sent.vars.len() != *variables {
+        if sent.vars.len() != variables {
             return Err(Wrong(132_000, format!("body: number of localizable_params ({}) does not match ({variables})", sent.vars.len())));
         }
         Ok(sent)
@@ -297,7 +303,13 @@ impl Manners for Meta {
         if request.header("authorization") != format!("Bearer {}", self.token) {
             return Heard::Wrong(self.expired());
         }
-        let path = request.target().split('?').next().unwrap_or_default();
+        let (path, query) = request.target().split_once('?').unwrap_or((request.target(), ""));
+        if path == format!("/v25.0/{}/message_templates", self.account) {
+            return match request.method() {
+                "POST" => self.submitted.submit(&request.body),
+                _ => self.submitted.list(query),
+            };
+        }
         match (request.method(), path.strip_prefix(&self.path())) {
             ("GET", Some("")) => Heard::Read(self.number()),
             ("POST", Some("/messages")) if request.header("content-type").starts_with("application/json") => {

@@ -96,6 +96,9 @@ fn serve(request: Request, standing: &mut Standing) {
         }
         Request::Dead(from, limit, reply) => drop(reply.send(Ok((from..9).take(limit).map(dead).collect()))),
         Request::Replay(_, seq, reply) => drop(reply.send(Ok(if seq == Some(404) { 0 } else { 1 }))),
+        Request::Unusable(reply) => drop(reply.send(Ok(vec![("support".into(), "back/es".into())]))),
+        Request::Shelf(_, reply) => drop(reply.send(Err(Rejected::Unavailable("this desk files nothing".into())))),
+        Request::File(_, reply) => drop(reply.send(Err(Rejected::Unavailable("this desk files nothing".into())))),
         Request::Template(_, reply) => drop(reply.send(Ok(()))),
         Request::Standing(reply) => drop(reply.send(Ok(standing.clone()))),
     }
@@ -148,6 +151,7 @@ fn dead(seq: u64) -> DeadLetter {
         step: 0,
         send: None,
         question: None,
+        outbound: None,
         answers: Vec::new(),
         hooks: vec![NameId(3)],
     };
@@ -198,7 +202,7 @@ fn policy() -> Arc<Policy> {
 }
 
 /// A caretaker that does nothing, and says that it did.
-pub(super) struct Idle;
+pub(crate) struct Idle;
 
 impl Caretaker for Idle {
     fn begin(&self, _: Task) -> Result<(), Rejected> {

@@ -17,6 +17,7 @@ pub(crate) fn gupshup() -> Subject {
         api_key: Key::new("key"),
         app: "DemoApp".into(),
         phone: "5716000001".into(),
+        approvals: None,
         proof: Proof { tokens: vec![Key::new("another token"), Key::new(secret("GS_TOKEN"))], ..Proof::default() },
         reactions: true,
     };

@@ -15,6 +15,7 @@ use crate::fixtures::{Delivery, delivery, secret};
 pub(super) fn twilio() -> Subject {
     let settings = Settings {
         api: Url::parse("https://twilio.example.test").unwrap(),
+        content_api: "https://content.twilio.com".parse().unwrap(),
         account_sid: "AC00000000000000000000000000000001".into(),
         auth_tokens: vec![Key::new("another token"), Key::new(secret("TWILIO_TOKEN"))],
         phone: "5716000001".into(),

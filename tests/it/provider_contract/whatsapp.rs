@@ -13,6 +13,7 @@ pub(crate) fn whatsapp() -> Subject {
     let settings = Settings {
         api: Url::parse("https://graph.example.test/v25.0").unwrap(),
         phone_number_id: "106540352242922".into(),
+        waba_id: None,
         token: Key::new("token"),
         app_secrets: vec![Key::new("another app's secret"), Key::new(secret("META_SECRET"))],
         verify_tokens: vec![Key::new(secret("VERIFY_TOKEN"))],
