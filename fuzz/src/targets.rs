@@ -3,7 +3,7 @@
 //! Not where inputs come from (`inputs.rs`). A new reader is a line in [`TARGETS`] for its bodies, one for its proof of origin, and
 //! the function that makes it.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,14 +11,19 @@ use reengaged::engine::heard::{Item, Party, Person};
 use reengaged::engine::ports::{Inbox, Webhook};
 use reengaged::limits::EVENT_ID_BYTES;
 use reengaged::provider::remote::Key;
-use reengaged::provider::{truora, twilio};
+use reengaged::provider::{gupshup, truora, twilio, whatsapp};
 use reengaged::shapes::event;
+use url::Url;
 
 /// Takes one input; a panic is a finding.
 pub type Run = fn(&[u8]);
 
 /// Every target by its name: that of the line in the fixtures, and what is done with it.
 pub const TARGETS: &[(&str, Run)] = &[
+    ("whatsapp-read", |data| read(&WHATSAPP, data)),
+    ("whatsapp-verify", |data| verify(&WHATSAPP, data)),
+    ("gupshup-read", |data| read(&GUPSHUP, data)),
+    ("gupshup-verify", |data| verify(&GUPSHUP, data)),
     ("twilio-read", |data| read(&TWILIO, data)),
     ("twilio-verify", |data| verify(&TWILIO, data)),
     ("twilio-answer", answer),
@@ -30,41 +35,72 @@ pub const TARGETS: &[(&str, Run)] = &[
 
 /// A line as two inboxes: with the secret of the fixtures, and with one that no input knows.
 struct Line {
-    ours: Arc<dyn Inbox>,
-    strangers: Arc<dyn Inbox>,
+    ours: Box<dyn Inbox>,
+    strangers: Box<dyn Inbox>,
 }
 
 impl Line {
-    fn of(make: fn(Key) -> Arc<dyn Inbox>, secret: &str) -> Line {
-        Line { ours: make(Key::new(secret)), strangers: make(Key::new("1d1c0a94 a secret that stands in no input 7be04ce2")) }
+    fn of<I: Inbox + 'static>(make: fn(Key) -> Result<I, String>, secret: &str) -> Line {
+        let make = |secret| Box::new(make(Key::new(secret)).expect("settings that can be used")) as Box<dyn Inbox>;
+        Line { ours: make(secret), strangers: make("1d1c0a94 a secret that stands in no input 7be04ce2") }
     }
 }
 
+static WHATSAPP: LazyLock<Line> = LazyLock::new(|| Line::of(whatsapp_with, "test-only-meta-app-secret"));
+static GUPSHUP: LazyLock<Line> = LazyLock::new(|| Line::of(gupshup_with, "test-only-gupshup-url-token"));
 static TWILIO: LazyLock<Line> = LazyLock::new(|| Line::of(twilio_with, "test-only-twilio-auth-token"));
 static TRUORA: LazyLock<Line> = LazyLock::new(|| Line::of(truora_with, "test-only-truora-hook-secret"));
 
-fn twilio_with(token: Key) -> Arc<dyn Inbox> {
-    twilio::inbox(twilio::Settings {
-        api: "https://api.twilio.com".parse().expect("a URL"),
+fn whatsapp_with(secret: Key) -> Result<whatsapp::Reader, String> {
+    whatsapp::Reader::new(&whatsapp::Settings {
+        api: url("https://graph.facebook.com/v25.0"),
+        phone_number_id: "106540352242922".into(),
+        token: Key::new("token"),
+        app_secrets: vec![secret],
+        verify_tokens: vec![Key::new("test-only-verify-token")],
+        template_language: "es".into(),
+        reactions: true,
+        user_id_field: None,
+    })
+}
+
+fn gupshup_with(token: Key) -> Result<gupshup::Reader, String> {
+    gupshup::Reader::new(&gupshup::Settings {
+        api: url("https://api.gupshup.io"),
+        api_key: Key::new("key"),
+        app: "DemoApp".into(),
+        phone: "5716000001".into(),
+        proof: gupshup::Proof { tokens: vec![token], ..gupshup::Proof::default() },
+        reactions: true,
+    })
+}
+
+fn twilio_with(token: Key) -> Result<twilio::Reader, String> {
+    twilio::Reader::new(&twilio::Settings {
+        api: url("https://api.twilio.com"),
         account_sid: "AC00000000000000000000000000000001".into(),
         auth_tokens: vec![token],
         phone: "5716000001".into(),
         messaging_service_sid: None,
-        public_url: "https://reengaged.example.test/hooks/twilio".parse().expect("a URL"),
+        public_url: url("https://reengaged.example.test/hooks/twilio"),
         status_callback: None,
         quick_reply: None,
     })
 }
 
-fn truora_with(secret: Key) -> Arc<dyn Inbox> {
-    truora::inbox(truora::Settings {
-        api: "https://api.connect.truora.com".parse().expect("a URL"),
+fn truora_with(secret: Key) -> Result<truora::Reader, String> {
+    truora::Reader::new(&truora::Settings {
+        api: url("https://api.connect.truora.com"),
         api_key: Key::new("test-only-truora-key"),
         hook_secrets: vec![secret],
         hook_algorithm: truora::HookAlgorithm::Hs256,
         flow_id: None,
         flows: vec!["IPF00000000000000000000000000000001".into()],
     })
+}
+
+fn url(text: &str) -> Url {
+    text.parse().expect("a URL")
 }
 
 /// A body: reading is total and says the same twice, and what it says keeps the bounds that the engine relies on.

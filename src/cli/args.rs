@@ -44,6 +44,15 @@ pub enum Verb {
     /// Rehearse: the real engine on a virtual clock, with the console provider
     #[command(after_help = "Example:\n  reengaged simulate --days 30 --conversations 1000 --seed 7 --config config.toml")]
     Simulate(SimulateOptions),
+    /// Write a consistent copy of the store to a file, while the daemon runs; nothing is overwritten
+    #[command(after_help = "Example:\n  reengaged backup /var/backups/reengaged/2026-03-02.backup")]
+    Backup(BackupOptions),
+    /// Make a store from a backup, where there is none; sending starts held until `resume`
+    #[command(after_help = "Example:\n  reengaged restore /var/backups/reengaged/2026-03-02.backup")]
+    Restore(RestoreOptions),
+    /// Check every record of the store: in the running daemon, or at rest, which sees more; nothing is changed
+    #[command(after_help = "Example:\n  reengaged fsck")]
+    Fsck(FsckOptions),
     /// Print the script that completes commands in a shell
     #[command(after_help = "Example:\n  reengaged completions bash > /etc/bash_completion.d/reengaged")]
     Completions {
@@ -166,12 +175,44 @@ pub struct ServeOptions {
     /// Start even if a line or flow that conversations still use is gone from the configuration; what they waited for is dropped
     #[arg(long)]
     pub drop: bool,
-    /// Start on a damaged store, or one that went back in time, with what is left of it; sending then starts held
+    /// Start on a damaged store, or one that went back in time, with what is left of it; what cannot be read is set aside and
+    /// named, and sending starts held
     #[arg(long)]
     pub accept_loss: bool,
     /// A clock that is not the machine's: the demo's
     #[arg(long, hide = true)]
     pub clock: Option<String>,
+}
+
+/// Options of `backup`.
+#[derive(Args, Clone, Debug)]
+pub struct BackupOptions {
+    /// The file to write, on the daemon's machine; it must not exist
+    pub dest: PathBuf,
+    /// How the daemon is reached.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// Options of `restore`.
+#[derive(Args, Clone, Debug)]
+pub struct RestoreOptions {
+    /// The backup
+    pub source: PathBuf,
+    /// Go on although the ledger is lost, so that what was sent since the backup may be sent again
+    #[arg(long)]
+    pub without_ledger: bool,
+}
+
+/// Options of `fsck`.
+#[derive(Args, Clone, Debug)]
+pub struct FsckOptions {
+    /// Where the database of a store at rest is copied to, to be looked at [else beside it]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub scratch: Option<PathBuf>,
+    /// How the daemon is reached.
+    #[command(flatten)]
+    pub daemon: Daemon,
 }
 
 /// Options of `plan`.

@@ -65,6 +65,15 @@ impl Client {
         Client { place: place_in(config), token: configured_token(config, false) }
     }
 
+    /// Whether anybody listens there.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        match &self.place {
+            Place::Tcp(at) => std::net::TcpStream::connect(at.as_str()).is_ok(),
+            Place::Unix(path) => std::os::unix::net::UnixStream::connect(path).is_ok(),
+        }
+    }
+
     /// Asks; `doing` begins the line that says what failed.
     ///
     /// # Errors

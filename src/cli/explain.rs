@@ -37,7 +37,9 @@ pub fn print(out: &mut dyn Write, paint: Paint, one: &Value) -> io::Result<()> {
             let other = || format!("the {}", cell(&send["purpose"]).replace('_', " "));
             let what = send["step"].as_u64().map_or_else(other, |step| format!("follow-up {}", step + 1));
             let why = send["reason"].as_str().map(|why| format!(" ({why})")).unwrap_or_default();
-            writeln!(out, "{}  {}  {what}: {}{why}", cell(&send["at"]), cell(&send["send"]), cell(&send["outcome"]))?;
+            let reached =
+                send["reached"].as_str().filter(|reached| *reached != "accepted").map(|far| format!(", {far}")).unwrap_or_default();
+            writeln!(out, "{}  {}  {what}: {}{why}{reached}", cell(&send["at"]), cell(&send["send"]), cell(&send["outcome"]))?;
         }
     }
     Ok(())

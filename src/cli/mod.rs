@@ -8,6 +8,7 @@ pub mod client;
 pub mod explain;
 mod guide;
 pub mod guide_args;
+pub mod keep;
 pub mod plan;
 mod play;
 pub mod print;
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::{self, Withheld, env};
 use crate::schedule;
 use args::{Arguments, ServeOptions, Verb};
+use keep::Keeping;
 use print::{Failure, Paint, code};
 
 /// The verbs that run the engine in this process.
@@ -47,6 +49,9 @@ pub fn run(arguments: Arguments, own: impl FnOnce(Own) -> u8) -> u8 {
             check::run(config, &options, Clock::system().now(), &mut io::stdout(), &mut io::stderr()).map_err(Failure::from)
         }
         Verb::Plan(options) => plan_stream(config, options.flow.as_deref()),
+        Verb::Backup(options) => keeping(config).backup(&options),
+        Verb::Restore(options) => keeping(config).restore(&options),
+        Verb::Fsck(options) => keeping(config).fsck(&options),
         Verb::Completions { shell } => {
             // Into memory first: the generator panics where a reader goes away.
             let mut script = Vec::new();
@@ -66,6 +71,10 @@ pub fn run(arguments: Arguments, own: impl FnOnce(Own) -> u8) -> u8 {
         }
         failure.code
     })
+}
+
+fn keeping(config: Option<PathBuf>) -> Keeping {
+    Keeping { config, now: Clock::system().now() }
 }
 
 fn version(out: &mut dyn Write) -> io::Result<u8> {

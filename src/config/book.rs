@@ -130,17 +130,17 @@ mod tests {
 
     #[test]
     fn a_template_of_the_cloud_api_has_its_language_in_its_name() {
-        let line = |name: &str, extra: &str| {
+        let line = |name: &str, id: u32, extra: &str| {
             format!(
-                "[lines.{name}]\nprovider = \"whatsapp_cloud\"\nphone_number_id = \"{name}1\"\ntoken_env = \"T\"\napp_secret_env = \"A\"\n\
+                "[lines.{name}]\nprovider = \"whatsapp_cloud\"\nphone_number_id = \"{id}\"\ntoken_env = \"T\"\napp_secret_env = \"A\"\n\
                  verify_token_env = \"V\"\n{extra}\n"
             )
         };
         let text = format!(
             "[store]\npath = \"data\"\n{}{}[flows.plain]\nenable_follow_up = true\nsession = {{ template = \"back\" }}\n\
              [flows.named]\nenable_follow_up = true\nsession = {{ template = \"back/pt_BR\" }}\n",
-            line("es", ""),
-            line("en", "template_language = \"en\"")
+            line("es", 106_540_352, ""),
+            line("en", 106_540_353, "template_language = \"en\"")
         );
         let book = parse(&text, "config.toml", &Withheld).expect("a configuration").book;
         let template = |line, flow| book.policy(line, flow).and_then(|policy| policy.rules.session.as_ref()?.template.as_deref());

@@ -1,7 +1,8 @@
 //! The configuration: one TOML file, read whole, checked whole, and then forgotten.
 //!
-//! Not where anything is decided at run time: what comes out is [`Config`], plain values and the engine's [`Book`]. Secrets never
-//! stand in the file. All mistakes are told at once, each with its line, key, value and what would be right.
+//! Not where anything is decided at run time: what comes out is [`Config`], plain values and the engine's
+//! [`Book`](crate::engine::book::Book). Secrets never stand in the file. All mistakes are told at once, each with its line,
+//! key, value and what would be right.
 
 mod book;
 mod completions;

@@ -184,17 +184,24 @@ pub(super) fn store(root: &Table<'_>) -> StoreConfig {
 /// Reads `[maintenance]`.
 pub(super) fn maintenance(root: &Table<'_>) -> Maintenance {
     let table = root.table("maintenance");
-    for (key, instead) in [("backup", "run `reengaged backup` from a timer"), ("fsck", "run `reengaged fsck` from a timer")] {
-        table.unbuilt(key, instead);
-    }
     let default = |text: &str| Cron(text.to_owned(), cron::Schedule::from_str(text).expect("the default is an expression"));
     // The ledger must outlive whatever could still be sent.
     let most = (limits::LEDGER - limits::STEP_CEILING) / DAY - 1;
     Maintenance {
+        backup: table.maybe("backup", expression).map(|times| times.1),
+        backup_path: table.maybe("backup_path", absolute),
+        backup_keep: table.or("backup_keep", 7, whole(1, 10_000)) as usize,
+        fsck: table.maybe("fsck", expression).map(|times| times.1),
         retention: table.or("retention", default("0 15 3 * * *"), expression).1,
         retention_days: table.or("retention_days", limits::RETENTION / DAY, whole(1, most)),
         approvals: table.or("approvals", default("0 */5 * * * *"), expression).1,
     }
+}
+
+fn absolute(value: &Loose) -> Result<PathBuf, String> {
+    let cure = "write the absolute path of a directory, best on another disk than the store's";
+    let path = PathBuf::from(text(1, 4_000)(value).map_err(|_| cure.to_owned())?);
+    if path.is_absolute() { Ok(path) } else { Err(cure.to_owned()) }
 }
 
 fn expression(value: &Loose) -> Result<Cron, String> {

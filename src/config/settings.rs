@@ -165,6 +165,14 @@ pub struct Maintenance {
     pub retention: cron::Schedule,
     /// How many days finished conversations and dead hooks stay.
     pub retention_days: i64,
+    /// When a backup is made, where that is wanted; UTC.
+    pub backup: Option<cron::Schedule>,
+    /// The directory that backups are put into; `backups/` in the store's where absent.
+    pub backup_path: Option<PathBuf>,
+    /// How many of them stay.
+    pub backup_keep: usize,
+    /// When every record is checked, where that is wanted; UTC.
+    pub fsck: Option<cron::Schedule>,
     /// When providers are asked about templates under review; UTC.
     pub approvals: cron::Schedule,
 }

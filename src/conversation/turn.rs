@@ -109,7 +109,11 @@ impl<'a> Turn<'a> {
         };
         let plan = schedule::plan_after(&self.policy.rules, wait, &silence);
         for reason in plan.trail.iter() {
-            self.trail.push(*reason);
+            self.trail.push(match *reason {
+                // To the schedule a window that is closed for other reasons than time never was.
+                Reason::NeverWrote { at } if state.shut => Reason::WindowShut { at },
+                reason => reason,
+            });
         }
         // When it would have been sent: a skip waits for that moment too.
         let target = anchor.plus(wait).max(silence.now);

@@ -93,7 +93,7 @@ impl Missed {
         for answer in self.desk.events(events).await {
             match answer {
                 Ok(answer) => new += usize::from(answer.ignored.is_none()),
-                Err(rejected @ (Rejected::Unavailable(_) | Rejected::Overloaded)) => return Err(rejected),
+                Err(rejected @ (Rejected::Unavailable(_) | Rejected::Overloaded | Rejected::NotYet)) => return Err(rejected),
                 // What has no place here would have none the next time either.
                 Err(rejected) => {
                     let why = Problem::from(rejected).kind.slug();

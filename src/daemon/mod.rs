@@ -6,6 +6,7 @@
 //! Order of stop: not ready → requests under way finish → calls under way end, or are in doubt → last group durable → out.
 
 mod approvals;
+mod caretaker;
 mod commit;
 mod deliver;
 mod figures;
@@ -34,6 +35,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock::Clock;
 use crate::config::settings::Config;
 use crate::daemon::approvals::{Approvals, Errand};
+use crate::daemon::caretaker::Keeper;
 use crate::daemon::commit::Outlets;
 use crate::daemon::deliver::{Delivery, Providers};
 use crate::daemon::probing::Probing;
@@ -107,9 +109,11 @@ struct Shared {
     printer: Printer,
     site: Arc<Site>,
     store: Arc<dyn Store>,
+    keeper: Arc<Keeper>,
     names: Arc<Names>,
     clock: Clock,
     wakeups: UnboundedSender<Wakeup>,
+    errands: UnboundedSender<Errand>,
     hooks_changed: watch::Sender<()>,
 }
 
@@ -167,7 +171,8 @@ struct Running {
 }
 
 impl Running {
-    async fn begin(parts: Parts, store: Arc<dyn Store>, drop: bool) -> Result<Running, Failure> {
+    async fn begin(parts: Parts, kept: Arc<SledStore>, drop: bool) -> Result<Running, Failure> {
+        let store: Arc<dyn Store> = Arc::clone(&kept) as _;
         let Parts { config, printer, providers, clock, site } = parts;
         let book = Arc::new(config.book.clone());
         let mut engine = recover(&store, &book, &clock).await?;
@@ -186,18 +191,20 @@ impl Running {
             printer,
             site,
             store,
+            keeper: Keeper::new(kept, clock.clone()),
             names: engine.names(),
             clock,
             wakeups,
+            errands,
             hooks_changed: watch::Sender::new(()),
         });
         let conversations = engine.waiting();
         let alive = engine.last_alive();
         let (ended, end) = oneshot::channel();
         let mut running = Running { shared, conversations, engine: Some(end), threads: Vec::new() };
-        let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told, errands: errands.clone() };
+        let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told, errands: running.shared.errands.clone() };
         running.threads(engine, (woken, requested, probes), outlets, ended)?;
-        running.tasks(called, telling, probed, errands);
+        running.tasks(called, telling, probed);
         let desk = running.open(requests);
         tokio::spawn(approvals::run(running.approvals(&desk), to_run));
         if let Some(alive) = alive {
@@ -251,13 +258,7 @@ impl Running {
     }
 
     /// Those who make calls, ask about lines, tell hooks and do upkeep.
-    fn tasks(
-        &self,
-        calls: UnboundedReceiver<Call>,
-        told: UnboundedReceiver<Told>,
-        probes: UnboundedReceiver<NameId>,
-        errands: UnboundedSender<Errand>,
-    ) {
+    fn tasks(&self, calls: UnboundedReceiver<Call>, told: UnboundedReceiver<Told>, probes: UnboundedReceiver<NameId>) {
         let shared = &self.shared;
         let delivery = Delivery {
             store: Arc::clone(&shared.store),
@@ -272,7 +273,7 @@ impl Running {
         let probing = Probing { providers, names, wakeups: shared.wakeups.clone() };
         tokio::spawn(probing::run(Arc::new(probing), probes));
         tokio::spawn(hooks::run(Arc::clone(shared), told));
-        tokio::spawn(upkeep::run(shared.clock.clone(), Arc::clone(&shared.config), shared.wakeups.clone(), errands));
+        tokio::spawn(upkeep::run(Arc::clone(shared)));
     }
 
     fn approvals(&self, desk: &Desk) -> Approvals {
@@ -281,13 +282,16 @@ impl Running {
     }
 
     fn open(&self, requests: mpsc::Sender<Request>) -> Desk {
-        let (store, wakeups) = (Arc::clone(&self.shared.store), self.shared.wakeups.clone());
+        let (store, keeper, wakeups) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.keeper), self.shared.wakeups.clone());
         let figures = move || -> Vec<Figure> {
             let snapshot = snapshot(&wakeups);
-            snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default()
+            let mut figures = snapshot.map(|snapshot| figures::render(&snapshot, store.as_ref())).unwrap_or_default();
+            figures.extend(keeper.figures());
+            figures
         };
         let desk = Desk::new(requests);
-        self.shared.site.open(Inside { desk: desk.clone(), figures: Arc::new(figures) });
+        let caretaker = self.shared.keeper.handle();
+        self.shared.site.open(Inside { desk: desk.clone(), figures: Arc::new(figures), caretaker });
         desk
     }
 
@@ -331,9 +335,9 @@ impl Running {
     }
 }
 
-async fn open(config: &Config, accept_rollback: bool) -> Result<Arc<dyn Store>, Failure> {
+async fn open(config: &Config, accept_loss: bool) -> Result<Arc<SledStore>, Failure> {
     let path = config.store.path.clone();
-    let options = OpenOptions { any_filesystem: config.store.any_filesystem, accept_rollback, machine: None };
+    let options = OpenOptions { any_filesystem: config.store.any_filesystem, accept_loss, machine: None };
     let opened = tokio::task::spawn_blocking(move || SledStore::open(&path, &options)).await;
     match opened {
         Ok(Ok(store)) => Ok(Arc::new(store)),

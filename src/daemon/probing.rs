@@ -48,3 +48,54 @@ impl Probing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::Capabilities;
+    use crate::engine::ports::{CallEnd, Called, Message, Provider, Waiting};
+    use std::collections::HashMap;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    /// A provider that answers a probe so; `None` where it has no such question.
+    struct Answers(Option<Result<(), String>>);
+
+    impl Provider for Answers {
+        fn capabilities(&self) -> Capabilities {
+            Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: false }
+        }
+
+        fn send<'a>(&'a self, _: &'a Message) -> Waiting<'a, Called> {
+            Box::pin(std::future::ready(Called::new(CallEnd::Unknown, "nobody sends here")))
+        }
+
+        fn probe(&self) -> Option<Waiting<'_, Result<(), String>>> {
+            self.0.clone().map(|answer| Box::pin(std::future::ready(answer)) as _)
+        }
+    }
+
+    #[tokio::test]
+    async fn each_line_is_asked_and_what_it_says_is_told() {
+        let names = Arc::new(Names::default());
+        let answers = [("up", Some(Ok(()))), ("down", Some(Err("401".to_owned()))), ("mute", None)];
+        let mut providers: Providers = HashMap::new();
+        let (lines, asked) = unbounded_channel();
+        let (wakeups, mut woken) = unbounded_channel();
+        for (line, answer) in answers {
+            providers.insert(Arc::from(line), Arc::new(Answers(answer)));
+            lines.send(names.number(line).0).unwrap();
+        }
+        lines.send(names.number("gone").0).unwrap();
+        drop(lines);
+        let probing = Probing { providers: Arc::new(ArcSwap::from_pointee(providers)), names: Arc::clone(&names), wakeups };
+        run(Arc::new(probing), asked).await;
+        let mut told = HashMap::new();
+        while let Some(wakeup) = woken.recv().await {
+            let Wakeup::Probed(line, probed) = wakeup else { panic!("something else was told") };
+            told.insert(names.name(line).to_string(), format!("{probed:?}"));
+        }
+        let of = |line: &str| told[line].as_str();
+        assert_eq!((of("up"), of("down"), of("mute")), ("Works", "Failed(\"401\")", "Unasked"));
+        assert_eq!(of("gone"), "Failed(\"the line is no longer configured\")");
+    }
+}

@@ -1,34 +1,40 @@
-//! What is done at its time, by `cron` expressions: retention, and asking about approvals.
+//! What is done at its time, by `cron` expressions: retention, backups, checks, asking about approvals.
 //!
 //! Not a follow-up: those are the wheel's. Upkeep that was missed while the daemon was down is done at the next time.
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use tokio::sync::mpsc::UnboundedSender;
-
-use crate::clock::Clock;
-use crate::config::settings::Config;
+use crate::daemon::Shared;
 use crate::daemon::approvals::Errand;
+use crate::daemon::caretaker::Nightly;
 use crate::daemon::wakeups::Wakeup;
 use crate::limits;
 use crate::moment::Moment;
 
 /// Sleeps from one time to the next, for as long as the daemon runs.
-pub(super) async fn run(clock: Clock, config: Arc<ArcSwap<Config>>, wakeups: UnboundedSender<Wakeup>, errands: UnboundedSender<Errand>) {
+pub(super) async fn run(shared: Arc<Shared>) {
+    let clock = &shared.clock;
     let mut looked = clock.now();
     loop {
         let nap = std::time::Duration::from_millis(limits::NAP as u64);
         tokio::time::sleep(nap).await;
         let now = clock.now();
-        let maintenance = config.load().maintenance.clone();
+        let maintenance = shared.config.load().maintenance.clone();
         if came_due(&maintenance.retention, looked, now) {
             tracing::info!(days = maintenance.retention_days, "retention begins");
-            if wakeups.send(Wakeup::Forget(maintenance.retention_days)).is_err() {
+            if shared.wakeups.send(Wakeup::Forget(maintenance.retention_days)).is_err() {
                 return;
             }
         }
-        if came_due(&maintenance.approvals, looked, now) && errands.send(Errand::Poll).is_err() {
+        if maintenance.backup.as_ref().is_some_and(|times| came_due(times, looked, now)) {
+            let beside = || shared.config.load().store.path.join("backups");
+            let dir = maintenance.backup_path.clone().unwrap_or_else(beside);
+            shared.keeper.nightly(&Nightly { dir, keep: maintenance.backup_keep }, now);
+        }
+        if maintenance.fsck.as_ref().is_some_and(|times| came_due(times, looked, now)) {
+            shared.keeper.check();
+        }
+        if came_due(&maintenance.approvals, looked, now) && shared.errands.send(Errand::Poll).is_err() {
             return;
         }
         looked = now;

@@ -187,7 +187,7 @@ impl Loop {
     fn trouble(&mut self, id: NameId, trouble: Trouble, (wait, detail): (i64, &str), now: Moment) {
         let line = self.engine.names().name(id);
         if trouble.stops() {
-            if self.engine.stop_line(id, detail, now) {
+            if self.engine.stop_line(id, trouble == Trouble::Account, detail, now) {
                 tracing::error!(%line, %trouble, %detail, "the line has stopped: nothing is sent on it, nothing is lost; it starts when it works again");
             }
         } else {
@@ -202,7 +202,7 @@ impl Loop {
             Probed::Works if self.engine.probed(id, Ok(()), now) => tracing::info!(%line, "the line works again"),
             Probed::Works => {}
             Probed::Failed(why) => {
-                tracing::warn!(%line, %why, "the line has still stopped");
+                tracing::info!(%line, %why, "the line does not work yet");
                 self.engine.probed(id, Err(why), now);
             }
             Probed::Unasked => self.engine.try_one(id),

@@ -42,8 +42,8 @@ struct Talk<'a> {
 }
 
 impl Engine {
-    /// What an event is to the flow of its conversation, where that asks its own questions.
-    pub(super) fn word(&mut self, in_hand: &InHand, event: &Inbound, at: Moment) -> Result<Word, Rejected> {
+    /// What an event is to the flow of its conversation, where that asks its own questions; `learnt` comes with it.
+    pub(super) fn word(&mut self, in_hand: &InHand, event: &Inbound, at: Moment, learnt: &[Delta]) -> Result<Word, Rejected> {
         let (line, flow) = (self.names.name(in_hand.line), self.names.name(in_hand.flow));
         let asking = self.book.questions.get(&flow).cloned().zip(self.policy(in_hand.line, in_hand.flow).filter(|policy| policy.asks));
         let Some((questions, policy)) = asking else { return Ok(Word::Plain(Vec::new())) };
@@ -55,8 +55,7 @@ impl Engine {
             What::UserMessage(text) | What::Tapped(Tap { label: text, .. }) => self.typed(in_hand, text),
             _ => None,
         };
-        // What the event brings may stand in a question.
-        details.apply(&Delta::Vars(event.vars.clone()));
+        learnt.iter().for_each(|delta| details.apply(delta));
         let starts = event.flow.is_some() && matches!(event.what, What::UserMessage(_));
         let waits = self.inbounds.any_on(&line);
         let talk = Talk { questions: &questions, policy: &policy, state: &in_hand.state, details, at, starts, waits };

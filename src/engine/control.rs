@@ -260,6 +260,7 @@ impl Engine {
         self.book = self.in_force(&book);
         self.number_names();
         self.probe_soon();
+        self.let_all_in();
         self.replan = Some(0);
     }
 

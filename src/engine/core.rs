@@ -5,11 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::conversation::{Event, Policy, Purpose, Refusal, Report, SendOutcome, State, Step, Verdict, step};
+use crate::conversation::{Event, Policy, Purpose, Report, SendOutcome, State, Step, Verdict, step};
 use crate::engine::book::Book;
 use crate::engine::counters::Counters;
 use crate::engine::group::{Group, Released, Told};
 use crate::engine::health::Health;
+use crate::engine::heard::Trouble;
+use crate::engine::hot::HotTable;
+use crate::engine::identities::Identities;
 use crate::engine::inbounds::Inbounds;
 use crate::engine::pace::{Pace, Steady};
 use crate::engine::ports::{Fault, Restored, Standing, Store};
@@ -19,7 +22,7 @@ use crate::engine::record::{
 use crate::engine::registry::Registry;
 use crate::engine::room::Room;
 use crate::engine::status::Early;
-use crate::engine::tables::{Hot, HotTable, Identities, Names};
+use crate::engine::tables::Names;
 use crate::engine::templates::Unusable;
 use crate::engine::wheel::{Slot, Wheel};
 use crate::id::{ConversationId, Keys, PersonKey, SendId};
@@ -37,8 +40,8 @@ pub(super) struct InFlight {
     pub(super) attempt: u8,
     /// The person answered it before the provider did: it arrived, whatever the call says.
     pub(super) proved: bool,
-    /// The provider's status said that it failed before the call had ended.
-    pub(super) failed: Option<Refusal>,
+    /// The provider's status said that it failed, and why, before the call had ended.
+    pub(super) failed: Option<Trouble>,
 }
 
 /// The engine. One thread drives it; every verb is told `now`.
@@ -64,7 +67,7 @@ pub struct Engine {
     /// The messages by which people start a flow.
     pub(super) inbounds: Inbounds,
     /// Statuses of messages that may turn out to be ours, when the calls under way have told their ids.
-    pub(super) early: Early,
+    pub(super) early: Vec<Early>,
     pub(super) held: Option<String>,
     pub(super) clock_held: Option<String>,
     /// An operator resumed everything, the clock as it is included.
@@ -159,7 +162,7 @@ impl Engine {
             unusable: Unusable::default(),
             registry: Registry::default(),
             inbounds: Inbounds::default(),
-            early: Early::default(),
+            early: Vec::new(),
             held: None,
             clock_held: None,
             resumed: false,
@@ -181,7 +184,7 @@ impl Engine {
         match restored {
             Restored::Conversation(stored) => {
                 let Stored { id, line, flow, state } = stored;
-                let slot = self.hot.put(Hot { id, line, flow, waits: None, state });
+                let slot = self.hot.put(id, line, flow, state);
                 self.note_deadline(slot);
             }
             Restored::Identity(key, day) => self.identities.note(key, day),
@@ -325,13 +328,15 @@ impl Engine {
             return self.hot.remove(stored.id);
         }
         let Stored { id, line, flow, state } = *stored;
-        let slot = self.hot.put(Hot { id, line, flow, waits: None, state });
-        self.note_deadline(slot);
+        let slot = self.hot.put(id, line, flow, state);
+        if let Some(wake) = state.wake_at() {
+            self.wheel.insert(wake, slot);
+        }
     }
 
     /// Keeps the wheel in step with a slot's deadline.
     pub(super) fn note_deadline(&mut self, slot: Slot) {
-        if let Some(wake) = self.hot.get(slot).and_then(|hot| hot.state.wake_at()) {
+        if let Some(wake) = self.hot.wake_at(slot) {
             self.wheel.insert(wake, slot);
         }
     }

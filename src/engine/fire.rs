@@ -10,7 +10,7 @@ use crate::engine::core::{Context, Engine, InFlight, InHand};
 use crate::engine::group::{Call, Told};
 use crate::engine::ports::Standing;
 use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, NameId, PauseScope};
-use crate::engine::status::Beside;
+use crate::engine::status::{Beside, refusal_of};
 use crate::engine::wheel::Slot;
 use crate::id::{ConversationId, SendId};
 use crate::limits;
@@ -42,7 +42,7 @@ impl Engine {
 
     fn pop_due(&mut self, now: Moment) -> Option<(Moment, Slot)> {
         let hot = &self.hot;
-        self.wheel.pop(now, |slot| hot.get(slot).and_then(|hot| hot.state.wake_at()))
+        self.wheel.pop(now, |slot| hot.wake_at(slot))
     }
 
     /// A deadline came. Expiry and the end of a doubt need no permit; a follow-up waits for its line.
@@ -56,7 +56,7 @@ impl Engine {
         }
         self.enter_room(slot, now);
         // While it waits for its line it can still expire.
-        if let Some(expires) = self.hot.get(slot).and_then(|hot| hot.state.expires) {
+        if let Some(expires) = state.expires {
             self.wheel.insert(expires, slot);
         }
     }
@@ -98,6 +98,10 @@ impl Engine {
             return;
         }
         let send = self.keys.send(id, state.silence, state.step);
+        if state.attempt > 0 || state.phase == Phase::Retrying {
+            // The end of the call before this one may stand in the group that is being made.
+            self.apply();
+        }
         let known = self.store.standing(send);
         if let Some(known) = known.filter(|known| !self.may_be_made_again(&in_hand, known)) {
             // What stands in the ledger is never sent again.
@@ -163,12 +167,19 @@ impl Engine {
         let verdict = self.line_heard(call.line, call.conversation, send, verdict, now);
         // A status that said so came before the answer to the call.
         let verdict = match (verdict, call.failed) {
-            (Verdict::Accepted(_) | Verdict::Unknown, Some(refusal)) => Verdict::Refused(refusal),
+            (Verdict::Accepted(_) | Verdict::Unknown, Some(trouble)) if !call.proved => {
+                self.line_troubled(call.line, trouble, now);
+                Verdict::Refused(refusal_of(trouble))
+            }
             (verdict, _) => verdict,
         };
+        self.pending().permits.push(call.line);
+        if verdict == Verdict::Refused(Refusal::OptedOut) {
+            // First, so that a crash in between leaves it in force.
+            self.opt_out(call.conversation, now);
+        }
         let end = if call.proved { LedgerEnd::Accepted } else { ledger_end(verdict) };
         let ledger = LedgerEntry::Ended { send, attempt: call.attempt, at: now, end };
-        self.pending().permits.push(call.line);
         let in_hand = self.in_hand(call.conversation).ok().flatten();
         let Some(in_hand) = in_hand else { return self.push(Change::Ledger(ledger)) };
         let state = &in_hand.state;
@@ -180,6 +191,10 @@ impl Engine {
             self.step_and_keep(in_hand, &event, now, Context { identity: None, deltas, aliases, ledger: Some(ledger) });
         } else if call.proved {
             self.keep_beside(&in_hand, now, Beside { deltas, aliases, ledger: Some(ledger), ..Beside::default() });
+            if let Some(trouble) = call.failed {
+                self.apply();
+                self.failed_later(in_hand, send, trouble, None, now);
+            }
         } else {
             self.settle_late(
                 in_hand,
@@ -189,12 +204,7 @@ impl Engine {
                 now,
             );
         }
-        if verdict == Verdict::Refused(Refusal::OptedOut) {
-            self.opt_out(in_hand.id, now);
-        }
-        if let Some(message) = message {
-            self.catch_up_on(&in_hand, send, message, now);
-        }
+        self.catch_up_on(in_hand.id, send, message, now);
     }
 
     /// The conversation has gone on while the call was under way: the outcome is kept with the send, and moves nothing.

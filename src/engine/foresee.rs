@@ -8,11 +8,11 @@ use std::collections::BinaryHeap;
 
 use crate::conversation::Phase;
 use crate::engine::core::{Engine, InHand};
+use crate::engine::hot::Hot;
 use crate::engine::pace::Pace;
 use crate::engine::record::NameId;
 use crate::engine::request::{Late, LateOnes, due_of};
 use crate::engine::room::Turn;
-use crate::engine::tables::Hot;
 use crate::engine::wheel::Slot;
 use crate::id::ConversationId;
 use crate::limits;
@@ -63,7 +63,7 @@ impl Engine {
     /// Everything on a line that will want to go out, by when.
     fn coming(&self, line: NameId, now: Moment) -> Vec<Coming> {
         let of_line = self.hot.slots().filter(|(_, hot)| hot.line == line && waits(hot));
-        let mut coming: Vec<Coming> = of_line.filter_map(|(slot, hot)| self.when_it_comes(slot, hot, now)).collect();
+        let mut coming: Vec<Coming> = of_line.filter_map(|(slot, hot)| self.when_it_comes(slot, &hot, now)).collect();
         coming.sort_unstable();
         coming
     }

@@ -17,6 +17,8 @@ use crate::moment::Moment;
 #[derive(Debug, Default)]
 pub(super) struct Health {
     stopped: BTreeMap<NameId, Stopped>,
+    /// When a line last started again, in the time of pacing, and how long it had waited between two questions before.
+    started: BTreeMap<NameId, (Moment, i64)>,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,8 @@ struct Stopped {
     probe: Moment,
     /// How long after that again.
     wait: i64,
+    /// Credentials that are taken prove nothing: the account itself may not send. Only a send that is taken does.
+    account: bool,
     trial: Trial,
 }
 
@@ -66,6 +70,13 @@ impl Health {
         self.stopped.get(&line).is_none_or(|stopped| stopped.trial == Trial::Out(send))
     }
 
+    /// A line works again; whether it had stopped.
+    fn start(&mut self, line: NameId, now: Moment) -> bool {
+        let Some(stopped) = self.stopped.remove(&line) else { return false };
+        self.started.insert(line, (now, stopped.wait));
+        true
+    }
+
     pub(super) fn claimed(&mut self, line: NameId, send: SendId) {
         if let Some(stopped) = self.stopped.get_mut(&line) {
             stopped.trial = Trial::Out(send);
@@ -78,7 +89,7 @@ impl Health {
         match verdict {
             // A message that was judged was looked at: whoever sent it is known.
             Verdict::Accepted(_) | Verdict::Refused(Refusal::WindowClosed | Refusal::Template | Refusal::Recipient | Refusal::OptedOut) => {
-                self.stopped.remove(&line);
+                self.start(line, now);
             }
             Verdict::NotBegun => stopped.trial = Trial::Open,
             Verdict::Refused(Refusal::Line) | Verdict::Busy(_) | Verdict::Unknown | Verdict::Stopped => stopped.failed(now),
@@ -88,21 +99,26 @@ impl Health {
 
 impl Engine {
     /// The credentials or the account of a line are not taken: it claims nothing until [`Engine::probed`] says that they are, or
-    /// an operator resumes it. Answers whether it worked until now.
-    pub fn stop_line(&mut self, line: NameId, why: &str, now: Moment) -> bool {
+    /// an operator resumes it. `account`: it is the account that may not send, of which a probe knows nothing. Answers whether it
+    /// worked until now.
+    pub fn stop_line(&mut self, line: NameId, account: bool, why: &str, now: Moment) -> bool {
         let steady = self.steady.at(now);
         if let Some(stopped) = self.health.stopped.get_mut(&line) {
             why.clone_into(&mut stopped.why);
+            stopped.account |= account;
             return false;
         }
-        let wait = limits::PROBE;
-        let stopped = Stopped { why: why.to_owned(), since: now, probe: steady.plus(wait), wait, trial: Trial::None };
+        // Where it stops again as soon as it has started, nothing has changed: it is asked less and less often.
+        let lately = self.health.started.get(&line).filter(|(at, _)| steady.since(*at) < limits::PROBE_CEILING);
+        let wait = lately.map_or(limits::PROBE, |(_, wait)| wait.saturating_mul(2).min(limits::PROBE_CEILING));
+        let stopped = Stopped { why: why.to_owned(), since: now, probe: steady.plus(wait), wait, account, trial: Trial::None };
         self.health.stopped.insert(line, stopped);
         true
     }
 
-    /// A line works: what waits for it goes out at its pace. Answers whether it had stopped.
+    /// A line works, an operator says: what waits for it goes out at its pace. Answers whether it had stopped.
     pub fn start_line(&mut self, line: NameId) -> bool {
+        self.health.started.remove(&line);
         self.health.stopped.remove(&line).is_some()
     }
 
@@ -146,7 +162,8 @@ impl Engine {
     pub fn probed(&mut self, line: NameId, works: Result<(), String>, now: Moment) -> bool {
         let steady = self.steady.at(now);
         match works {
-            Ok(()) => return self.start_line(line),
+            Ok(()) if self.health.stopped.get(&line).is_some_and(|stopped| stopped.account) => self.try_one(line),
+            Ok(()) => return self.health.start(line, steady),
             Err(why) => {
                 if let Some(stopped) = self.health.stopped.get_mut(&line).filter(|stopped| stopped.trial == Trial::None) {
                     stopped.why = why;

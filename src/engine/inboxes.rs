@@ -92,13 +92,12 @@ impl Inboxes {
         self.0.iter().find(|(_, other)| other.provider == own.provider && other.inbox.is_at(address))
     }
 
-    /// Every line that an address names: templates may be shared.
+    /// Every line that an address names: templates may be shared. Where there is none, all of the provider: one address takes the
+    /// webhooks of an account with many numbers.
     fn lines_of(&self, line: &str, address: &str) -> Vec<&Arc<str>> {
-        let Some((name, own)) = self.get(line) else { return Vec::new() };
-        if address.is_empty() {
-            return vec![name];
-        }
-        let same = self.0.iter().filter(|(_, other)| other.provider == own.provider && other.inbox.is_at(address));
+        let Some((_, own)) = self.get(line) else { return Vec::new() };
+        let named = |other: &LineInbox| address.is_empty() || other.inbox.is_at(address);
+        let same = self.0.iter().filter(|(_, other)| other.provider == own.provider && named(other));
         same.map(|(name, _)| name).collect()
     }
 }
@@ -210,7 +209,7 @@ mod tests {
         };
         let sorted = lines().sort("support", vec![news("both"), news(""), news("3")], Source::Webhook);
         let names: Vec<&str> = sorted.templates.iter().map(|(line, _)| line.as_str()).collect();
-        assert_eq!((names, sorted.passed), (vec!["sales", "support", "support"], BTreeMap::from([("elsewhere", 1)])));
+        assert_eq!((names, sorted.passed), (vec!["sales", "support", "sales", "support"], BTreeMap::from([("elsewhere", 1)])));
     }
 
     #[test]

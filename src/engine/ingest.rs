@@ -13,12 +13,12 @@ use crate::engine::asking::Word;
 use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::group::Answers;
 use crate::engine::heard::{Person, Tap};
+use crate::engine::identities::Identities;
 use crate::engine::people::Found;
 use crate::engine::ports::Fault;
 use crate::engine::record::{Delta, Details, Question};
 use crate::engine::request::{Answer, Inbound, Rejected, What, Who};
 use crate::engine::status::Beside;
-use crate::engine::tables::Identities;
 use crate::engine::template;
 use crate::id::{ConversationId, EventKey, SendId};
 use crate::limits;
@@ -76,11 +76,11 @@ impl Engine {
             return self.take_move(now, at, found, person, identity.key);
         }
         self.change_flow(&mut found.in_hand, now, event)?;
-        self.merge_others(&found, at, now)?;
+        let mut deltas = self.merge_others(&mut found, at, now)?;
         self.recognise(&mut found, now);
         let (in_hand, id) = (found.in_hand, found.in_hand.id);
-        let mut deltas = details_learnt(event, &found);
-        let word = self.word(&in_hand, event, at)?;
+        deltas.extend(details_learnt(event, &found));
+        let word = self.word(&in_hand, event, at, &deltas)?;
         let machine_event = match &word {
             Word::Moves(event, _) => *event,
             Word::Plain(_) | Word::Beside(_) => self.machine_event(&in_hand, event, at, &deltas)?,
@@ -99,7 +99,7 @@ impl Engine {
             deltas.extend(self.question_learnt(&in_hand, &event.what, at)?);
         }
         // Before the change that carries the event's identity: of what a crash leaves, that one is the last.
-        self.spread_opt_out(&found, &event.what, &machine_event, at, now)?;
+        self.spread_opt_out(&found, &machine_event, at, now)?;
         self.note(identity.key, now);
         let context = Context { identity: identity.key, deltas, aliases: found.aliases, ledger: None };
         let step = self.step_and_keep(in_hand, &machine_event, now, context);
@@ -129,15 +129,17 @@ impl Engine {
         let line = self.names.name(found.in_hand.line);
         let names = [&person.user, &person.phone].into_iter().filter(|name| !name.is_empty());
         found.names = names.cloned().collect();
-        self.merge_others(&found, at, now)?;
+        let mut deltas = self.merge_others(&mut found, at, now)?;
         self.recognise(&mut found, now);
         let in_hand = found.in_hand;
         let noted = if in_hand.state.opted_out { Event::OptOut { at } } else { Event::Release };
-        self.spread_opt_out(&found, &What::Moved(person.clone()), &noted, at, now)?;
+        self.spread_opt_out(&found, &noted, at, now)?;
         let mut aliases = found.aliases;
         aliases.extend(found.names.iter().map(|name| self.keys.alias_on(&line, name)));
         self.note(identity, now);
-        let deltas = if found.names.is_empty() { Vec::new() } else { vec![Delta::To(person.address().to_owned())] };
+        if !found.names.is_empty() {
+            deltas.push(Delta::To(person.address().to_owned()));
+        }
         self.keep_beside(&in_hand, now, Beside { identity, deltas, aliases, ..Beside::default() });
         Ok(Answer::of(in_hand.id, &in_hand.state))
     }
@@ -262,20 +264,23 @@ impl Engine {
         Some([Arc::clone(&policy.yes), Arc::clone(&policy.no)])
     }
 
-    /// A tap. Under one of our own sends it is an answer to that send, and known as old where a later silence has begun; under
-    /// anything else it says what stands on it.
+    /// A tap. Under one of our own sends it is an answer to that send, and known as old where a later silence has begun; under a
+    /// message that the bot was seen to send it is an answer to the bot; under anything else it says what stands on it.
     fn tapped(&mut self, in_hand: &InHand, tap: &Tap, at: Moment) -> Result<Event, Rejected> {
         let typed = self.typed(in_hand, &tap.label);
         let send = match (tap.send, &tap.message) {
             (None, Some(message)) => self.send_of(in_hand, message)?,
             (send, _) => send,
         };
+        let seen = |id: String| self.identities.seen(self.keys.event(&id));
+        let bots = |message: &String| seen(message.clone()) || seen(format!("{message}/spoke"));
         Ok(match (send, tap.choice.or(typed)) {
             (Some(send), Some(choice)) => {
                 let present = self.step_in_hand(in_hand, send).is_some();
                 let silence = if present { in_hand.state.silence } else { Moment::MIN };
                 Event::Answer { at, choice, silence: Some(silence) }
             }
+            _ if tap.message.as_ref().is_some_and(bots) => Event::Message { at, typed: typed.filter(|said| *said == Choice::Stop) },
             _ => Event::Message { at, typed },
         })
     }
@@ -290,27 +295,30 @@ impl Engine {
 
     /// What the details learn of a question. Where the business was only seen to speak, an unanswered question stays the last one;
     /// where its text comes after the sight of it, the text is taken up.
-    fn question_learnt(&mut self, in_hand: &InHand, what: &What, at: Moment) -> Result<Option<Delta>, Rejected> {
+    fn question_learnt(&mut self, in_hand: &InHand, what: &What, at: Moment) -> Result<Vec<Delta>, Rejected> {
         let state = &in_hand.state;
         let counts = state.passes_over(at).is_none();
+        let asked = |question: Question| vec![Delta::Asked(question), Delta::AskedAt(at)];
         Ok(match what {
-            What::Question(question) if counts => Some(Delta::Asked(question.clone())),
+            What::Question(question) if counts => asked(question.clone()),
             What::Question(question) => {
-                let seen = state.question.is_some_and(|seen| (0..=limits::DISORDER).contains(&seen.since(at)));
-                let textless = seen && self.details(in_hand.id)?.question.is_none_or(|known| known.text.is_empty());
-                textless.then(|| Delta::Asked(question.clone()))
+                // Seen, and not asked by ourselves.
+                let seen = state.question.filter(|seen| state.handed_over != Some(*seen));
+                let seen = seen.is_some_and(|seen| (0..=limits::DISORDER).contains(&seen.since(at)));
+                let newer = seen && self.details(in_hand.id)?.asked_at.is_none_or(|known| at > known);
+                if newer { asked(question.clone()) } else { Vec::new() }
             }
             What::Spoke(Some(text)) if counts => {
                 let text = text.chars().take(limits::QUESTION_CHARS).collect();
-                Some(Delta::Asked(Question { text, ..Question::default() }))
+                asked(Question { text, ..Question::default() })
             }
-            What::Spoke(_) if counts && state.question.is_none() => Some(Delta::Asked(Question::default())),
-            _ => None,
+            What::Spoke(_) if counts && state.question.is_none() => vec![Delta::Asked(Question::default())],
+            _ => Vec::new(),
         })
     }
 
     /// Why this person could not be sent a follow-up, as far as is known when it is armed; `learnt` comes with the event.
-    fn obstacle(&mut self, in_hand: &InHand, learnt: &[Delta]) -> Result<Option<SkipReason>, Rejected> {
+    pub(super) fn obstacle(&mut self, in_hand: &InHand, learnt: &[Delta]) -> Result<Option<SkipReason>, Rejected> {
         let Some(policy) = self.policy(in_hand.line, in_hand.flow) else { return Ok(None) };
         let needs_number = policy.line.recipient && !learnt.iter().any(|delta| matches!(delta, Delta::To(_)));
         let needs_vars = (0..policy.ladder()).any(|step| template::has_variables(policy.text(step)));

@@ -4,15 +4,15 @@
 
 use crate::conversation::{Form, State};
 use crate::engine::core::{Engine, InHand};
+use crate::engine::hot::Hot;
 use crate::engine::pace::Pace;
 use crate::engine::record::{Change, PauseScope};
-use crate::engine::tables::Hot;
 use crate::id::ConversationId;
 use crate::moment::Moment;
 
 impl Engine {
     /// Conversations in memory.
-    pub(crate) fn hot(&self) -> impl Iterator<Item = &Hot> {
+    pub(crate) fn hot(&self) -> impl Iterator<Item = Hot> {
         self.hot.iter()
     }
 

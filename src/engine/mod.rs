@@ -17,12 +17,15 @@ pub mod group;
 pub mod guard;
 mod health;
 pub mod heard;
+pub mod hot;
+pub mod identities;
 pub mod inbounds;
 pub mod inboxes;
 mod ingest;
 mod inspect;
 mod invite;
 mod orphans;
+pub mod outgoing;
 pub mod pace;
 mod pacing;
 mod people;
@@ -37,6 +40,11 @@ mod status;
 pub mod tables;
 pub mod template;
 mod templates;
+pub mod upkeep;
 pub mod wheel;
+
+#[cfg(test)]
+#[path = "../../tests/it/samples.rs"]
+pub(crate) mod samples;
 
 pub use core::Engine;

@@ -41,16 +41,16 @@ impl Engine {
     }
 
     fn wait_at(&mut self, slot: Slot, place: Place) {
-        if let Some(hot) = self.hot.get_mut(slot) {
-            hot.waits = Some(place);
+        if let Some(hot) = self.hot.get(slot) {
+            self.hot.set_waits(slot, Some(place));
             self.rooms.entry(hot.line).or_default().enter(slot, place);
         }
     }
 
     /// Somebody waits for its line no more.
     pub(super) fn leave_room(&mut self, slot: Slot) {
-        if let Some(hot) = self.hot.get_mut(slot)
-            && let Some(place) = hot.waits.take()
+        if let Some(place) = self.hot.set_waits(slot, None)
+            && let Some(hot) = self.hot.get(slot)
             && let Some(room) = self.rooms.get_mut(&hot.line)
         {
             room.leave(slot, place);
@@ -89,6 +89,12 @@ impl Engine {
             self.claim_slot(slot, line, now);
         }
         Some(now)
+    }
+
+    /// New rules: whoever waits for a gap of the old ones waits for the line again, which will say what holds now.
+    pub(super) fn let_all_in(&mut self) {
+        let lines: Vec<NameId> = self.rooms.keys().copied().collect();
+        lines.into_iter().for_each(|line| self.let_in(line, Moment::MAX));
     }
 
     /// Those whose gap is over wait for the line again.
@@ -192,8 +198,11 @@ impl Engine {
     /// What the end of a call says about its line. A call that was not begun because its line had stopped has met a stopped line.
     pub(super) fn line_heard(&mut self, line: NameId, who: ConversationId, send: SendId, verdict: Verdict, now: Moment) -> Verdict {
         let steady = self.steady.at(now);
+        let stopped = self.health.is_stopped(line);
+        // Before it is called otherwise: a trial that never began tells nothing.
+        self.health.heard(line, send, verdict, steady);
         let verdict = match verdict {
-            Verdict::NotBegun if self.health.is_stopped(line) => Verdict::Stopped,
+            Verdict::NotBegun if stopped => Verdict::Stopped,
             verdict => verdict,
         };
         if ledger_end(verdict) != LedgerEnd::Refused {
@@ -202,7 +211,6 @@ impl Engine {
         if matches!(verdict, Verdict::Accepted(_)) {
             self.paces.entry(line).or_default().taken();
         }
-        self.health.heard(line, send, verdict, steady);
         verdict
     }
 

@@ -6,8 +6,8 @@ use crate::conversation::{Choice, Event, Finish, State};
 use crate::engine::core::{Context, Engine, InHand};
 use crate::engine::heard::Person;
 use crate::engine::ingest::{begins, damaged};
-use crate::engine::record::Change;
-use crate::engine::request::{Inbound, Rejected, What, Who};
+use crate::engine::record::{Change, Delta};
+use crate::engine::request::{Inbound, Rejected, Who};
 use crate::id::{AliasKey, ConversationId, PersonKey};
 use crate::moment::Moment;
 
@@ -129,18 +129,63 @@ impl Engine {
         Ok(Found { in_hand, aliases, names, to })
     }
 
-    /// Other conversations of the line that these names lead to: the same person was taken for two. The one in hand goes on.
-    pub(super) fn merge_others(&mut self, found: &Found, at: Moment, now: Moment) -> Result<(), Rejected> {
+    /// Other conversations of the line that these names lead to: the same person was taken for two. The one in hand goes on, with
+    /// what was known and heard in the others; what it learns of them.
+    pub(super) fn merge_others(&mut self, found: &mut Found, at: Moment, now: Moment) -> Result<Vec<Delta>, Rejected> {
         let line = self.names.name(found.in_hand.line);
+        let mut others = Vec::new();
         for name in &found.names {
-            if let Some(other) = self.by_number(&line, name)?.filter(|other| *other != found.in_hand.id)
-                && let Some(in_hand) = self.in_hand_hot(other)
-            {
-                let ended = Event::Finish { at, how: Finish::Superseded };
-                self.step_and_keep(in_hand, &ended, now, Context::none());
+            others.extend(self.by_number(&line, name)?.filter(|other| *other != found.in_hand.id));
+        }
+        others.dedup();
+        let mut learnt = Vec::new();
+        for other in others {
+            if let Some(other) = self.in_hand(other).map_err(damaged)? {
+                learnt.extend(self.merge(found, other, at, now)?);
             }
         }
-        Ok(())
+        Ok(learnt)
+    }
+
+    fn merge(&mut self, found: &mut Found, other: InHand, at: Moment, now: Moment) -> Result<Vec<Delta>, Rejected> {
+        let (theirs, ours) = (self.details(other.id)?, self.details(found.in_hand.id)?);
+        let mut learnt = Vec::new();
+        if !theirs.caller.is_empty() {
+            found.aliases.push(self.keys.alias_of_caller(&theirs.caller));
+            if ours.caller.is_empty() {
+                learnt.push(Delta::Caller(theirs.caller));
+            }
+        }
+        // What the one that goes on says itself counts more.
+        learnt.extend([Delta::Vars(theirs.vars), Delta::Vars(ours.vars), Delta::Attributes(theirs.attributes)]);
+        learnt.push(Delta::Attributes(ours.attributes));
+        learnt.retain(|delta| !matches!(delta, Delta::Vars(pairs) | Delta::Attributes(pairs) if pairs.is_empty()));
+        if other.flow == found.in_hand.flow && ours.answers.is_empty() {
+            learnt.extend(theirs.answers.into_iter().map(|(question, answer)| Delta::Answered(question, answer)));
+        }
+        let State { last_inbound, question, begun, .. } = other.state;
+        if other.state.outcome().is_none() {
+            let ended = Event::Finish { at: at.max(begun), how: Finish::Superseded };
+            self.step_and_keep(other, &ended, now, Context::none());
+        }
+        if other.state.opted_out && !found.in_hand.state.opted_out {
+            let at = self.persons(other.id, &[]).iter().find_map(|person| self.opted_out.get(person).copied()).unwrap_or(at);
+            self.step_beside(found, &Event::OptOut { at }, now);
+        }
+        if let Some(at) = last_inbound.filter(|at| found.in_hand.state.last_inbound < Some(*at)) {
+            self.step_beside(found, &Event::Message { at, typed: None }, now);
+        }
+        if let Some(at) = question.filter(|at| found.in_hand.state.passes_over(*at).is_none()) {
+            learnt.extend(theirs.question.map(Delta::Asked));
+            learnt.extend(theirs.asked_at.map(Delta::AskedAt));
+            let obstacle = self.obstacle(&found.in_hand, &learnt)?;
+            self.step_beside(found, &Event::Question { at, obstacle }, now);
+        }
+        Ok(learnt)
+    }
+
+    fn step_beside(&mut self, found: &mut Found, event: &Event, now: Moment) {
+        found.in_hand.state = self.step_and_keep(found.in_hand, event, now, Context::none()).state;
     }
 
     pub(super) fn by_caller(&mut self, name: &str) -> Result<Option<InHand>, Rejected> {
@@ -162,7 +207,7 @@ impl Engine {
     pub(super) fn recognise(&mut self, found: &mut Found, now: Moment) {
         let known = found.names.iter().find_map(|name| self.opted_out.get(&self.keys.person(name)).copied());
         if let Some(at) = known.filter(|_| !found.in_hand.state.opted_out) {
-            found.in_hand.state = self.step_and_keep(found.in_hand, &Event::OptOut { at }, now, Context::none()).state;
+            self.step_beside(found, &Event::OptOut { at }, now);
         }
     }
 
@@ -175,7 +220,7 @@ impl Engine {
     }
 
     /// An opt-out holds for the person on all lines, and so does taking it back; a name learnt later is the same person's.
-    pub(super) fn spread_opt_out(&mut self, found: &Found, what: &What, told: &Event, at: Moment, now: Moment) -> Result<(), Rejected> {
+    pub(super) fn spread_opt_out(&mut self, found: &Found, told: &Event, at: Moment, now: Moment) -> Result<(), Rejected> {
         let (id, was) = (found.in_hand.id, found.in_hand.state.opted_out);
         let says_stop = matches!(
             told,
@@ -183,15 +228,13 @@ impl Engine {
         );
         let is = says_stop || (was && !matches!(told, Event::OptIn { .. }));
         let learnt = is && found.names.iter().any(|name| !self.opted_out.contains_key(&self.keys.person(name)));
-        if was == is && !learnt && !matches!(what, What::OptOut | What::OptIn) {
+        // Said again, it is spread again: of the first time a crash may have left a part.
+        if !says_stop && !matches!(told, Event::OptIn { .. }) && !learnt {
             return Ok(());
         }
         let mut names = found.names.clone();
-        if names.is_empty() {
-            self.apply();
-            let stored = self.store.load(id).map_err(damaged)?.map(|(_, details)| details.to);
-            names.extend(stored.filter(|to| !to.is_empty()));
-        }
+        // The number that is known, also where they spoke under their user id alone.
+        names.extend(Some(self.details(id)?.to).filter(|to| !to.is_empty() && !found.names.contains(to)));
         let since = self.persons(id, &[]).iter().find_map(|person| self.opted_out.get(person).copied());
         let at = match since.filter(|_| was && is) {
             Some(since) if says_stop => at.max(since),

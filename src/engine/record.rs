@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use crate::engine::outgoing::{Header, Outgoing};
+
 use crate::conversation::{Event, Report, SendOutcome, State};
 use crate::engine::registry::{Filed, OutboundNews};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
@@ -27,66 +29,6 @@ pub struct Question {
     pub payload: String,
     /// The titles of its choices, in their order; empty where any text answers it.
     pub choices: Vec<String>,
-}
-
-/// What stands above the text of a template.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-#[repr(u8)]
-pub enum Header {
-    /// Nothing.
-    #[default]
-    None = 0,
-    /// A picture.
-    Image = 1,
-    /// A film.
-    Video = 2,
-    /// A document.
-    Document = 3,
-}
-
-impl Header {
-    /// All of them, in the order of their codes.
-    pub const ALL: [Header; 4] = [Header::None, Header::Image, Header::Video, Header::Document];
-
-    /// The word that the guide and all providers use for a template with it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Header::None => "TEXT",
-            Header::Image => "IMAGE",
-            Header::Video => "VIDEO",
-            Header::Document => "DOCUMENT",
-        }
-    }
-
-    /// What is stored as `code`.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Header> {
-        Header::ALL.into_iter().find(|header| *header as u8 == code)
-    }
-}
-
-/// A message of our own accord: an approved template with what goes into it. What an invitation or a notification says.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Outgoing {
-    /// The outbound's id, `OTB…`.
-    pub outbound: String,
-    /// What the provider calls its template.
-    pub template: String,
-    /// Its text, variables filled in.
-    pub text: String,
-    /// The label of *continue*; empty in a notification.
-    pub yes: String,
-    /// The label of *cancel*; empty in a notification.
-    pub no: String,
-    /// The variables that the template takes, in its order.
-    pub vars: Vec<(String, String)>,
-    /// What stands above its text.
-    pub header: Header,
-    /// The address of that, where there is something.
-    pub media: Option<String>,
-    /// Its category, in the guide's words: `MARKETING`, `AUTHENTICATION`, `UTILITY`.
-    pub category: String,
 }
 
 /// One decision of a conversation, with all that is needed to make it again.
@@ -121,6 +63,8 @@ pub enum Delta {
     Attributes(Vec<(String, String)>),
     /// The last unanswered question.
     Asked(Question),
+    /// When that was asked, by its own time: the sight of it may have come first, with another.
+    AskedAt(Moment),
     /// A decision, kept for `explain`.
     Decided(Box<Decision>),
     /// How a send ended. A later word on the same send takes the place of an earlier one.
@@ -216,6 +160,8 @@ pub struct Details {
     pub attributes: Vec<(String, String)>,
     /// The last question asked (whether it is unanswered is in the state).
     pub question: Option<Question>,
+    /// When it was asked, by its own time.
+    pub asked_at: Option<Moment>,
     /// The last decisions, oldest first, at most [`limits::DECISIONS`].
     pub decisions: VecDeque<Decision>,
     /// The last sends, oldest first, at most [`limits::DECISIONS`].
@@ -235,16 +181,24 @@ impl Details {
             Delta::Vars(vars) => merge(&mut self.vars, vars),
             Delta::Attributes(attributes) => merge(&mut self.attributes, attributes),
             Delta::Asked(question) => self.question = Some(question.clone()),
+            Delta::AskedAt(at) => self.asked_at = Some(*at),
             Delta::Decided(decision) => push_bounded(&mut self.decisions, **decision),
             Delta::Ended { send, step, outcome, at } => match self.send_mut(*send) {
-                Some(record) => (record.outcome, record.at) = (*outcome, *at),
+                Some(record) => {
+                    (record.outcome, record.at) = (*outcome, *at);
+                    // Another message in the place of one that did not arrive.
+                    if *outcome == SendOutcome::Accepted && record.reach == Reach::Failed {
+                        record.reach = Reach::Accepted;
+                    }
+                }
                 None => {
                     let (message, reach) = (None, Reach::Accepted);
                     push_bounded(&mut self.sends, SendRecord { send: *send, step: *step, outcome: *outcome, at: *at, message, reach });
                 }
             },
             Delta::Handed(send, message) => {
-                if let Some(record) = self.send_mut(*send) {
+                // A status may have told first which message it is, and how far that came.
+                if let Some(record) = self.send_mut(*send).filter(|record| record.message != Some(*message)) {
                     (record.message, record.reach) = (Some(*message), Reach::Accepted);
                 }
             }

@@ -232,6 +232,8 @@ pub enum Rejected {
     Outdated,
     /// Too much at once; nothing was kept.
     Overloaded,
+    /// It speaks of a call that is still under way, and is understood when that has ended; nothing was kept.
+    NotYet,
     /// The store cannot keep anything now; nothing was kept.
     Unavailable(String),
     /// A stored record of this conversation cannot be read; it is quarantined.
@@ -251,6 +253,7 @@ impl fmt::Display for Rejected {
             Rejected::OptedOut => f.write_str("the person has opted out; only their own opt-in lets anything be sent to them"),
             Rejected::Impossible(why) => f.write_str(why),
             Rejected::Outdated => f.write_str("somebody else changed it meanwhile; nothing of this was kept, ask again"),
+            Rejected::NotYet => f.write_str("this speaks of a call that is still under way; nothing was kept, tell it again in a moment"),
             Rejected::Overloaded => f.write_str("too many events at once; none of this was kept, send it again in a second"),
             Rejected::Unavailable(why) => write!(f, "the store cannot keep anything now; nothing was kept: {why}"),
             Rejected::Damaged(why) => write!(f, "a stored record of this conversation cannot be read: {why}"),

@@ -3,21 +3,25 @@
 //!
 //! Not the end of a call: that is `fire.rs`. Order does not matter here: a lower rank after a higher one tells nothing.
 
-use std::collections::HashMap;
-
 use crate::conversation::{Event, Ignored, Phase, Purpose, Refusal, Report, Verdict, clamped};
 use crate::engine::core::{Context, Engine, InHand, ended};
 use crate::engine::heard::{Fate, Status, Trouble};
 use crate::engine::ingest::damaged;
 use crate::engine::ports::CallEnd;
-use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, Reach, Stored};
+use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, Reach, Stored};
 use crate::engine::request::{Answer, Inbound, Rejected, What, Who};
-use crate::id::{AliasKey, EventKey, SendId};
+use crate::id::{AliasKey, ConversationId, EventKey, SendId};
 use crate::limits;
 use crate::moment::Moment;
 
-/// Statuses that arrived while a call was under way which may be the one they speak of.
-pub(super) type Early = HashMap<AliasKey, (Fate, Moment)>;
+/// A status that arrived while a call to its person was under way, which may be the one it speaks of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Early {
+    conversation: ConversationId,
+    message: AliasKey,
+    fate: Fate,
+    at: Moment,
+}
 
 /// A change of a conversation beside its state.
 #[derive(Default)]
@@ -75,13 +79,28 @@ impl Engine {
             if identity.duplicate {
                 return Ok(Answer { ignored: Some(Ignored::Duplicate), ..known });
             }
-            // A send may have become a second message in the place of one that did not arrive: that one is no longer of interest.
-            let present = self.details(id)?.send(send).and_then(|record| record.message).is_none_or(|present| present == message);
+            let record = self.details(id)?.send(send).copied();
+            let in_call = in_hand.state.phase == Phase::Sending && self.step_in_hand(&in_hand, send) == Some(in_hand.state.step);
+            // A send may have become a second message in the place of one that did not arrive: the first is of no interest any
+            // more, also while the second has no id yet.
+            let present = match record.and_then(|record| record.message) {
+                None => true,
+                Some(before) if in_call && record.is_some_and(|record| record.reach == Reach::Failed) => before != message,
+                Some(present) => present == message,
+            };
             if !present {
                 return Ok(Answer { ignored: Some(Ignored::Stale), ..known });
             }
+            let of_call = self.in_flight.contains_key(&send);
+            if let (Fate::Failed(trouble), true) = (status.fate, of_call) {
+                // The call has not even ended for us: it is judged when it has, and until then nothing of this is on disk.
+                if let Some(call) = self.in_flight.get_mut(&send) {
+                    call.failed = Some(trouble);
+                }
+                return Err(Rejected::NotYet);
+            }
             self.note(identity.key, now);
-            return self.fate_of_ours(in_hand, send, (status.fate, at), identity.key, now);
+            return self.fate_of_ours(in_hand, send, (status.fate, at), (message, identity.key), now);
         }
         self.fate_of_theirs(now, event, status, message)
     }
@@ -92,7 +111,7 @@ impl Engine {
         in_hand: InHand,
         send: SendId,
         (fate, at): (Fate, Moment),
-        identity: Option<EventKey>,
+        (message, identity): (AliasKey, Option<EventKey>),
         now: Moment,
     ) -> Result<Answer, Rejected> {
         let known = self.details(in_hand.id)?.send(send).map_or(Reach::Accepted, |record| record.reach);
@@ -120,8 +139,10 @@ impl Engine {
             known < Reach::Delivered && reach >= Reach::Delivered && step.is_none_or(|step| Purpose::of_step(step) == Purpose::FollowUp);
         let hook =
             if news { self.hook_record(&in_hand, Report::FollowUpDelivered, step.unwrap_or(0), Some(send), None, now) } else { None };
-        let deltas = vec![Delta::Reached(send, reach)];
-        self.keep_beside(&in_hand, now, Beside { identity, deltas, hooks: hook.into_iter().collect(), ..Beside::default() });
+        // Whoever tells of the call before it has ended tells the id of its message too.
+        let (mut deltas, aliases) = if in_call { (vec![Delta::Handed(send, message)], vec![message]) } else { (Vec::new(), Vec::new()) };
+        deltas.push(Delta::Reached(send, reach));
+        self.keep_beside(&in_hand, now, Beside { identity, deltas, aliases, hooks: hook.into_iter().collect(), ..Beside::default() });
         Ok(Answer::of(in_hand.id, &in_hand.state))
     }
 
@@ -136,16 +157,17 @@ impl Engine {
         }
     }
 
-    /// The provider says that a send will not arrive.
-    fn failed_later(&mut self, in_hand: InHand, send: SendId, trouble: Trouble, identity: Option<EventKey>, now: Moment) -> Answer {
+    /// The provider says that a send will not arrive, whose call has ended.
+    pub(super) fn failed_later(
+        &mut self,
+        in_hand: InHand,
+        send: SendId,
+        trouble: Trouble,
+        identity: Option<EventKey>,
+        now: Moment,
+    ) -> Answer {
         let refusal = refusal_of(trouble);
-        if let Some(call) = self.in_flight.get_mut(&send) {
-            // The call has not even ended for us: it is judged when it has.
-            call.failed = Some(refusal);
-            return Answer::of(in_hand.id, &in_hand.state);
-        }
-        let standing = self.store.standing(send);
-        let ledger = standing.map(|standing| {
+        let ledger = self.store.standing(send).map(|standing| {
             let end = if standing.end == Some(LedgerEnd::Accepted) { LedgerEnd::Undelivered } else { LedgerEnd::Refused };
             ended(&standing, now, end)
         });
@@ -157,21 +179,31 @@ impl Engine {
             None => Event::Undelivered { silence: Moment::MIN, step: 0, refusal },
         };
         let deltas = vec![Delta::Reached(send, Reach::Failed)];
-        let step = self.step_and_keep(in_hand, &event, now, Context { identity, deltas, ledger, ..Context::none() });
+        let step = self.step_and_keep(in_hand, &event, now, Context { deltas, ledger, ..Context::none() });
         if refusal == Refusal::OptedOut {
             self.opt_out(in_hand.id, now);
         }
-        // What it says of the line counts as if the call had said it.
-        match trouble {
-            Trouble::ThrottleLine => self.throttle(in_hand.line, 0, now),
-            trouble if trouble.stops() => _ = self.stop_line(in_hand.line, &format!("a status says {trouble}"), now),
-            _ => {}
+        self.line_troubled(in_hand.line, trouble, now);
+        if let Some(in_hand) = self.in_hand(in_hand.id).ok().flatten().filter(|_| identity.is_some()) {
+            // Last, so that whatever a crash loses of this is told again.
+            self.keep_beside(&in_hand, now, Beside { identity, ..Beside::default() });
         }
         Answer { ignored: step.ignored, ..Answer::of(in_hand.id, &step.state) }
     }
 
+    /// What a status says of the line counts as if a call had said it.
+    pub(super) fn line_troubled(&mut self, line: NameId, trouble: Trouble, now: Moment) {
+        match trouble {
+            Trouble::ThrottleLine => self.throttle(line, 0, now),
+            trouble if trouble.stops() => {
+                self.stop_line(line, trouble == Trouble::Account, &format!("a status says {trouble}"), now);
+            }
+            _ => {}
+        }
+    }
+
     /// The provider says that the person wants to hear nothing more.
-    pub(super) fn opt_out(&mut self, id: crate::id::ConversationId, now: Moment) {
+    pub(super) fn opt_out(&mut self, id: ConversationId, now: Moment) {
         let event = Inbound::of(Who::Id(id), Some(now), What::OptOut);
         // Nobody waits for the answer; a record that cannot be read is told at the next event.
         let _ = self.take_one(now, &event);
@@ -195,13 +227,12 @@ impl Engine {
         };
         let state = &in_hand.state;
         let correlated = self.policy(in_hand.line, in_hand.flow).is_some_and(|policy| policy.line.correlation);
-        if !correlated && state.phase == Phase::Sending {
-            // It may be the call under way, whose answer has not told its id yet.
+        if !correlated && self.in_flight.values().any(|call| call.conversation == in_hand.id) {
+            // It may be the call under way, whose answer has not told its id yet. Whose provider tells it again is understood then.
             if self.early.len() < limits::EARLY_STATUSES {
-                let known = self.early.entry(message).or_insert((status.fate, at));
-                known.0 = known.0.max(status.fate);
+                self.early.push(Early { conversation: in_hand.id, message, fate: status.fate, at });
             }
-            return Ok(Answer { ignored: Some(Ignored::NothingToDo), ..Answer::of(in_hand.id, state) });
+            return Err(Rejected::NotYet);
         }
         // Nor does it count as the bot's while it may be ours that nobody knows of: silence is the safer mistake.
         let maybe_ours = !correlated && state.phase == Phase::Answering && state.in_doubt();
@@ -211,13 +242,17 @@ impl Engine {
         self.take_one(now, &probe)
     }
 
-    /// What arrived early of a message whose id is known now.
-    pub(super) fn catch_up_on(&mut self, in_hand: &InHand, send: SendId, message: AliasKey, now: Moment) {
-        if let Some((fate, at)) = self.early.remove(&message)
-            && let Some(in_hand) = self.in_hand(in_hand.id).ok().flatten()
-        {
-            // Nobody waits for this answer either.
-            let _ = self.fate_of_ours(in_hand, send, (fate, at), None, now);
+    /// What arrived early, now that the last call to a person has ended: of its message it counts, of others it is told again.
+    pub(super) fn catch_up_on(&mut self, id: ConversationId, send: SendId, message: Option<AliasKey>, now: Moment) {
+        let (mine, others) = std::mem::take(&mut self.early).into_iter().partition(|early: &Early| early.conversation == id);
+        self.early = others;
+        for Early { message: of, fate, at, .. } in mine {
+            if message == Some(of)
+                && let Some(in_hand) = self.in_hand(id).ok().flatten()
+            {
+                // Nobody waits for this answer.
+                let _ = self.fate_of_ours(in_hand, send, (fate, at), (of, None), now);
+            }
         }
     }
 }
@@ -232,7 +267,7 @@ fn reach_of(fate: Fate) -> Reach {
 }
 
 /// A message that the provider had taken is not made again for what would only be a reason to wait.
-fn refusal_of(trouble: Trouble) -> Refusal {
+pub(super) fn refusal_of(trouble: Trouble) -> Refusal {
     match trouble.end(0) {
         CallEnd::Refused(refusal) => refusal,
         CallEnd::Accepted | CallEnd::Busy(_) | CallEnd::Unknown => Refusal::Recipient,

@@ -28,8 +28,8 @@ const OWN: [HeaderName; 12] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// A webhook on its way to the bot, as it came in.
-#[derive(Clone, Debug)]
+/// A webhook on its way to the bot, as it came in. It does not print: people's words and the proof of their origin are in it.
+#[derive(Clone)]
 pub struct Onward {
     /// The method.
     pub method: Method,
@@ -44,7 +44,7 @@ pub struct Onward {
 }
 
 /// What the bot answered.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BotAnswer {
     /// Its status.
     pub status: StatusCode,

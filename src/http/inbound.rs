@@ -240,7 +240,7 @@ async fn put(site: &Site, events: Vec<Inbound>) -> Result<(), Problem> {
     for answer in answers {
         site.counts.events.count(answer.as_ref());
         match answer {
-            Err(rejected @ (Rejected::Unavailable(_) | Rejected::Overloaded)) => kept = Err(rejected.into()),
+            Err(rejected @ (Rejected::Unavailable(_) | Rejected::Overloaded | Rejected::NotYet)) => kept = Err(rejected.into()),
             Err(rejected @ Rejected::Damaged(_)) => drop(reply::rejected(rejected)),
             Err(rejected) => tracing::debug!(kind = Problem::from(rejected).kind.slug(), "what a webhook tells has no place here"),
             Ok(_) => {}

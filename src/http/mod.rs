@@ -24,6 +24,7 @@ mod schedule;
 mod serve;
 mod site;
 mod stalling;
+mod upkeep;
 
 pub use auth::{Need, Scopes, Tokens};
 pub use forward::{BotAnswer, Forward, Onward};

@@ -17,7 +17,7 @@ use super::counts::RequestLabels;
 use super::listen::Face;
 use super::reply::{self, Reply};
 use super::site::Site;
-use super::{control, conversations, events, guide, health, inbound, inbounds, outbounds, schedule};
+use super::{control, conversations, events, guide, health, inbound, inbounds, outbounds, schedule, upkeep};
 use crate::shapes::problem::{Kind, Problem};
 
 /// The description of every route, served as it stands.
@@ -72,6 +72,9 @@ fn table() -> Vec<Route> {
         route("get", "/v1/whatsapp/outbounds/{id}", Read, get(outbounds::show)),
         route("delete", "/v1/whatsapp/outbounds/{id}", Operate, delete(outbounds::delete)),
         route("post", "/v1/whatsapp/outbounds/send", Operate, post(outbounds::send)),
+        route("post", "/v1/backup", Operate, post(upkeep::backup)),
+        route("post", "/v1/fsck", Operate, post(upkeep::fsck)),
+        route("get", "/v1/upkeep", Read, get(upkeep::works)),
         route("get", "/hooks/{line}", Nothing, get(inbound::handshake)),
         route("post", "/hooks/{line}", Nothing, post(inbound::post)),
         // Some providers post statuses to an address of their own.

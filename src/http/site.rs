@@ -15,6 +15,7 @@ use super::forward::Forward;
 use super::peer::Proxies;
 use crate::engine::desk::Desk;
 use crate::engine::inboxes::Inboxes;
+use crate::engine::upkeep::Caretaker;
 use crate::limits;
 
 /// The bounds of the listeners.
@@ -90,6 +91,8 @@ pub struct Inside {
     pub desk: Desk,
     /// What `/metrics` tells beside the counters of this edge.
     pub figures: Arc<dyn Figures>,
+    /// Who makes backups and checks.
+    pub caretaker: Arc<dyn Caretaker>,
 }
 
 /// The lines that take webhooks, and what goes with them. Replaced whole on reload.

@@ -118,7 +118,7 @@ pub fn build(settings: Settings) -> Result<Built, String> {
         }
         Settings::WhatsApp(settings, budget) => whatsapp::line(&settings, client()?, budget)?,
         Settings::Gupshup(settings, budget) => gupshup::line(&settings, client()?, budget)?,
-        Settings::Twilio(settings, budget) => twilio::line(settings, client()?, budget),
-        Settings::Truora(settings, budget) => truora::line(settings, client()?, budget),
+        Settings::Twilio(settings, budget) => twilio::line(&settings, client()?, budget)?,
+        Settings::Truora(settings, budget) => truora::line(&settings, client()?, budget)?,
     })
 }

@@ -23,6 +23,7 @@ use std::fmt;
 /// | `window` | a free message fits the messaging window |
 /// | `window_passed` | it does not: the window is over before |
 /// | `never_wrote` | the person never wrote, so there is no window |
+/// | `window_shut` | the provider said that the window is closed |
 /// | `advance` | brought forward to the last open second inside the window |
 /// | `template` | sent as the approved template instead |
 /// | `spread` | moved on from the opening, so that not all go at once |
@@ -50,6 +51,8 @@ pub enum Reason {
     WindowClosed { at: Moment, closes: Moment },
     /// The person never wrote: there is no window. At: when it would be due.
     NeverWrote { at: Moment },
+    /// The provider said that the window is closed, whatever the person's last word says. At: when it would be due.
+    WindowShut { at: Moment },
     /// Brought forward from `from` to the last open second in the window. At: the new moment.
     Advanced { at: Moment, from: Moment },
     /// Sent as the approved template. At: when it is due.
@@ -117,6 +120,7 @@ impl Reason {
             Reason::WindowFits { .. } => "window",
             Reason::WindowClosed { .. } => "window_passed",
             Reason::NeverWrote { .. } => "never_wrote",
+            Reason::WindowShut { .. } => "window_shut",
             Reason::Advanced { .. } => "advance",
             Reason::Template { .. } => "template",
             Reason::Spread { .. } => "spread",
@@ -151,6 +155,7 @@ impl Reason {
             | Reason::WindowFits { at, .. }
             | Reason::WindowClosed { at, .. }
             | Reason::NeverWrote { at, .. }
+            | Reason::WindowShut { at, .. }
             | Reason::Advanced { at, .. }
             | Reason::Template { at, .. }
             | Reason::Spread { at, .. }
@@ -191,6 +196,7 @@ impl Reason {
             Reason::WindowFits { closes, .. } => (7, closes.0),
             Reason::WindowClosed { closes, .. } => (8, closes.0),
             Reason::NeverWrote { .. } => (9, 0),
+            Reason::WindowShut { .. } => (14, 0),
             Reason::Advanced { from, .. } => (10, from.0),
             Reason::Template { .. } => (11, 0),
             Reason::Spread { by, .. } => (12, by),
@@ -227,6 +233,7 @@ impl Reason {
             7 => Reason::WindowFits { at, closes: moment },
             8 => Reason::WindowClosed { at, closes: moment },
             9 => Reason::NeverWrote { at },
+            14 => Reason::WindowShut { at },
             10 => Reason::Advanced { at, from: moment },
             11 => Reason::Template { at },
             12 => Reason::Spread { at, by: number },
@@ -297,7 +304,7 @@ mod tests {
                 assert!(reason.because().to_string().len() > 10);
             }
         }
-        assert_eq!(known, 27);
+        assert_eq!(known, 28);
         assert_eq!(Reason::from_parts(13, Moment(0), 99), None);
         assert_eq!(Reason::from_parts(38, Moment(0), -1), None);
     }

@@ -21,6 +21,7 @@ impl fmt::Display for Because {
             Reason::WindowFits { closes, .. } => write!(f, "inside the messaging window, which closes at {closes}"),
             Reason::WindowClosed { closes, .. } => write!(f, "the messaging window closes before, at {closes}"),
             Reason::NeverWrote { .. } => f.write_str("the person never wrote, so no messaging window is open"),
+            Reason::WindowShut { .. } => f.write_str("the provider said that the messaging window is closed"),
             Reason::Advanced { from, .. } => write!(f, "brought forward from {from} to the last open second in the messaging window"),
             Reason::Template { .. } => f.write_str("sent as the approved template instead of free text"),
             Reason::Spread { by, .. } => write!(f, "moved on by {} from the opening, so that not all go at once", Span(by)),

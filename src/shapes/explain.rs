@@ -5,7 +5,7 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::conversation::{Event, Finish, Policy, Purpose, State, Verdict, step};
-use crate::engine::record::{Decision, SendRecord};
+use crate::engine::record::{Decision, Reach, SendRecord};
 use crate::engine::request::View;
 use crate::moment::{MINUTE, Moment};
 use crate::schedule::{self, Trail, Tzdata};
@@ -245,6 +245,9 @@ impl Serialize for Sends<'_> {
                 map.serialize_entry("step", &(purpose == Purpose::FollowUp).then_some(record.step))?;
                 map.serialize_entry("outcome", record.outcome.as_str())?;
                 map.serialize_entry("reason", &record.outcome.reason().map(|r| r.as_str()))?;
+                // How far the message came is known where the provider tells statuses.
+                let came = record.outcome.counts_as_sent() || record.reach != Reach::Accepted;
+                map.serialize_entry("reached", &came.then(|| record.reach.as_str()))?;
                 map.serialize_entry("at", &Instant(record.at))?;
                 map.end()
             }

@@ -21,6 +21,7 @@ pub mod rules;
 pub mod signature;
 pub mod story;
 pub mod units;
+pub mod upkeep;
 pub mod view;
 
 pub use calendars::Calendars;

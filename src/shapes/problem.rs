@@ -261,7 +261,7 @@ impl From<Rejected> for Problem {
             Rejected::AliasTaken(_) => (Kind::AliasTaken, "to"),
             Rejected::OptedOut => (Kind::OptedOut, ""),
             Rejected::Impossible(_) => (Kind::Impossible, ""),
-            Rejected::Outdated | Rejected::Overloaded => (Kind::Overloaded, ""),
+            Rejected::Outdated | Rejected::Overloaded | Rejected::NotYet => (Kind::Overloaded, ""),
             Rejected::Unavailable(_) => (Kind::Unavailable, ""),
             Rejected::Damaged(_) => (Kind::Damaged, ""),
         };

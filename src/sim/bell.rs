@@ -5,6 +5,7 @@
 //! is a deadline known from how it was made, and the most that any order could have sent in time is found backwards, from the last
 //! second to the first.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 use std::sync::Arc;
 
@@ -267,13 +268,13 @@ fn replies_and_newcomers_while_the_bell_rings() {
     let mut dice = Dice::new(3);
     let (mut asked, mut late_before) = (BTreeMap::new(), BTreeSet::new());
     for newcomer in 0..600u32 {
-        let then = bell.now.plus(dice.between(200, 2_000));
+        let then = bell.now.plus(dice.between(1_000, 2_000));
         bell.live(then);
         if dice.percent(50) {
             // Somebody says yes to what they got: the question goes out again, at once.
-            let (_, call) = bell.calls[dice.below(bell.calls.len().max(1)).min(bell.calls.len().saturating_sub(1))];
-            if !asked.contains_key(&call.conversation) {
-                asked.insert(call.conversation, bell.now);
+            let (_, call) = bell.calls[dice.below(bell.calls.len())];
+            if let Entry::Vacant(unasked) = asked.entry(call.conversation) {
+                unasked.insert(bell.now);
                 say(&mut bell, Who::Id(call.conversation), What::Answer(Choice::Yes), None);
             }
         } else {

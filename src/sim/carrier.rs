@@ -21,6 +21,8 @@ use crate::moment::{HOUR, MINUTE, SECOND};
 pub(super) struct Flight {
     call: Call,
     ending: Ending,
+    /// It tries a line that has stopped.
+    trial: bool,
 }
 
 /// How a call ends: what the provider did, and what we hear of it.
@@ -29,6 +31,10 @@ enum Ending {
     Accepted,
     Busy,
     Refused,
+    /// Not taken because the line's credentials are not.
+    Stopped,
+    /// Not taken because the line sends too fast.
+    Throttled,
     /// Taken, and the answer is lost.
     LostAnswer,
     /// Not taken, and no answer either.
@@ -65,9 +71,11 @@ impl World {
             paused: ["all".to_owned(), format!("line {line}"), format!("flow {flow}")].iter().any(|what| self.paused.contains(what)),
             clock_held: self.process.as_ref().is_some_and(|process| process.clock_held),
             family: self.family(call.conversation),
+            numbered: self.facts.known.get(&call.conversation).is_some_and(|known| known.number.is_some()),
         };
         checks::hand_over(&self.facts, &call, &around)?;
-        self.take(call);
+        let trial = self.hand_over_is_paced(&call)?;
+        self.take(call, trial);
         Ok(())
     }
 
@@ -85,30 +93,32 @@ impl World {
         open
     }
 
-    /// Other conversations of the same person, where the number of this one is known.
+    /// Other conversations of the same person.
     fn family(&self, id: ConversationId) -> Vec<ConversationId> {
-        let numbered = |id: &ConversationId| self.facts.known.get(id).is_some_and(|known| known.number.is_some());
-        let Some(person) = self.talk_of.get(&id).filter(|_| numbered(&id)).map(|talk| self.people.talks[*talk].person) else {
-            return Vec::new();
-        };
+        let Some(person) = self.talk_of.get(&id).map(|talk| self.people.talks[*talk].person) else { return Vec::new() };
         let same = self.talk_of.iter().filter(|(_, talk)| self.people.talks[**talk].person == person);
         same.map(|(other, _)| *other).filter(|other| *other != id).collect()
     }
 
     /// The provider has the call. From here on nobody can take it back.
-    fn take(&mut self, call: Call) {
-        let ending = self.ending();
+    fn take(&mut self, call: Call, trial: bool) {
+        let ending = if self.is_dead(call.line) { Ending::Stopped } else { self.ending() };
         self.note(|| format!("{} of {}: call {} begins, will be {ending:?}", call.id, call.conversation, call.send.attempt));
         self.strike(match ending {
             Ending::Accepted => "accepted",
             Ending::Busy => "busy",
             Ending::Refused => "refused",
+            Ending::Stopped => "stopped",
+            Ending::Throttled => "throttled",
             Ending::LostAnswer => "lost answer",
             Ending::LostCall => "lost call",
         });
         #[cfg(test)]
         self.sabotaged_permit(call.line);
-        let refused = matches!(ending, Ending::Busy | Ending::Refused);
+        let refused = matches!(ending, Ending::Busy | Ending::Refused | Ending::Stopped | Ending::Throttled);
+        if !refused {
+            self.handed_to(call.conversation);
+        }
         let facts = self.facts.send(call.conversation, call.send.silence, call.send.step);
         facts.handed.push(if refused { Handed::Refused } else { Handed::Open });
         if matches!(ending, Ending::Accepted | Ending::LostAnswer) {
@@ -117,7 +127,7 @@ impl World {
         let takes =
             if self.dice.per_mille(self.weather.slow) { self.dice.stretch(MINUTE, HOUR) } else { self.dice.stretch(10, 9 * SECOND) };
         let number = self.flights.last_key_value().map_or(0, |(last, _)| last + 1) + (self.life << 32);
-        self.flights.insert(number, Flight { call, ending });
+        self.flights.insert(number, Flight { call, ending, trial });
         self.later(takes, Happening::Answered(number));
     }
 
@@ -126,6 +136,7 @@ impl World {
             (self.weather.lost_answers, Ending::LostAnswer),
             (self.weather.lost_calls, Ending::LostCall),
             (self.weather.busy, Ending::Busy),
+            (self.weather.throttles, Ending::Throttled),
             (self.weather.refuse, Ending::Refused),
         ];
         endings.into_iter().find(|(rate, _)| self.dice.per_mille(*rate)).map_or(Ending::Accepted, |(_, ending)| ending)
@@ -153,10 +164,21 @@ impl World {
     /// The answer to a call arrives, if the process that made it still runs.
     pub(super) fn answered(&mut self, number: u64) {
         let wall = self.wall();
-        let Some(Flight { call, ending }) = self.flights.remove(&number) else { return };
-        let Some(process) = &mut self.process else { return };
+        let Some(Flight { call, ending, trial }) = self.flights.remove(&number) else { return };
+        if self.process.is_none() {
+            return;
+        }
         let verdict = match ending {
             Ending::Accepted => Verdict::Accepted(wall),
+            Ending::Stopped => {
+                self.line_stops(call.line);
+                Verdict::Stopped
+            }
+            Ending::Throttled => {
+                let wait = *self.dice.pick(&[SECOND, MINUTE, HOUR]);
+                self.line_is_throttled(call.line, wait);
+                Verdict::Busy(wait)
+            }
             Ending::Busy => Verdict::Busy(*self.dice.pick(&[0, SECOND, HOUR])),
             Ending::Refused => {
                 Verdict::Refused(*self.dice.pick(&[Refusal::WindowClosed, Refusal::Template, Refusal::Recipient, Refusal::Line]))
@@ -165,8 +187,14 @@ impl World {
         };
         #[cfg(test)]
         let verdict = super::sabotage::bend_verdict(self.sabotage, verdict);
+        let Some(process) = &mut self.process else { return };
         process.engine.settle(call.id, verdict, wall);
         process.touched();
+        if trial
+            && matches!(verdict, Verdict::Accepted(_) | Verdict::Refused(Refusal::WindowClosed | Refusal::Template | Refusal::Recipient))
+        {
+            self.line_starts(call.line);
+        }
         self.note(|| format!("{} of {}: {verdict:?}", call.id, call.conversation));
         if verdict == Verdict::Unknown && self.dice.percent(50) {
             let after = self.dice.stretch(SECOND, 30 * HOUR);

@@ -29,8 +29,10 @@ pub(super) struct Circumstances<'a> {
     pub(super) paused: bool,
     /// The clock is not believed.
     pub(super) clock_held: bool,
-    /// Other conversations of the person, where the number of this one is known.
+    /// Other conversations of the person.
     pub(super) family: Vec<ConversationId>,
+    /// The number of this one is known, so that what is said in the others is heard here.
+    pub(super) numbered: bool,
 }
 
 /// Asked when a hand-over begins.
@@ -38,7 +40,7 @@ pub(super) fn hand_over(facts: &Facts, call: &Call, around: &Circumstances<'_>) 
     let policy = around.policy.ok_or_else(|| Broken::new("Nothing is sent without rules.", format!("{} on {:?}", call.id, call.line)))?;
     never_twice(facts, call, policy)?;
     never_after_the_answer(facts, call)?;
-    never_to_whom_opted_out(facts, call, &around.family)?;
+    never_to_whom_opted_out(facts, call, around)?;
     never_while_held(facts, call, around)?;
     never_at_the_wrong_hour(facts, call, policy, around)?;
     never_too_often(facts, call)?;
@@ -72,12 +74,15 @@ fn never_after_the_answer(facts: &Facts, call: &Call) -> Checked {
     }
 }
 
-fn never_to_whom_opted_out(facts: &Facts, call: &Call, family: &[ConversationId]) -> Checked {
+fn never_to_whom_opted_out(facts: &Facts, call: &Call, around: &Circumstances<'_>) -> Checked {
     let of = |id: &ConversationId| facts.known.get(id);
     let own = of(&call.conversation).into_iter().flat_map(|known| &known.activities);
     // What was said elsewhere counts where the number was known then, or was learnt since.
-    let elsewhere = family.iter().filter_map(of).flat_map(|known| known.activities.iter().map(move |a| (a, known.number.is_some())));
-    let told = own.chain(elsewhere.filter(|(a, numbered)| a.numbered || *numbered).map(|(a, _)| a));
+    let family = around.family.iter().filter_map(of);
+    let elsewhere = family.flat_map(|known| known.activities.iter().map(move |a| (a, a.numbered || known.number.is_some())));
+    // Taken back elsewhere before an erasure, it stays taken back, also where the number is not known since.
+    let heard = elsewhere.filter(|(a, numbered)| if around.numbered { *numbered } else { a.numbered && a.kind == Kind::OptIn });
+    let told = own.chain(heard.map(|(a, _)| a));
     let last = told.filter(|a| matches!(a.kind, Kind::OptOut | Kind::OptIn)).max_by_key(|a| a.order);
     match last {
         Some(a) if a.kind == Kind::OptOut && a.acked => {
@@ -176,7 +181,7 @@ pub(super) fn nothing_is_stranded(process: &Process, wall: Moment, next: Option<
         let why = || format!("{} wanted to wake at {wake}, it is {wall}, next is {next:?}: {:?}", hot.id, hot.state);
         if wake > wall {
             // Woken before the clock was set back, it waits for its line; whoever opens that looks at its deadline again.
-            let queued = hot.waits.is_some() && !process.engine.may_claim(hot, wall);
+            let queued = hot.waits.is_some() && !process.engine.may_claim(&hot, wall);
             if !queued && next.is_none_or(|next| next > wake) {
                 return Err(Broken::new("The wheel knows every deadline.", why()));
             }
@@ -184,7 +189,7 @@ pub(super) fn nothing_is_stranded(process: &Process, wall: Moment, next: Option<
         }
         let waits = planned(&hot.state).is_some() && hot.state.phase != Phase::Sending && !hot.state.held;
         let expired = hot.state.expires.is_some_and(|at| at <= wall);
-        if !waits || expired || process.engine.may_claim(hot, wall) {
+        if !waits || expired || process.engine.may_claim(&hot, wall) {
             return Err(Broken::new("Nothing that is due is left lying.", why()));
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::broken::Broken;
-use crate::conversation::{Event, Phase, Purpose, State};
+use crate::conversation::{Event, Phase, Purpose, State, Verdict};
 use crate::engine::record::{Change, Delta, HookRecord, LedgerEntry, Moved, NameId, PauseScope, Stored};
 use crate::id::{ConversationId, Keys, SendId};
 use crate::moment::Moment;
@@ -84,6 +84,15 @@ pub(super) struct SendFacts {
     pub(super) exempt: bool,
 }
 
+/// A claim that was kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    pub(super) line: NameId,
+    pub(super) at: Moment,
+    pub(super) send: SendId,
+    pub(super) conversation: ConversationId,
+}
+
 /// Everything known for certain.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
@@ -100,8 +109,10 @@ pub(super) struct Facts {
     pub(super) hooks_spent: BTreeSet<(NameId, u64)>,
     pub(super) pauses: BTreeSet<PauseScope>,
     pub(super) alive: Option<Moment>,
-    /// Claims kept, for the pace: line, instant.
-    pub(super) claims: Vec<(NameId, Moment)>,
+    /// Claims kept of the last seconds, for the pace.
+    pub(super) claims: Vec<Claim>,
+    /// Those of the last day that were made as templates.
+    pub(super) templates: Vec<Claim>,
     /// Held by a restore until everything is resumed.
     pub(super) held: bool,
     /// A backup was restored: numbers of hook records may come again.
@@ -122,6 +133,7 @@ impl Facts {
             pauses: BTreeSet::new(),
             alive: None,
             claims: Vec::new(),
+            templates: Vec::new(),
             held: false,
             restored: false,
         }
@@ -158,8 +170,10 @@ impl Facts {
     }
 
     fn ledger(&mut self, entry: &LedgerEntry) {
-        if let LedgerEntry::Intent { at, line, .. } = entry {
-            self.claims.push((*line, *at));
+        if let LedgerEntry::Intent { at, line, send, conversation, template, .. } = *entry {
+            let claim = Claim { line, at, send, conversation };
+            self.claims.push(claim);
+            self.templates.extend(template.then_some(claim));
         }
     }
 
@@ -210,6 +224,7 @@ impl Facts {
                     }
                     self.send(id, state.silence, state.step).again += 1;
                 }
+                Delta::Decided(decision) => stopped_for_nothing(&decision.event, &decision.before, &state)?,
                 Delta::Ended { send, outcome, .. } => self.ended(*send, outcome.as_str())?,
                 Delta::To(_) => _ = self.known.entry(id).or_default().number.get_or_insert(seq),
                 _ => {}
@@ -286,6 +301,8 @@ impl Facts {
             back.exempt = true;
         }
         self.known.values_mut().for_each(|known| known.sent.clear());
+        // The ledger does not go back.
+        (self.claims, self.templates) = (now.claims, now.templates);
         self.held = true;
         self.restored = true;
     }
@@ -304,6 +321,15 @@ pub(super) fn planned(state: &State) -> Option<(Moment, u8)> {
         Phase::Quiet | Phase::Finished(_) => false,
     };
     planned.then_some((state.silence, state.step))
+}
+
+/// A line that has stopped is no fault of the send that met it.
+fn stopped_for_nothing(event: &Event, before: &State, after: &State) -> Result<(), Broken> {
+    let met = matches!(event, Event::Sent { verdict: Verdict::Stopped, .. }) && before.phase == Phase::Sending;
+    if met && (after.phase != Phase::Retrying || after.attempt + 1 != before.attempt) {
+        return Err(Broken::new("A stopped line costs a send nothing.", format!("{before:?} became {after:?}")));
+    }
+    Ok(())
 }
 
 fn took_a_question(deltas: &[Delta]) -> bool {

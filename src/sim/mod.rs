@@ -10,6 +10,7 @@ mod carrier;
 mod checks;
 mod dice;
 mod facts;
+mod lines;
 mod network;
 mod operator;
 mod people;

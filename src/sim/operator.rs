@@ -90,6 +90,9 @@ impl World {
         process.touched();
         let order = process.position(&self.store);
         self.replies.push(Reply::Pause(what.to_owned(), on, order, answer));
+        if !on {
+            self.lines_resumed(what);
+        }
         self.note(|| format!("{} {what}", if on { "pause" } else { "resume" }));
         true
     }
@@ -131,7 +134,7 @@ impl World {
             let most = self.permits.entry(line).or_default();
             *most = (*most).max(permits);
         }
-        self.facts.claims.clear();
+        self.pace_anew();
         self.book = book;
         let rules = self.rules();
         if let Some(process) = &mut self.process {

@@ -54,10 +54,20 @@ pub(super) enum Sabotage {
     IgnoreTheWait,
     /// What is imported is taken for news.
     ArmFromHistory,
+    /// The gap between two sends to one person is not kept.
+    IgnoreTheGap,
+    /// Whom the line wrote to within the day is forgotten at a restart.
+    ForgetTheDay,
+    /// A line whose credentials are not taken goes on.
+    IgnoreTheStop,
+    /// A call that met a stopped line counts.
+    LoseAnAttemptPerStop,
+    /// A line that is told to wait does not.
+    IgnoreTheThrottle,
 }
 
 impl Sabotage {
-    pub(super) const ALL: [Sabotage; 19] = [
+    pub(super) const ALL: [Sabotage; 24] = [
         Sabotage::SkipAFlush,
         Sabotage::AnswerBeforeFlush,
         Sabotage::RetryAnUnknown,
@@ -77,6 +87,11 @@ impl Sabotage {
         Sabotage::IgnoreThePermits,
         Sabotage::IgnoreTheWait,
         Sabotage::ArmFromHistory,
+        Sabotage::IgnoreTheGap,
+        Sabotage::ForgetTheDay,
+        Sabotage::IgnoreTheStop,
+        Sabotage::LoseAnAttemptPerStop,
+        Sabotage::IgnoreTheThrottle,
     ];
 }
 
@@ -95,6 +110,7 @@ impl World {
         let store = Arc::get_mut(&mut self.store).expect("nobody has it yet");
         match sabotage {
             Sabotage::SkipTheLedger | Sabotage::ForgetTheClaim => store.inner().skip_ledger(true),
+            Sabotage::ForgetTheDay => store.forgetful = true,
             Sabotage::ForgetIdentities => store.tamper = Some(without_identity),
             Sabotage::LoseOptOuts => store.tamper = Some(|change| (!matches!(change, Change::OptedOut(..))).then_some(change)),
             Sabotage::LoseHookRecords => store.tamper = Some(without_hooks),
@@ -110,6 +126,7 @@ impl World {
             Some(Sabotage::ForgetTheCap) => Some(|_, _, _, step| Step { state: State { episodes_sent: 0, ..step.state }, ..step }),
             Some(Sabotage::ForgetTheClaim) => Some(forget_the_claim),
             Some(Sabotage::ArmFromHistory) => Some(arm_from_history),
+            Some(Sabotage::LoseAnAttemptPerStop) => Some(lose_an_attempt),
             Some(Sabotage::LoseOutcomes) => Some(|_, _, _, step| Step { ended: None, ..step }),
             _ => None,
         };
@@ -120,6 +137,7 @@ impl World {
         let mut book = Book::clone(&self.book);
         match self.sabotage {
             Some(Sabotage::IgnoreTheRate) => book.lines.values_mut().for_each(|line| line.rate = None),
+            Some(Sabotage::IgnoreTheGap) => book.lines.values_mut().for_each(|line| line.pair_gap = 0),
             Some(Sabotage::IgnoreThePermits) => book.lines.values_mut().for_each(|line| line.max_in_flight = 1_000),
             Some(Sabotage::IgnoreTheWait) => book.lines.values_mut().for_each(|line| line.catch_up_wait = 0),
             _ => return Arc::clone(&self.book),
@@ -198,6 +216,12 @@ fn arm_from_history(before: &State, event: &Event, now: Moment, step: Step) -> S
     let (wake, expires) = (Some(now), Some(now.plus(limits::DOUBT)));
     let state = State { phase: Phase::Waiting, silence: at, episode: before.episode + 1, step: 0, attempt: 0, wake, expires, ..step.state };
     Step { state, ignored: None, ..step }
+}
+
+fn lose_an_attempt(_: &State, event: &Event, _: Moment, step: Step) -> Step {
+    let met = matches!(event, Event::Sent { verdict: Verdict::Stopped, .. }) && step.state.phase == Phase::Retrying;
+    let attempt = step.state.attempt + u8::from(met);
+    Step { state: State { attempt, ..step.state }, ..step }
 }
 
 fn keep_the_old_timer(before: &State, event: &Event, _: Moment, step: Step) -> Step {

@@ -21,6 +21,8 @@ const HOOKS: [&str; 2] = ["crm", "bot"];
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
     lines: Vec<(Arc<str>, Capabilities, ArmOn, InDoubt)>,
+    /// Lines whose providers can be asked whether they work.
+    probes: Vec<Arc<str>>,
     hooks: Vec<Hook>,
 }
 
@@ -33,12 +35,18 @@ impl Shape {
             let in_doubt = if dice.percent(15) { InDoubt::Resend } else { InDoubt::Unknown };
             (Arc::from(*name), capabilities, arm_on, in_doubt)
         });
-        let lines = lines.collect();
+        let lines: Vec<_> = lines.collect();
+        let probes = lines.iter().map(|(name, ..)| Arc::clone(name)).filter(|_| dice.percent(50)).collect();
         let hooks = HOOKS[..*dice.pick(&[0, 0, 0, 1, 2])].iter().map(|name| {
             let some = vec!["conversation.resumed".to_owned(), "conversation.opted_out".to_owned()];
             Hook { name: Arc::from(*name), events: if dice.percent(70) { Vec::new() } else { some }, flows: Vec::new() }
         });
-        Shape { lines, hooks: hooks.collect() }
+        Shape { lines, probes, hooks: hooks.collect() }
+    }
+
+    /// Whether the provider of a line can be asked whether it works.
+    pub(super) fn probes(&self, line: &str) -> bool {
+        self.probes.iter().any(|name| **name == *line)
     }
 
     /// Rules of this shape: drawn anew each time, as an operator edits the file.
@@ -60,8 +68,8 @@ impl Shape {
                 flow: Some(Arc::clone(dice.pick(&flows))),
                 max_in_flight: dice.between(1, 3) as usize,
                 rate: dice.percent(30).then(|| dice.between(1, 3) as u32),
-                pair_gap: 0,
-                daily: None,
+                pair_gap: *dice.pick(&[0, 0, 6 * SECOND, 2 * MINUTE]),
+                daily: dice.percent(25).then(|| dice.between(1, 2) as u32),
                 catch_up_wait: if dice.percent(50) { MINUTE } else { 0 },
                 capabilities: *capabilities,
             };

@@ -13,14 +13,14 @@ use super::*;
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 2_000;
 /// Seeds of a long one.
-const MANY: u64 = 100_000;
+const MANY: u64 = 40_000;
 /// Seeds within which a sabotage has to be noticed.
 const NOTICED: u64 = 400;
 
 /// A fault that meets conversations in every phase must have met them in each of these.
 const PHASES: [&str; 6] = ["quiet", "waiting", "sending", "retrying", "answering", "finished"];
 /// Faults that can strike at any time.
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 16] = [
     "crash",
     "prefix survives",
     "flush failed",
@@ -34,10 +34,12 @@ const FAULTS: [&str; 14] = [
     "accepted",
     "busy",
     "refused",
+    "stopped",
+    "throttled",
     "lost answer",
 ];
 /// What must have happened at all.
-const HAPPENED: [&str; 16] = [
+const HAPPENED: [&str; 20] = [
     "arrived",
     "disorder",
     "doubt settled by status",
@@ -46,8 +48,12 @@ const HAPPENED: [&str; 16] = [
     "hook taken",
     "late",
     "ledger ahead",
+    "line stopped",
+    "line tried",
     "lost ack",
     "lost call",
+    "probe",
+    "probe in vain",
     "resend",
     "resend answered",
     "restore",

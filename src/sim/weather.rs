@@ -23,6 +23,10 @@ pub struct Weather {
     pub busy: u32,
     /// A call is refused for good.
     pub refuse: u32,
+    /// The credentials of a line expire for a while, a day.
+    pub expiry: u32,
+    /// A call is not taken because its line sends too fast.
+    pub throttles: u32,
     /// A call takes minutes of the schedule's time.
     pub slow: u32,
     /// The process dies, per turn.
@@ -63,6 +67,7 @@ impl Weather {
         let (crash, flush_fails, long_down, clock_steps) = (rate(40), rate(40), rate(400), rate(60));
         let (operator, hooks_fail, idle) = (rate(24), rate(300), rate(300));
         let (hesitation, coincidence) = (rate(900), rate(400));
+        let (expiry, throttles) = (rate(6), rate(300));
         Weather {
             duplicates,
             disorder,
@@ -72,6 +77,8 @@ impl Weather {
             lost_calls,
             busy,
             refuse,
+            expiry,
+            throttles,
             slow,
             crash,
             flush_fails,
@@ -79,7 +86,7 @@ impl Weather {
             clock_steps,
             operator,
             // Some hooks take nothing for days on end.
-            hooks_fail: if dice.percent(20) { 1_000 } else { hooks_fail },
+            hooks_fail: if dice.percent(40) { 1_000 } else { hooks_fail },
             idle,
             hesitation,
             coincidence,

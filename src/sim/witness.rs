@@ -8,6 +8,8 @@ use crate::engine::ports::{Durable, Fault, Restored, Standing, Store};
 use crate::engine::record::{Change, Details, HookRecord, NameId, Stored};
 use crate::id::{AliasKey, ConversationId, Keys, SendId};
 use crate::moment::Moment;
+#[cfg(test)]
+use crate::moment::{DAY, MINUTE};
 use crate::store::MemoryStore;
 
 /// What a sabotage does to a change on its way into the store; `None` loses it.
@@ -20,6 +22,9 @@ pub(super) struct Witness {
     record: Mutex<Record>,
     #[cfg(test)]
     pub(super) tamper: Option<Tamper>,
+    /// A sabotage: what was claimed before a start is not told.
+    #[cfg(test)]
+    pub(super) forgetful: bool,
 }
 
 #[derive(Default)]
@@ -37,6 +42,8 @@ impl Witness {
             record: Mutex::default(),
             #[cfg(test)]
             tamper: None,
+            #[cfg(test)]
+            forgetful: false,
         }
     }
 
@@ -144,6 +151,11 @@ impl Store for Witness {
     }
 
     fn claims(&self, since: Moment) -> Vec<Standing> {
+        #[cfg(test)]
+        if self.forgetful {
+            // Of the day, all but the last minutes.
+            return self.store.claims(since.plus(DAY - 5 * MINUTE));
+        }
         self.store.claims(since)
     }
 

@@ -34,6 +34,8 @@ pub(super) enum Work {
     Hooks,
     /// Conversations are planned again after a change of rules.
     Replan,
+    /// Lines that have stopped are asked about.
+    Probe,
 }
 
 impl World {
@@ -51,6 +53,7 @@ impl World {
             (Work::Call, process.calls.iter().any(|(at, _)| *at <= self.now)),
             (Work::Hooks, hooks),
             (Work::Replan, process.replanning),
+            (Work::Probe, process.engine.next_probe().is_some_and(|at| at <= wall)),
         ];
         all.into_iter().filter(|(_, can)| *can).map(|(work, _)| work).collect()
     }
@@ -66,6 +69,10 @@ impl World {
             Work::Call => self.begin_call(),
             Work::Hooks => {
                 self.tell_hooks();
+                Ok(())
+            }
+            Work::Probe => {
+                self.probe();
                 Ok(())
             }
             Work::Permit => {
@@ -155,29 +162,6 @@ impl World {
             self.facts.keep(seq, &change)?;
         }
         self.pace_is_kept()
-    }
-
-    /// Claims are no faster than the line's rate, and none is made while it waits after downtime.
-    fn pace_is_kept(&mut self) -> Result<(), Broken> {
-        let claims = &self.facts.claims;
-        for (i, (line, at)) in claims.iter().enumerate() {
-            let name = self.facts.name(*line);
-            let Some(rules) = self.book.lines.get(name) else { continue };
-            let in_second = claims[i..].iter().filter(|(other, then)| other == line && (0..SECOND).contains(&then.since(*at))).count();
-            if rules.rate.is_some_and(|rate| in_second > rate as usize) {
-                let why = format!("{in_second} claims on line {name} in the second from {at}, at most {:?}", rules.rate);
-                return Err(Broken::new("No second has more sends than the line's rate.", why));
-            }
-            let Some(process) = &self.process else { continue };
-            let closed_until = process.started.plus(rules.catch_up_wait);
-            if process.catch_up && *at >= process.started && *at < closed_until {
-                let why = format!("line {name}, claim at {at}, started {} after a long time", process.started);
-                return Err(Broken::new("After downtime, queued answers come first.", why));
-            }
-        }
-        let settled = self.wall().plus(-10 * SECOND);
-        self.facts.claims.retain(|(_, at)| *at > settled);
-        Ok(())
     }
 
     /// What waited for the disk goes out.
@@ -304,15 +288,14 @@ impl World {
         if ahead > 0 {
             self.strike("ledger ahead");
         }
-        self.facts.claims.clear();
         let [survived, lost] = self.store.survive(kept);
         self.keep(survived)?;
         self.facts.ledger_alone_heard(&lost, ahead);
-        self.facts.claims.clear();
         self.facts.lose_after(self.facts.upto);
         checks::store_is_what_was_kept(&self.facts, &self.store)?;
         checks::doubt_is_bounded(&self.facts, &self.store, |line| self.permits.get(line).copied().unwrap_or_default())?;
         self.hang_up();
+        self.lines_forgotten();
         let down = if self.dice.per_mille(self.weather.long_down) {
             self.strike("long down");
             self.dice.stretch(2 * MINUTE, 30 * HOUR)

@@ -11,6 +11,7 @@ use super::carrier::Flight;
 use super::checks;
 use super::dice::Dice;
 use super::facts::Facts;
+use super::lines::Lines;
 use super::network::Reply;
 use super::people::{Deed, People, Post};
 use super::process::Process;
@@ -59,6 +60,10 @@ pub(super) enum Happening {
     Resume(String),
     /// The process starts.
     Start,
+    /// The credentials of a line expire.
+    Expiry,
+    /// The answer to whether a line works arrives, in the life of the process in which it was asked.
+    Probed(u64, NameId),
     /// Time for the process to look at the clock again.
     Look,
 }
@@ -90,6 +95,7 @@ pub(super) struct World {
     pub(super) replies: Vec<Reply>,
     pub(super) flights: BTreeMap<u64, Flight>,
     pub(super) facts: Facts,
+    pub(super) lines: Lines,
     /// Hook records that a hook took, by hook and conversation.
     pub(super) taken: BTreeMap<(NameId, ConversationId), BTreeSet<u64>>,
     pub(super) backup: Option<(MemoryStore, Facts)>,
@@ -135,6 +141,7 @@ impl World {
             posts: Vec::new(),
             replies: Vec::new(),
             flights: BTreeMap::new(),
+            lines: Lines::default(),
             taken: BTreeMap::new(),
             backup: None,
             paused: BTreeSet::new(),
@@ -207,6 +214,7 @@ impl World {
             }
         }
         self.next_operation();
+        self.next_expiry();
     }
 
     /// One turn: something that can happen now does, or time goes on.
@@ -240,7 +248,8 @@ impl World {
     fn jump(&mut self) {
         let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let process = self.process.as_ref();
-        let engine = process.and_then(|process| process.next).map(|at| at.plus(-self.skew));
+        let engine = process.and_then(|process| process.next.into_iter().chain(process.engine.next_probe()).min());
+        let engine = engine.map(|at| at.plus(-self.skew));
         let hooks = process.and_then(|process| process.courier.wake().map(|at| process.unsteady(at)));
         let calls = process.and_then(|process| process.calls.iter().map(|(at, _)| *at).min());
         // Where nobody has anything to do, somebody will.
@@ -256,7 +265,7 @@ impl World {
             if (self.skew + step).abs() <= SKEW {
                 self.skew += step;
                 self.stepped = true;
-                self.facts.claims.clear();
+                self.pace_anew();
                 if let Some(process) = &mut self.process {
                     process.catch_up = false;
                 }
@@ -317,6 +326,14 @@ impl World {
                 self.resume(&what);
                 Ok(())
             }
+            Happening::Expiry => {
+                self.expiry();
+                Ok(())
+            }
+            Happening::Probed(life, line) => {
+                self.probed(life, line);
+                Ok(())
+            }
             Happening::Start if self.process.is_none() => self.start(),
             Happening::Start | Happening::Look => Ok(()),
         }
@@ -327,7 +344,8 @@ impl World {
         self.calm = true;
         self.weather = Weather::default();
         self.note(|| "calm".to_owned());
-        let kept = |happening: &Happening| !matches!(happening, Happening::Deed(_) | Happening::Whim(_) | Happening::Operate);
+        let kept =
+            |happening: &Happening| !matches!(happening, Happening::Deed(_) | Happening::Whim(_) | Happening::Operate | Happening::Expiry);
         self.agenda.retain(|_, happening| kept(happening));
         if self.process.is_none() {
             self.start()?;
@@ -356,6 +374,10 @@ impl World {
 
     fn at_rest(&self) -> bool {
         let Some(process) = &self.process else { return false };
-        self.agenda.is_empty() && self.work().is_empty() && process.next.is_none() && process.courier.wake().is_none()
+        self.agenda.is_empty()
+            && self.work().is_empty()
+            && process.next.is_none()
+            && process.courier.wake().is_none()
+            && process.engine.next_probe().is_none()
     }
 }

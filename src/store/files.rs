@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::engine::ports::Fault;
 
@@ -42,6 +42,60 @@ pub(crate) fn put(path: &Path, secret: bool, fill: impl FnOnce(&fs::Metadata) ->
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Copies of damaged parts that are kept beside each other at most.
+const COPIES: usize = 9;
+
+/// A name beside `path` under which nothing stands yet: `store.damaged-1`.
+///
+/// # Errors
+/// Where there are too many already.
+pub(crate) fn free_name(path: &Path, word: &str) -> Result<PathBuf, Fault> {
+    (1..=COPIES).map(|n| path.with_extension(format!("{word}-{n}"))).find(|copy| !copy.exists()).ok_or_else(|| {
+        Fault::Corrupt(format!(
+            "setting {} aside: {COPIES} damaged copies are beside it already; move those away, or restore a backup",
+            path.display()
+        ))
+    })
+}
+
+/// Puts the directory `<path>.new`, which is whole and durable, in the place of `path`, which is set aside. Answers where that is.
+/// Cut short anywhere, [`finish_exchange`] ends it.
+///
+/// # Errors
+/// Where the file system refuses.
+pub(crate) fn exchange(path: &Path) -> Result<PathBuf, Fault> {
+    let (fresh, whole) = (path.with_extension("new"), path.with_extension("whole"));
+    let aside = free_name(path, "damaged")?;
+    let renamed = fs::rename(&fresh, &whole).and_then(|()| fs::rename(path, &aside)).and_then(|()| fs::rename(&whole, path));
+    renamed.map_err(|e| failed("putting in place", path, &e))?;
+    path.parent().map_or(Ok(()), sync_dir)?;
+    Ok(aside)
+}
+
+/// Ends an [`exchange`] that was cut short.
+///
+/// # Errors
+/// Where the file system refuses.
+pub(crate) fn finish_exchange(path: &Path) -> Result<(), Fault> {
+    let whole = path.with_extension("whole");
+    if path.exists() || !whole.exists() {
+        return Ok(());
+    }
+    fs::rename(&whole, path).map_err(|e| failed("putting in place", path, &e))?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Removes a directory that may not be there.
+///
+/// # Errors
+/// Where it is there and cannot be removed.
+pub(crate) fn remove_dir(path: &Path) -> Result<(), Fault> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", path, &error)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes a file that may not be there.
 ///
 /// # Errors
@@ -66,5 +120,29 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
         assert!(put(&home.path().join("none/FORMAT"), false, |_| String::new()).is_err());
+    }
+
+    #[test]
+    fn an_exchange_cut_short_is_ended() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("store");
+        let make = |name: &str, word: &str| {
+            fs::create_dir(home.path().join(name)).unwrap();
+            fs::write(home.path().join(name).join("word"), word).unwrap();
+        };
+        let word = || fs::read_to_string(path.join("word")).unwrap();
+        make("store", "old");
+        make("store.new", "new");
+        assert_eq!(exchange(&path).unwrap(), home.path().join("store.damaged-1"));
+        assert_eq!(word(), "new");
+        // Between the two last renames.
+        fs::rename(&path, home.path().join("store.damaged-2")).unwrap();
+        make("store.whole", "newer");
+        finish_exchange(&path).unwrap();
+        assert_eq!(word(), "newer");
+        // Before them: the old one stays.
+        make("store.whole", "never");
+        finish_exchange(&path).unwrap();
+        assert_eq!(word(), "newer");
     }
 }

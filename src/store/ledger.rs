@@ -3,6 +3,8 @@
 //! Not the store and not in its backup: a store that goes back in time must still find here what was sent since.
 //! A torn end is dropped (no call was made for it: the flush that wrote it never returned); damage before the end is refused.
 
+mod check;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use crate::limits;
 use crate::moment::{DAY, Moment};
 use crate::store::files::{failed, sync_dir};
 use crate::store::sends::{Sends, end_of};
+
+pub(crate) use check::{check, rescue};
 
 /// Bytes of a record: no record straddles a sector.
 const RECORD: usize = 64;

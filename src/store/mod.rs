@@ -5,16 +5,20 @@
 #[cfg(test)]
 #[path = "../../tests/it/answers.rs"]
 mod answers;
+mod backup;
+mod check;
 mod codec;
 mod files;
 mod ledger;
 mod memory;
 mod model;
-#[cfg(test)]
-#[path = "../../tests/it/samples.rs"]
-mod samples;
 mod sends;
 mod sled;
 
+#[cfg(test)]
+use crate::engine::samples;
+
+pub use backup::Progress;
+pub use check::{Checked, Damage};
 pub use memory::MemoryStore;
-pub use sled::{OpenOptions, SledStore};
+pub use sled::{Backed, OpenOptions, RestoredStore, SledStore};

@@ -70,6 +70,26 @@ fn explain_tells_the_values_in_force_and_the_shares() {
 }
 
 #[test]
+fn where_lines_differ_each_is_told() {
+    let hours = "flows.f.calendar = { timezone = \"Etc/UTC\", hours = \"Mo 10:00-11:00\" }\n";
+    let own = "lines.b = { provider = \"webhook\", url = \"http://127.0.0.1:1/\", secret_env = \"PATH\" }\n";
+    let gupshup =
+        "lines.t = { provider = \"gupshup\", phone = \"57317770000\", app = \"a\", api_key_env = \"PATH\", allow_from = [\"::1\"] }\n";
+    let (code, out, _) = check(&format!("{RIGHT}{hours}{own}{gupshup}"), true, false);
+    assert_eq!(code, 0, "{out}");
+    let told: Vec<&str> = out.lines().filter(|line| line.starts_with("flow f") || line.contains("  dropped")).collect();
+    assert!(told[0].starts_with("flow f on a, b: ") && told[1].contains(" 0.0 %"), "{told:?}");
+    assert!(
+        told[2].starts_with("flow f on t: ") && !told[3].contains(" 0.0 %"),
+        "without a template, what the window misses is dropped: {told:?}"
+    );
+    let (_, out, _) = check(&format!("{RIGHT}{hours}{own}{gupshup}"), true, true);
+    let flow = &serde_json::from_str::<serde_json::Value>(&out).unwrap()["flows"]["f"];
+    assert_eq!((&flow["lines"]["b"]["dropped"], &flow["dropped"]), (&serde_json::json!(0), &serde_json::json!(0)));
+    assert!(flow["lines"]["t"]["dropped"].as_u64() > Some(0), "{flow}");
+}
+
+#[test]
 fn json_says_the_same() {
     let (code, out, err) = check(RIGHT, true, true);
     let answer: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -1,6 +1,8 @@
 //! The engine by its verbs, on a store in memory: names and numbers of people, flows and lines, pauses, doubts, new rules, restarts.
 //! Not what stories tell (`scenarios.rs`), and not chance (`sim/`).
 
+mod crashes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,18 +1,20 @@
 //! The engine on what providers tell: people by number and user id, taps, the bot seen to speak, statuses in any order, templates
 //! that are paused. Not the wire (`readers.rs`), and not the machine's own table (its laws).
 
+mod names;
 mod order;
+mod statuses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reengaged::conversation::{Choice, Finish, Form, Ignored, Phase, Policy, SendOutcome, Verdict};
+use reengaged::conversation::{Choice, Finish, Ignored, Phase, Policy, Verdict};
 use reengaged::engine::Engine;
 use reengaged::engine::book::{Book, Completion, Hook, Line};
 use reengaged::engine::group::{Call, Released};
 use reengaged::engine::heard::{Fate, Person, Status, Tap, TemplateNews, Trouble};
 use reengaged::engine::ports::Store;
-use reengaged::engine::record::{Details, Reach};
+use reengaged::engine::record::Details;
 use reengaged::engine::request::{Answer, Inbound, Rejected, View, What, Who};
 use reengaged::id::{ConversationId, Keys, SendId};
 use reengaged::moment::{HOUR, MINUTE, Moment, SECOND};
@@ -160,50 +162,6 @@ fn recover(store: &Arc<MemoryStore>, book: Book, now: Moment) -> Engine {
 }
 
 #[test]
-fn a_person_is_one_conversation_under_every_name() {
-    let mut world = World::new(true);
-    let by_id = world.hear(person("", ANA_ID), text("hola")).conversation;
-    let both = world.hear(person(ANA, ANA_ID), text("soy yo")).conversation;
-    let by_number = world.hear(ana(), text("y yo")).conversation;
-    assert_eq!((by_id, by_id), (both, by_number));
-    assert_eq!(world.details(by_id).to, ANA, "the number goes before the user id once it is known");
-    let elsewhere = world.hear_on("second", ana(), text("hola")).expect("taken").conversation;
-    assert_ne!(elsewhere, by_id, "on another line it is another conversation");
-    let refused = world.hear_on("first", person("", ""), text("hola"));
-    assert!(refused.is_err(), "nobody is nobody: {refused:?}");
-}
-
-#[test]
-fn two_conversations_that_turn_out_to_be_one_person_are_one_from_then_on() {
-    let mut world = World::new(true);
-    let by_number = world.hear(ana(), What::Spoke(None)).conversation;
-    world.now = world.now.plus(MINUTE);
-    let by_id = world.hear(person("", ANA_ID), What::Spoke(Some("¿Sigue ahí?".to_owned()))).conversation;
-    assert_ne!(by_number, by_id);
-    world.now = world.now.plus(MINUTE);
-    let one = world.hear(person(ANA, ANA_ID), What::Spoke(Some("¿Su cédula?".to_owned()))).conversation;
-    world.commit();
-    assert_eq!(one, by_id, "the user id decides: a number may have had another owner");
-    assert!(matches!(world.phase(by_number), Phase::Finished(_)), "and the other one nudges nobody");
-    assert_eq!(world.hear(ana(), text("aquí")).conversation, one, "the number leads to it from now on");
-}
-
-#[test]
-fn a_new_number_takes_the_conversation_and_the_opt_out_along() {
-    let mut world = World::new(true);
-    let before = world.hear(ana(), What::Spoke(Some("¿Su cédula?".to_owned()))).conversation;
-    world.hear(ana(), What::Moved(Person { phone: "573009990000".to_owned(), user: String::new() }));
-    assert_eq!(world.details(before).to, "573009990000");
-    let call = world.hand_over(45 * MINUTE, "wamid.A");
-    assert_eq!(call.conversation, before, "what was armed goes out, to the new number");
-    let after = world.hear(person("573009990000", ""), text("STOP")).conversation;
-    assert_eq!(after, before);
-    world.hear(person("573009990000", ""), What::Moved(Person { phone: "573008880000".to_owned(), user: String::new() }));
-    let answer = world.hear_on("second", person("573008880000", ""), What::Spoke(None)).expect("taken");
-    assert_eq!(answer.ignored, Some(Ignored::OptedOut), "the person who opted out is the person with the new number, on every line");
-}
-
-#[test]
 fn a_tap_on_our_button_answers_the_send_it_stood_under() {
     let mut world = World::new(true);
     let id = world.hear(ana(), What::Spoke(Some("¿Su cédula?".to_owned()))).conversation;
@@ -234,6 +192,17 @@ fn a_tap_on_a_button_of_nobody_says_what_stands_on_it_while_a_follow_up_waits_fo
 }
 
 #[test]
+fn a_tap_under_the_bots_own_message_is_no_answer_to_the_follow_up() {
+    let mut world = World::new(true);
+    let id = world.status("wamid.bot", None, Fate::Sent).conversation;
+    world.hand_over(45 * MINUTE, "wamid.A");
+    world.now = world.now.plus(MINUTE);
+    let label = What::Tapped(Tap { send: None, message: Some("wamid.bot".to_owned()), choice: None, pick: None, label: "No".to_owned() });
+    assert_eq!(world.hear(ana(), label).outcome(), None, "no to the bot's own question is a sign of life");
+    assert_eq!(world.phase(id), Phase::Quiet);
+}
+
+#[test]
 fn a_tap_is_known_by_the_message_it_stood_under() {
     let mut world = World::new(false);
     world.hear(ana(), What::Spoke(Some("¿Su cédula?".to_owned())));
@@ -241,118 +210,6 @@ fn a_tap_is_known_by_the_message_it_stood_under() {
     world.now = world.now.plus(MINUTE);
     let label = What::Tapped(Tap { send: None, message: Some("SM1".to_owned()), choice: None, pick: None, label: "Sí".to_owned() });
     assert_eq!(world.hear(ana(), label).state, Phase::Waiting);
-}
-
-#[test]
-fn the_bots_message_arms_and_ours_does_not() {
-    let mut world = World::new(true);
-    let armed = world.status("wamid.bot", None, Fate::Sent);
-    assert_eq!((armed.state, armed.due_at), (Phase::Waiting, Some(T.plus(45 * MINUTE))));
-    assert_eq!(world.status("wamid.bot", None, Fate::Delivered).ignored, Some(Ignored::NothingToDo), "it speaks once");
-    assert_eq!(world.status("wamid.bot", None, Fate::Sent).ignored, Some(Ignored::Duplicate));
-    let call = world.hand_over(45 * MINUTE, "wamid.ours");
-    world.now = world.now.plus(SECOND);
-    let ours = world.status("wamid.ours", Some(call.id), Fate::Sent);
-    assert_eq!((ours.state, ours.episode), (Phase::Answering, armed.episode));
-}
-
-#[test]
-fn statuses_in_any_order_move_a_send_by_rank() {
-    let mut world = World::new(true);
-    let id = world.status("wamid.bot", None, Fate::Sent).conversation;
-    let call = world.hand_over(45 * MINUTE, "wamid.A");
-    world.hooks();
-    let reach = |world: &mut World| world.details(id).send(call.id).expect("a send").reach;
-    world.status("wamid.A", Some(call.id), Fate::Read);
-    assert_eq!(world.hooks(), ["conversation.follow_up_delivered"], "read is delivered too");
-    for late in [Fate::Sent, Fate::Delivered, Fate::Failed(Trouble::Permanent)] {
-        assert_eq!(world.status("wamid.A", Some(call.id), late).ignored, Some(Ignored::Stale), "{late:?} after read");
-    }
-    assert_eq!((reach(&mut world), world.hooks()), (Reach::Read, Vec::new()));
-    assert_eq!(world.phase(id), Phase::Answering);
-}
-
-#[test]
-fn without_correlation_a_send_is_known_by_its_message() {
-    let mut world = World::new(false);
-    let id = world.status("SM-bot", None, Fate::Sent).conversation;
-    let call = world.pass(45 * MINUTE)[0];
-    world.status("SM1", None, Fate::Sent);
-    assert_eq!(world.phase(id), Phase::Sending, "it may be the call under way");
-    world.engine.settle_as(call.id, Verdict::Accepted(world.now), Some("SM1"), world.now);
-    assert_eq!(world.details(id).send(call.id).map(|send| send.reach), Some(Reach::Sent), "and so it was");
-    world.now = world.now.plus(SECOND);
-    world.status("SM1", None, Fate::Delivered);
-    assert_eq!(world.details(id).send(call.id).map(|send| send.reach), Some(Reach::Delivered));
-    assert_eq!(world.phase(id), Phase::Answering);
-}
-
-#[test]
-fn a_failure_told_before_the_call_has_ended_counts_when_it_has() {
-    let mut world = World::new(false);
-    let id = world.status("SM-bot", None, Fate::Sent).conversation;
-    let call = world.pass(45 * MINUTE)[0];
-    world.status("SM1", None, Fate::Failed(Trouble::Permanent));
-    world.engine.settle_as(call.id, Verdict::Accepted(world.now), Some("SM1"), world.now);
-    world.commit();
-    assert_eq!(world.details(id).send(call.id).map(|send| send.outcome), Some(SendOutcome::Rejected(SkipReason::NoRecipient)));
-}
-
-#[test]
-fn while_nobody_knows_whether_ours_arrived_the_bot_is_not_seen_to_speak() {
-    let mut world = World::new(false);
-    let id = world.status("SM-bot", None, Fate::Sent).conversation;
-    let call = world.pass(45 * MINUTE)[0];
-    world.engine.settle(call.id, Verdict::Unknown, world.now);
-    world.commit();
-    world.now = world.now.plus(MINUTE);
-    let told = world.status("SM-who-knows", None, Fate::Sent);
-    assert_eq!((told.ignored, world.phase(id)), (Some(Ignored::NothingToDo), Phase::Answering), "a second follow-up is worse than none");
-}
-
-#[test]
-fn a_window_that_turns_out_closed_takes_the_template_once() {
-    for sync in [true, false] {
-        let mut world = World::new(true);
-        let id = world.hear(ana(), text("hola")).conversation;
-        world.now = world.now.plus(SECOND);
-        world.status("wamid.bot", None, Fate::Sent);
-        let call = world.pass(45 * MINUTE)[0];
-        assert_eq!(call.send.form, Form::Message);
-        let closed = Verdict::Refused(reengaged::conversation::Refusal::WindowClosed);
-        if sync {
-            world.engine.settle(call.id, closed, world.now);
-        } else {
-            world.engine.settle_as(call.id, Verdict::Accepted(world.now), Some("wamid.A"), world.now);
-            world.commit();
-            world.status("wamid.A", Some(call.id), Fate::Failed(Trouble::WindowClosed));
-        }
-        world.commit();
-        let again = world.pass(SECOND);
-        assert_eq!((again.len(), again[0].id, again[0].send.form), (1, call.id, Form::Template), "sync {sync}: the same send, as template");
-        world.engine.settle_as(call.id, Verdict::Accepted(world.now), Some("wamid.B"), world.now);
-        world.commit();
-        assert_eq!(world.phase(id), Phase::Answering);
-        assert!(world.status("wamid.A", Some(call.id), Fate::Failed(Trouble::WindowClosed)).ignored.is_some(), "of the first, again");
-        world.status("wamid.B", Some(call.id), Fate::Failed(Trouble::WindowClosed));
-        world.commit();
-        assert!(world.pass(HOUR).is_empty(), "sync {sync}: once");
-        assert_eq!(world.details(id).send(call.id).map(|send| send.outcome), Some(SendOutcome::Rejected(SkipReason::WindowClosed)));
-        assert_eq!(world.hear(ana(), text("hola")).state, Phase::Quiet, "a later word still finds the conversation");
-    }
-}
-
-#[test]
-fn a_message_that_did_not_arrive_is_taken_back_only_while_its_answer_is_waited_for() {
-    let mut world = World::new(true);
-    let id = world.status("wamid.bot", None, Fate::Sent).conversation;
-    let call = world.hand_over(45 * MINUTE, "wamid.A");
-    world.now = world.now.plus(MINUTE);
-    world.hear(ana(), text("ya voy"));
-    let told = world.status("wamid.A", Some(call.id), Fate::Failed(Trouble::WindowClosed));
-    assert_eq!(told.ignored, Some(Ignored::NotInHand));
-    assert!(world.pass(HOUR).is_empty(), "the person has answered");
-    assert_eq!(world.details(id).send(call.id).map(|send| send.reach), Some(Reach::Failed));
 }
 
 #[test]
@@ -398,6 +255,15 @@ fn where_the_text_comes_after_the_sight_of_it_it_is_taken_up() {
     world.now = world.now.plus(SECOND);
     assert_eq!(world.engine.take_one(world.now, &late).expect("taken").ignored, Some(Ignored::Stale), "it moves nothing");
     assert_eq!(world.details(id).question.map(|question| question.text).as_deref(), Some("¿Su cédula?"));
+
+    // A newer question takes the place of an older one that is still open, whichever way it is told first.
+    world.now = world.now.plus(5 * MINUTE);
+    world.status("wamid.bot2", None, Fate::Sent);
+    let question =
+        reengaged::engine::record::Question { id: "q2".into(), text: "¿Su correo?".into(), payload: String::new(), choices: Vec::new() };
+    let late = Inbound { line: Some("first".into()), ..Inbound::of(Who::Id(id), Some(world.now.plus(-SECOND)), What::Question(question)) };
+    world.engine.take_one(world.now, &late).expect("taken");
+    assert_eq!(world.details(id).question.map(|question| question.text).as_deref(), Some("¿Su correo?"));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 
 mod cases;
 mod client;
-mod fake;
+pub(crate) mod fake;
 mod forward;
 mod hostile;
 mod inbox;
+mod manifest;
 mod sockets;
 mod stream;
 mod webhooks;

@@ -24,7 +24,7 @@ const OUR: &str = "wamid.HBgMNTczMTgxMjMwMDAwFQIAEhgU00000000000000ABC001AA==";
 const OUR_GS: &str = "ee4a68a0-1203-4c85-8dc3-49d0b3226a35";
 const LINE: &str = "106540352242922";
 
-fn whatsapp() -> whatsapp::Settings {
+pub(crate) fn whatsapp() -> whatsapp::Settings {
     whatsapp::Settings {
         api: Url::parse("https://graph.facebook.com/v25.0").unwrap(),
         phone_number_id: LINE.into(),
@@ -38,7 +38,7 @@ fn whatsapp() -> whatsapp::Settings {
     }
 }
 
-fn gupshup() -> gupshup::Settings {
+pub(crate) fn gupshup() -> gupshup::Settings {
     gupshup::Settings {
         api: Url::parse("https://api.gupshup.io").unwrap(),
         api_key: Key::new("key"),

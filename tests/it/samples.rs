@@ -312,6 +312,7 @@ fn delta(id: ConversationId) -> BoxedStrategy<Delta> {
         1 => pairs().prop_map(Delta::Vars),
         1 => pairs().prop_map(Delta::Attributes),
         1 => question().prop_map(Delta::Asked),
+        1 => moment().prop_map(Delta::AskedAt),
         4 => decision(id).prop_map(|decision| Delta::Decided(Box::new(decision))),
         1 => (few(), few()).prop_map(|(send, message)| Delta::Handed(SendId(send), AliasKey(message))),
         1 => (few(), prop::sample::select(Reach::ALL.to_vec())).prop_map(|(send, reach)| Delta::Reached(SendId(send), reach)),

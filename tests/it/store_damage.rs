@@ -18,19 +18,19 @@ use crate::{answers, samples};
 
 const NOW: i64 = 1_772_400_000_000;
 
-fn options() -> OpenOptions {
+pub(crate) fn options() -> OpenOptions {
     OpenOptions { any_filesystem: true, machine: Some("test".to_owned()), ..OpenOptions::default() }
 }
 
-fn open(path: &Path) -> Result<SledStore, Fault> {
+pub(crate) fn open(path: &Path) -> Result<SledStore, Fault> {
     SledStore::open(path, &options())
 }
 
-fn id(n: u128) -> ConversationId {
+pub(crate) fn id(n: u128) -> ConversationId {
     ConversationId(n << 96)
 }
 
-fn change(n: u128) -> Change {
+pub(crate) fn change(n: u128) -> Change {
     let (at, line) = (Moment(NOW), NameId(1));
     let send = LedgerEntry::Intent { send: SendId(n), attempt: 1, at, conversation: id(n), line, template: false };
     Change::Moved(Box::new(Moved {
@@ -50,7 +50,7 @@ fn change(n: u128) -> Change {
 
 /// A store with some hundred conversations, most of them folded, and the model of it. It is closed. Its file has several of sled's
 /// segments, so that not every byte of it is needed, and it has a snapshot.
-fn filled() -> (tempfile::TempDir, MemoryStore) {
+pub(crate) fn filled() -> (tempfile::TempDir, MemoryStore) {
     let (home, model) = filled_with(20);
     drop(open(home.path()).unwrap());
     (home, model)
@@ -118,7 +118,7 @@ fn a_database_behind_its_mark_is_taken_only_with_leave_and_starts_held() {
     drop(store);
     let why = corrupt(open(home.path()));
     assert!(why.contains("gone back in time") && why.contains("--accept"), "{why}");
-    let accepted = SledStore::open(home.path(), &OpenOptions { accept_rollback: true, ..options() }).unwrap();
+    let accepted = SledStore::open(home.path(), &OpenOptions { accept_loss: true, ..options() }).unwrap();
     assert!(held(&accepted).is_some(), "it starts held");
     drop(accepted);
     let again = open(home.path()).unwrap();
@@ -344,12 +344,12 @@ impl Drop for Unmount {
     }
 }
 
-fn snapshots(home: &Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn snapshots(home: &Path) -> Vec<std::path::PathBuf> {
     let files = fs::read_dir(home.join("store")).unwrap().map(|entry| entry.unwrap().path());
     files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("snap.")).collect()
 }
 
-fn held(store: &SledStore) -> Option<String> {
+pub(crate) fn held(store: &SledStore) -> Option<String> {
     let mut held = None;
     let take = &mut |restored| {
         if let Restored::Held(why) = restored {
@@ -361,7 +361,7 @@ fn held(store: &SledStore) -> Option<String> {
 }
 
 /// Flips a bit of the first value at or behind `key`, so that sled takes it for good.
-fn overwrite(home: &Path, table: &str, key: &[u8]) {
+pub(crate) fn overwrite(home: &Path, table: &str, key: &[u8]) {
     let db = sled::Config::new().path(home.join("store")).open().unwrap();
     let tree = db.open_tree(table).unwrap();
     let (key, value) = tree.range(key..).next().unwrap().unwrap();

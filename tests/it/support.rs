@@ -33,6 +33,18 @@ pub(crate) fn debian(program: &str, package: &str) -> bool {
     false
 }
 
+/// The permissions of a file.
+pub(crate) fn mode(path: &std::path::Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o7777)
+}
+
+/// A directory, made.
+pub(crate) fn made(path: std::path::PathBuf) -> std::path::PathBuf {
+    std::fs::create_dir_all(&path).expect("a directory in a temporary one");
+    path
+}
+
 fn apt_get(arguments: &[&str]) -> bool {
     let mut command = Command::new("apt-get");
     command.args(["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");

@@ -21,8 +21,13 @@ pub(super) struct Submitter {
 }
 
 impl Submitter {
-    pub(super) fn new(api: &Url, app_id: &str, token: &Key) -> Submitter {
-        Submitter { templates: form::under(api, &format!("/partner/app/{app_id}/templates")), token: token.clone() }
+    /// The submitter of a line.
+    ///
+    /// # Errors
+    /// The API's address takes no path.
+    pub(super) fn new(api: &Url, app_id: &str, token: &Key) -> Result<Submitter, String> {
+        let templates = form::under(api, &format!("/partner/app/{app_id}/templates"))?;
+        Ok(Submitter { templates, token: token.clone() })
     }
 
     pub(super) fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
@@ -111,7 +116,7 @@ mod tests {
     use crate::provider::testing::draft;
 
     fn submitter() -> Submitter {
-        Submitter::new(&"https://partner.gupshup.io".parse().unwrap(), "app-1", &Key::new("sk"))
+        Submitter::new(&"https://partner.gupshup.io".parse().unwrap(), "app-1", &Key::new("sk")).unwrap()
     }
 
     fn reply(status: u16, body: &str) -> Reply {

@@ -14,10 +14,12 @@ const TWO: [&str; 44] = [
 
 /// No national number is shorter.
 const NATIONAL: usize = 4;
+/// No number is longer, code included.
+const E164: usize = 15;
 
 /// Country code and national number; `None` where this is no number of that plan.
 pub(super) fn split(digits: &str) -> Option<(&str, &str)> {
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.starts_with('0') {
+    if digits.len() > E164 || !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.starts_with('0') {
         return None;
     }
     let begins = |codes: &[&str]| codes.iter().any(|code| digits.starts_with(code));
@@ -81,7 +83,7 @@ mod tests {
         ] {
             assert_eq!(split(digits), Some((code, national)), "{digits}");
         }
-        for none in ["", "0573181230000", "+573181230000", "CO.13", "57", "57123", "1234"] {
+        for none in ["", "0573181230000", "+573181230000", "CO.13", "57", "57123", "1234", "5731812300001234"] {
             assert_eq!(split(none), None, "{none:?}");
         }
     }

@@ -1,24 +1,25 @@
-//! Truora: follow-ups go out as its outbound messages (`write`, to numbers split by `calling`), and its hooks tell how processes ended
-//! (`read`, proved by `token`).
+//! Truora: follow-ups go out as its outbound messages (`write`, to numbers split by `calling`; `judge` for what its answers mean),
+//! and its hooks tell how processes ended (`read`, proved by `token`).
 //!
 //! Not a conversation: Truora's own bot hears the person; what the person says reaches us by the events API alone.
 
 mod calling;
+mod judge;
 mod read;
 mod submit;
-mod table;
 mod token;
 mod write;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::conversation::Capabilities;
-use crate::engine::ports::Inbox;
 use crate::provider::Built;
 use crate::provider::remote::{Key, Remote};
+
+pub use read::Reader;
+pub use write::Writer;
 
 /// What a line of Truora can do: its approved outbound with *continue* and *cancel*, and nothing else.
 pub const CAPABILITIES: Capabilities =
@@ -52,17 +53,12 @@ pub enum HookAlgorithm {
     Hs512,
 }
 
-/// Makes a line of Truora, both halves; a call takes `budget`.
-#[must_use]
-pub fn line(settings: Settings, client: reqwest::Client, budget: Duration) -> Built {
-    let reader = read::Reader::new(settings.clone());
-    Built::both(Remote::new(write::Writer::new(settings), client, budget), reader)
-}
-
-/// The half that hears, alone.
-#[must_use]
-pub fn inbox(settings: Settings) -> Arc<dyn Inbox> {
-    Arc::new(read::Reader::new(settings))
+/// Makes a line; a call takes `budget`.
+///
+/// # Errors
+/// Which setting is missing or cannot be used.
+pub fn line(settings: &Settings, client: reqwest::Client, budget: Duration) -> Result<Built, String> {
+    Ok(Built::both(Remote::new(Writer::new(settings)?, client, budget), Reader::new(settings)?))
 }
 
 #[cfg(test)]

@@ -3,43 +3,51 @@
 //! Not their proof (`token.rs`). Of a hook's claims only `events[]`, each with `event_action` and an `object` that names the account or
 //! the process, have been seen; whatever else an event says is of no concern here, and an unknown action least of all.
 
-use serde_json::Value;
+use serde::Deserialize;
 
-use super::Settings;
 use super::token::Token;
+use super::{HookAlgorithm, Settings};
 use crate::engine::heard::{Heard, Item, Party};
 use crate::engine::ports::{Forged, Handshake, Inbox, Unreadable, Webhook};
 use crate::engine::request::What;
 use crate::limits;
+use crate::provider::meta::Items;
+use crate::provider::remote::Key;
+use crate::provider::soft::{List, Soft, Word, object};
 
-/// Most events of one hook; what is beyond is passed over.
-const EVENTS: usize = 1_000;
-
-/// The half of a line that hears.
-pub(super) struct Reader {
-    settings: Settings,
+/// Reads the hooks of a line of Truora.
+pub struct Reader {
+    secrets: Vec<Key>,
+    algorithm: HookAlgorithm,
+    flows: Vec<String>,
 }
 
 impl Reader {
-    pub(super) fn new(settings: Settings) -> Reader {
-        Reader { settings }
+    /// The reader of a line.
+    ///
+    /// # Errors
+    /// A secret is missing or empty: nothing would prove where a hook comes from.
+    pub fn new(settings: &Settings) -> Result<Reader, String> {
+        let secrets = &settings.hook_secrets;
+        if secrets.is_empty() || secrets.iter().any(|secret| secret.expose().is_empty()) {
+            return Err("the hook's secret is missing or empty: without it nothing proves where a hook comes from".into());
+        }
+        Ok(Reader { secrets: secrets.clone(), algorithm: settings.hook_algorithm, flows: settings.flows.clone() })
     }
 
-    fn item(&self, id: String, event: &Value) -> Item {
-        let what = match event["event_action"].as_str() {
-            Some("succeeded" | "success") => What::Succeeded,
-            Some("failed" | "failure") => What::Failed,
+    fn item(&self, id: String, event: &str) -> Item {
+        let event: Event<'_> = object(event).unwrap_or_default();
+        let what = match event.event_action.as_str() {
+            "succeeded" | "success" => What::Succeeded,
+            "failed" | "failure" => What::Failed,
             _ => return Item::Passed("action"),
         };
-        let object = &event["object"];
-        let flows = &self.settings.flows;
-        if let Some(flow) = object["flow_id"].as_str()
-            && !flows.is_empty()
-            && !flows.iter().any(|known| known == flow)
-        {
+        let object = event.object.0.unwrap_or_default();
+        let flow = object.flow_id.as_str();
+        if !flow.is_empty() && !self.flows.is_empty() && !self.flows.iter().any(|known| known == flow) {
             return Item::Passed("other_flow");
         }
-        let names = names(object);
+        let names = object.names();
         if names.is_empty() {
             return Item::Passed("nobody");
         }
@@ -53,20 +61,22 @@ impl Inbox for Reader {
     }
 
     fn verify(&self, hook: &Webhook<'_>) -> Result<(), Forged> {
-        let token = Token::of(hook.body).ok_or(Forged("the body is no token"))?;
-        token.verify(self.settings.hook_algorithm, &self.settings.hook_secrets)
+        Token::of(hook.body).ok_or(Forged("the body is no token"))?.verify(self.algorithm, &self.secrets)
     }
 
     /// The identity of an event is that of its token and its place: no id of Truora's is confirmed.
     fn read(&self, hook: &Webhook<'_>) -> Result<Vec<Item>, Unreadable> {
-        let token = Token::of(hook.body).ok_or_else(|| Unreadable("the body is no token".into()))?;
-        let claims = token.claims().ok_or_else(|| Unreadable("the token's claims are no JSON".into()))?;
-        let Some(events) = claims["events"].as_array() else { return Ok(vec![Item::Passed("no_events")]) };
-        let digest = token.digest();
-        let mut items: Vec<Item> =
-            events.iter().take(EVENTS).enumerate().map(|(place, event)| self.item(format!("{digest}/{place}"), event)).collect();
-        items.extend(events.iter().skip(EVENTS).map(|_| Item::Passed("too_many")));
-        Ok(items)
+        let token = Token::of(hook.body).ok_or_else(|| Unreadable("body: no token".into()))?;
+        let claims = token.claims().unwrap_or_default();
+        let claims: Claims<'_> = object(claims.trim_ascii()).ok_or_else(|| Unreadable("token: its claims are no JSON object".into()))?;
+        if !claims.events.is_there() {
+            return Ok(vec![Item::Passed("no_events")]);
+        }
+        let (digest, mut items) = (token.digest(), Items::default());
+        for (place, event) in claims.events.raw().enumerate() {
+            items.push(self.item(format!("{digest}/{place}"), event))?;
+        }
+        Ok(items.into_vec())
     }
 
     /// Its hooks name no address.
@@ -80,16 +90,43 @@ impl Inbox for Reader {
     }
 }
 
-/// The names by which a caller may know the conversation: the account first, it is the caller's own choice.
-fn names(object: &Value) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for key in ["account_id", "identity_process_id", "process_id"] {
-        let name = object[key].as_str().unwrap_or_default();
-        if !name.is_empty() && name.len() <= limits::CONVERSATION_BYTES && !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
+#[derive(Deserialize)]
+struct Claims<'a> {
+    #[serde(borrow, default)]
+    events: List<'a>,
+}
+
+#[derive(Default, Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, default)]
+    event_action: Word<'a>,
+    #[serde(borrow, default)]
+    object: Soft<Object<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Object<'a> {
+    #[serde(borrow, default)]
+    account_id: Word<'a>,
+    #[serde(borrow, default)]
+    identity_process_id: Word<'a>,
+    #[serde(borrow, default)]
+    process_id: Word<'a>,
+    #[serde(borrow, default)]
+    flow_id: Word<'a>,
+}
+
+impl Object<'_> {
+    /// The names by which a caller may know the conversation: the account first, it is the caller's own choice.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in [&self.account_id, &self.identity_process_id, &self.process_id].map(Word::as_str) {
+            if !name.is_empty() && name.len() <= limits::CONVERSATION_BYTES && !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
         }
+        names
     }
-    names
 }
 
 #[cfg(test)]
@@ -98,12 +135,12 @@ mod tests {
     use super::*;
     use crate::provider::truora::settings;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn read(claims: &str) -> Result<Vec<Item>, Unreadable> {
         let settings = Settings { flows: vec!["IPF1".into(), "IPF2".into()], ..settings() };
         let body = token(r#"{"alg":"HS256"}"#, claims);
-        Reader::new(settings).read(&Webhook { target: "/hooks/truora", headers: &[], peer: None, body: body.as_bytes() })
+        Reader::new(&settings).unwrap().read(&Webhook { target: "/hooks/truora", headers: &[], peer: None, body: body.as_bytes() })
     }
 
     fn one(event: Value) -> Item {
@@ -147,7 +184,7 @@ mod tests {
         };
         assert_eq!(named(json!({"process_id": "P", "identity_process_id": "I", "account_id": "A"})), "A I P");
         assert_eq!(named(json!({"process_id": "I", "identity_process_id": "I"})), "I");
-        assert_eq!(named(json!({"process_id": 7, "account_id": "x".repeat(129)})), r#"Passed("nobody")"#);
+        assert_eq!(named(json!({"process_id": true, "account_id": "x".repeat(129)})), r#"Passed("nobody")"#);
         assert_eq!(named(json!({})), r#"Passed("nobody")"#);
         assert_eq!(named(json!(null)), r#"Passed("nobody")"#);
         assert_eq!(named(json!({"account_id": "A", "flow_id": "IPF2"})), "A");
@@ -157,14 +194,22 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_passed_over_and_what_is_no_token_is_told() {
         assert_eq!(read("{}"), Ok(vec![Item::Passed("no_events")]));
-        assert_eq!(read("7"), Ok(vec![Item::Passed("no_events")]));
+        assert_eq!(read(r#"{"events":{}}"#), Ok(vec![Item::Passed("no_events")]));
         assert_eq!(read(r#"{"events":[7,null,"x",[]]}"#), Ok(vec![Item::Passed("action"); 4]));
         assert_eq!(read(r#"{"events":[]}"#), Ok(Vec::new()));
-        assert!(read("{").is_err() && read("").is_err());
-        let many = json!({"events": vec![json!({"event_action": "success", "object": {"account_id": "A"}}); EVENTS + 2]});
-        let items = read(&many.to_string()).unwrap();
-        assert_eq!(items.iter().filter(|item| matches!(item, Item::Event(_))).count(), EVENTS);
-        assert_eq!(items[EVENTS..], [Item::Passed("too_many"), Item::Passed("too_many")]);
+        assert!(read("{").is_err() && read("").is_err() && read("7").is_err() && read("[]").is_err());
+        let many = |n| json!({"events": vec![json!({}); n]}).to_string();
+        assert_eq!(read(&many(limits::WEBHOOK_UPDATES)).unwrap().len(), limits::WEBHOOK_UPDATES);
+        assert!(read(&many(limits::WEBHOOK_UPDATES + 1)).is_err());
+    }
+
+    #[test]
+    fn a_line_that_nothing_proves_is_not_made() {
+        for secrets in [vec![], vec![Key::new("")], vec![Key::new("x"), Key::new("")]] {
+            assert!(Reader::new(&Settings { hook_secrets: secrets, ..settings() }).is_err_and(|why| why.contains("secret")));
+        }
+        let reader = Reader::new(&settings()).unwrap();
+        assert!(reader.is_at("") && !reader.is_at("5716000001") && reader.redelivers());
     }
 
     #[test]
@@ -183,7 +228,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_total(body in proptest::collection::vec(any::<u8>(), 0..200), claims in ".{0,100}") {
-            let _ = Reader::new(settings()).read(&Webhook { target: "", headers: &[], peer: None, body: &body });
+            let _ = Reader::new(&settings()).unwrap().read(&Webhook { target: "", headers: &[], peer: None, body: &body });
             let _ = read(&claims);
         }
     }

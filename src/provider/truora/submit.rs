@@ -2,31 +2,60 @@
 //!
 //! Not sent: that is `write.rs`.
 
-use super::Settings;
+use url::Url;
+
 use crate::engine::approval::{Approval, Submission, TemplateDraft};
 use crate::provider::approving::{body, is_success, standing, told, unsubmitted};
 use crate::provider::client::Reply;
 use crate::provider::form::{self, FORM};
-use crate::provider::remote::{Outgoing, Submitting};
+use crate::provider::remote::{Key, Outgoing, Submitting};
 
-pub(super) fn submit(settings: &Settings, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
-    if let Some(reply) = replies.first() {
+/// Submits outbounds of one account.
+pub(super) struct Submitter {
+    outbounds: Url,
+    api_key: Key,
+}
+
+impl Submitter {
+    /// The submitter of a line.
+    ///
+    /// # Errors
+    /// The API's address takes no path.
+    pub(super) fn new(api: &Url, api_key: &Key) -> Result<Submitter, String> {
+        Ok(Submitter { outbounds: form::under(api, "/v1/whatsapp/outbounds")?, api_key: api_key.clone() })
+    }
+
+    pub(super) fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
+        let Some(reply) = replies.first() else {
+            let fields = fields(draft);
+            let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            return Submitting::Ask(self.request(self.outbounds.clone(), Some(form::body(fields))));
+        };
         let body = body(reply);
-        return Submitting::Ended(match body["outbound_id"].as_str().filter(|id| is_success(reply) && !id.is_empty()) {
+        Submitting::Ended(match body["outbound_id"].as_str().filter(|id| is_success(reply) && is_id(id)) {
             Some(id) => {
                 let approval = body["status"].as_str().and_then(|word| standing(word, "")).unwrap_or(Approval::Pending);
                 Ok(Submission { id: id.to_owned(), template: id.to_owned(), approval })
             }
             None => Err(unsubmitted(reply, body["message"].as_str())),
-        });
+        })
     }
-    let fields = fields(draft);
-    let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    Submitting::Ask(request(settings, "/v1/whatsapp/outbounds", Some(form::body(fields))))
+
+    pub(super) fn approval(&self, submission: &str) -> Outgoing {
+        let mut url = self.outbounds.clone();
+        url.set_path(&format!("{}/{submission}", self.outbounds.path()));
+        self.request(url, None)
+    }
+
+    fn request(&self, url: Url, body: Option<String>) -> Outgoing {
+        let headers = vec![("truora-api-key", self.api_key.clone())];
+        Outgoing { url, headers, body: body.map(|body| (FORM, body)) }
+    }
 }
 
-pub(super) fn approval(settings: &Settings, submission: &str) -> Outgoing {
-    request(settings, &format!("/v1/whatsapp/outbounds/{submission}"), None)
+/// Whether an id may stand in a path.
+fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// Where the approval stands.
@@ -37,11 +66,6 @@ pub(super) fn read_approval(reply: &Reply) -> Result<Approval, String> {
     }
     let word = body["status"].as_str().unwrap_or_default();
     standing(word, "").ok_or_else(|| "the outbound is in a state of an unknown name".to_owned())
-}
-
-fn request(settings: &Settings, path: &str, body: Option<String>) -> Outgoing {
-    let headers = vec![("truora-api-key", settings.api_key.clone())];
-    Outgoing { url: form::under(&settings.api, path), headers, body: body.map(|body| (FORM, body)) }
 }
 
 /// The fields of the guide, in its order.
@@ -88,13 +112,17 @@ mod tests {
     use crate::provider::testing::{draft, fixture};
     use crate::provider::truora::settings;
 
+    fn submitter() -> Submitter {
+        Submitter::new(&settings().api, &settings().api_key).unwrap()
+    }
+
     fn reply(status: u16, body: &str) -> Reply {
         Reply { status, retry_after: None, body: body.into(), broken: None }
     }
 
     #[test]
     fn the_guides_form_is_passed_on() {
-        let Submitting::Ask(outgoing) = submit(&settings(), &draft(), &[]) else { panic!("nothing is asked") };
+        let Submitting::Ask(outgoing) = submitter().submit(&draft(), &[]) else { panic!("nothing is asked") };
         assert_eq!(outgoing.url.as_str(), "https://api.connect.truora.com/v1/whatsapp/outbounds");
         let body = outgoing.body.unwrap().1;
         let fields: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
@@ -106,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_table_of_answers() {
-        let ended = |reply: Reply| match submit(&settings(), &draft(), &[reply]) {
+        let ended = |reply: Reply| match submitter().submit(&draft(), &[reply]) {
             Submitting::Ended(ended) => ended,
             Submitting::Ask(_) => panic!("it goes on"),
         };
@@ -122,6 +150,6 @@ mod tests {
         assert_eq!(read_approval(&golden), Ok(Approval::Pending));
         assert_eq!(read_approval(&reply(200, r#"{"status":"REJECTED"}"#)), Ok(Approval::Rejected(String::new())));
         assert!(read_approval(&reply(404, r#"{"message":"gone"}"#)).is_err() && read_approval(&reply(200, "{}")).is_err());
-        assert_eq!(approval(&settings(), "OTB1").url.path(), "/v1/whatsapp/outbounds/OTB1");
+        assert_eq!(submitter().approval("OTB1").url.path(), "/v1/whatsapp/outbounds/OTB1");
     }
 }

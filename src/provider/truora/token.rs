@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::HookAlgorithm;
 use crate::engine::ports::Forged;
+use crate::provider::meta::hex;
 use crate::provider::remote::Key;
 
 /// A token, taken apart and not yet believed.
@@ -28,7 +29,7 @@ pub(super) struct Token<'a> {
 impl<'a> Token<'a> {
     /// The token that a body is: bare, or as a JSON text. `None` where it is none.
     pub(super) fn of(body: &'a [u8]) -> Option<Token<'a>> {
-        let text = std::str::from_utf8(body).ok()?.trim();
+        let text = std::str::from_utf8(body).ok()?;
         let text = if text.starts_with('"') { Cow::Owned(serde_json::from_str::<String>(text).ok()?) } else { Cow::Borrowed(text) };
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
@@ -72,14 +73,14 @@ impl<'a> Token<'a> {
         Err(Forged("the token is signed with none of the secrets of this line"))
     }
 
-    /// What it claims, as JSON; `None` where it is none.
-    pub(super) fn claims(&self) -> Option<serde_json::Value> {
-        decoded(self.part(1))
+    /// What it claims: JSON, not yet read. `None` where it is no text.
+    pub(super) fn claims(&self) -> Option<String> {
+        String::from_utf8(URL_SAFE_NO_PAD.decode(self.part(1)).ok()?).ok()
     }
 
     /// What tells it from every other: a hash of what is signed.
     pub(super) fn digest(&self) -> String {
-        Sha256::digest(self.signed.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(self.signed.as_bytes()))
     }
 
     fn part(&self, at: usize) -> &str {
@@ -147,7 +148,7 @@ pub(super) mod tests {
         assert_eq!(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         let token = format!("{signed}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         let token = Token::of(token.as_bytes()).unwrap();
-        assert_eq!(token.claims().unwrap()["iss"], "joe");
+        assert!(token.claims().unwrap().starts_with(r#"{"iss":"joe""#));
         assert!(decoded::<Header>(token.part(0)).is_some_and(|header| header.alg == "HS256"));
     }
 
@@ -173,7 +174,7 @@ pub(super) mod tests {
     fn nothing_but_a_signature_of_ours_is_believed() {
         let good = token(r#"{"alg":"HS256","typ":"JWT"}"#, r#"{"events":[]}"#);
         let ok = |body: &str| verify(body, HookAlgorithm::Hs256, &["other", SECRET]).is_ok();
-        assert!(ok(&good) && ok(&format!(" {good}\n")) && ok(&format!("\"{good}\"")));
+        assert!(ok(&good) && ok(&format!("\"{good}\"")));
         assert!(verify(&good, HookAlgorithm::Hs256, &["other"]).is_err() && verify(&good, HookAlgorithm::Hs256, &[]).is_err());
 
         let (signed, signature) = good.rsplit_once('.').unwrap();
@@ -193,6 +194,8 @@ pub(super) mod tests {
             token("{}", "{}"),
             token("[]", "{}"),
             format!("{{\"token\":\"{good}\"}}"),
+            format!("{good}\n"),
+            format!(" {good}"),
             String::new(),
             "..".into(),
             "\"".into(),

@@ -7,9 +7,8 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Deserialize;
 use url::Url;
 
-use super::read::{heard, person};
+use super::read::listed;
 use crate::engine::heard::Item;
-use crate::engine::request::What;
 use crate::limits;
 use crate::moment::Moment;
 
@@ -51,11 +50,10 @@ fn follow(api: &Url, next: &str) -> Result<Url, String> {
 
 fn item(row: &Row, since: Moment) -> Option<Item> {
     let at = row.date_sent.as_deref().or(row.date_created.as_deref()).and_then(instant);
-    if row.direction != "inbound" || row.sid.is_empty() || at.is_some_and(|at| at < since) {
+    if row.direction != "inbound" || at.is_some_and(|at| at < since) {
         return None;
     }
-    let what = What::UserMessage(row.body.clone().unwrap_or_default());
-    Some(heard(&row.from, &row.to, row.sid.clone(), at, person(&row.from), what))
+    Some(listed(&row.from, &row.to, &row.sid, at, row.body.as_deref().unwrap_or_default()))
 }
 
 /// The time of a row, as `Mon, 14 Sep 2026 17:00:00 +0000`.
@@ -88,6 +86,7 @@ struct Row {
 mod tests {
     use super::*;
     use crate::engine::heard::{Heard, Party, Person};
+    use crate::engine::request::What;
     use proptest::prelude::*;
     use serde_json::json;
 

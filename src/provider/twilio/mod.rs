@@ -1,8 +1,10 @@
 //! Twilio's Programmable Messaging for WhatsApp: `read` for what its webhooks say and `signature` for their proof, `write` for what
-//! we send, `table` for its error codes, `missed` for the messages that arrived while nobody listened, `twiml` for what a bot answers.
+//! we send, `judge` for what its answers mean and `table` for its error codes, `missed` for the messages that arrived while nobody
+//! listened, `twiml` for what a bot answers.
 //!
-//! Not the network: `remote.rs` makes the calls.
+//! Not the network (`remote.rs` makes the calls), and not the platform's limits: `meta/` has those.
 
+mod judge;
 mod missed;
 mod read;
 mod signature;
@@ -11,15 +13,16 @@ mod table;
 mod twiml;
 mod write;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::conversation::Capabilities;
-use crate::engine::ports::Inbox;
 use crate::provider::Built;
 use crate::provider::remote::{Key, Remote};
+
+pub use read::Reader;
+pub use write::Writer;
 
 /// What a line of Twilio can do. Its statuses echo nothing of ours: a doubt stays one.
 pub const CAPABILITIES: Capabilities = Capabilities { free_text: true, buttons: true, template: true, correlation: false, recipient: true };
@@ -39,26 +42,23 @@ pub struct Settings {
     pub phone: String,
     /// Sends through this messaging service in place of the number.
     pub messaging_service_sid: Option<String>,
-    /// The address of this line's webhook as Twilio calls it: it is part of what is signed.
+    /// The address of this line's webhook as Twilio calls it: it is part of what is signed. It decides scheme, host and port, and,
+    /// by what stands before its `/hooks/`, the prefix that a proxy takes away; the rest is the request's own path and query.
     pub public_url: Url,
     /// Where Twilio reports what became of messages; `public_url` where absent.
     pub status_callback: Option<Url>,
     /// A content template with two quick replies, for follow-ups inside the window: its first variable is the text, the second and
-    /// the third are the ids of *yes* and *no*. Without it the labels stand under the text, to be typed.
+    /// the third are the ids of *yes* and *no*. Without it, and for a text that no variable takes (longer than 1 024 characters, line
+    /// breaks, tabs, long runs of spaces), the labels stand under the text, to be typed.
     pub quick_reply: Option<String>,
 }
 
-/// Makes a line of Twilio, both halves; a call takes `budget`.
-#[must_use]
-pub fn line(settings: Settings, client: reqwest::Client, budget: Duration) -> Built {
-    let reader = read::Reader::new(settings.clone());
-    Built::both(Remote::new(write::Writer::new(settings), client, budget), reader)
-}
-
-/// The half that hears, alone.
-#[must_use]
-pub fn inbox(settings: Settings) -> Arc<dyn Inbox> {
-    Arc::new(read::Reader::new(settings))
+/// Makes a line; a call takes `budget`.
+///
+/// # Errors
+/// Which setting is missing or cannot be used.
+pub fn line(settings: &Settings, client: reqwest::Client, budget: Duration) -> Result<Built, String> {
+    Ok(Built::both(Remote::new(Writer::new(settings)?, client, budget), Reader::new(settings)?))
 }
 
 #[cfg(test)]

@@ -5,27 +5,43 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::{Settings, signature, table, twiml};
-use crate::engine::heard::{Fate, Heard, Item, MediaKind, Party, Person, Status, Tap};
+use crate::engine::heard::{Fate, Heard, Item, MediaKind, Party, Person, Status};
 use crate::engine::ports::{Forged, Handshake, Inbox, Unreadable, Webhook};
 use crate::engine::request::What;
 use crate::moment::Moment;
-use crate::provider::form;
-use crate::shapes::button;
+use crate::provider::meta::{self, digits};
+use crate::provider::remote::Key;
 
 /// Longer than any id of Twilio's (two letters and 32 digits), and short enough to be an identity with a status behind it.
 const SID_BYTES: usize = 64;
+/// How Twilio marks what goes over WhatsApp.
+const CHANNEL: &str = "whatsapp:";
 
-/// The half of a line that hears.
-pub(super) struct Reader {
-    settings: Settings,
+/// Reads the webhooks of a line of Twilio.
+pub struct Reader {
+    auth_tokens: Vec<Key>,
+    addresses: Vec<Url>,
+    phone: String,
 }
 
 impl Reader {
-    pub(super) fn new(settings: Settings) -> Reader {
-        Reader { settings }
+    /// The reader of a line.
+    ///
+    /// # Errors
+    /// An auth token is missing or empty: nothing would prove where a webhook comes from; or the address has no host.
+    pub fn new(settings: &Settings) -> Result<Reader, String> {
+        let Settings { auth_tokens, public_url, status_callback, .. } = settings;
+        if auth_tokens.is_empty() || auth_tokens.iter().any(|token| token.expose().is_empty()) {
+            return Err("the auth token is missing or empty: without it nothing proves where a webhook comes from".into());
+        }
+        let addresses: Vec<Url> = std::iter::once(public_url).chain(status_callback).cloned().collect();
+        if addresses.iter().any(|address| !address.has_host()) {
+            return Err("the public address of the webhook has no host; it is the one that stands on Twilio's console".into());
+        }
+        Ok(Reader { auth_tokens: auth_tokens.clone(), addresses, phone: digits(&settings.phone) })
     }
 }
 
@@ -35,9 +51,7 @@ impl Inbox for Reader {
     }
 
     fn verify(&self, hook: &Webhook<'_>) -> Result<(), Forged> {
-        let Settings { auth_tokens, public_url, status_callback, .. } = &self.settings;
-        let addresses: Vec<_> = std::iter::once(public_url).chain(status_callback).collect();
-        signature::verify(auth_tokens, &addresses, hook)
+        signature::verify(&self.auth_tokens, &self.addresses, hook)
     }
 
     fn read(&self, hook: &Webhook<'_>) -> Result<Vec<Item>, Unreadable> {
@@ -46,14 +60,14 @@ impl Inbox for Reader {
             return Ok(vec![Item::Passed("no_form")]);
         }
         let fields = Fields::of(hook.body);
-        if fields.of_any(&["AccountSid"]).is_none() {
+        if fields.any(&["AccountSid"]).is_none() {
             return Err(Unreadable("AccountSid: missing; every form of Twilio's has one".into()));
         }
         Ok(vec![item(&fields)])
     }
 
     fn is_at(&self, address: &str) -> bool {
-        address == self.settings.phone
+        !address.is_empty() && address == self.phone
     }
 
     /// Once, where it could not connect; then what it had to say is lost, and the list of messages is read again.
@@ -67,10 +81,10 @@ impl Inbox for Reader {
 }
 
 fn item(fields: &Fields<'_>) -> Item {
-    let Some(sid) = fields.of_any(&["MessageSid", "SmsSid", "SmsMessageSid"]).filter(|sid| sid.len() <= SID_BYTES) else {
+    let Some(sid) = fields.any(&["MessageSid", "SmsSid", "SmsMessageSid"]).filter(|sid| sid.len() <= SID_BYTES) else {
         return Item::Passed("no_message");
     };
-    match fields.of_any(&["MessageStatus", "SmsStatus"]) {
+    match fields.any(&["MessageStatus", "SmsStatus"]) {
         Some("received") => message(fields, sid),
         None if fields.has("Body") => message(fields, sid),
         Some(status) => fate(status, fields).map_or(Item::Passed("status"), |fate| became(fields, sid, status, fate)),
@@ -80,21 +94,24 @@ fn item(fields: &Fields<'_>) -> Item {
 
 /// Something that a person sent.
 fn message(fields: &Fields<'_>, sid: &str) -> Item {
-    let button = fields.of_any(&["ButtonPayload", "ButtonText"]).is_some();
-    let what = match fields.of_any(&["MediaUrl0"]) {
-        _ if button => What::Tapped(tap(fields)),
+    let what = match fields.any(&["ButtonPayload", "ButtonText"]) {
+        Some(_) => {
+            let label = fields.any(&["ButtonText", "Body"]).unwrap_or_default();
+            meta::tapped(fields.text("ButtonPayload"), label, fields.text("OriginalRepliedMessageSid"))
+        }
         // Captions are no whole message: whoever sends a picture answers nothing with its words.
-        Some(address) => What::Media { kind: media(fields.text("MediaContentType0")), reference: address.to_owned() },
+        None if !fields.text("MediaUrl0").is_empty() => {
+            let reference = fields.text("MediaUrl0").to_owned();
+            What::Media { kind: media(fields.text("MediaContentType0")), reference }
+        }
         None => What::UserMessage(fields.text("Body").to_owned()),
     };
-    let mut person = person(fields.text("From"));
-    if let Some(known) = fields.of_any(&["ExternalUserId"]).and_then(user) {
-        person.user = known;
+    let from = fields.text("From");
+    let mut person = person(from, fields.text("ExternalUserId"));
+    if person.phone.is_empty() {
+        person.phone = digits(fields.text("WaId"));
     }
-    if person.phone.is_empty() && form::is_number(fields.text("WaId")) {
-        fields.text("WaId").clone_into(&mut person.phone);
-    }
-    heard(fields.text("From"), fields.text("To"), sid.to_owned(), None, person, what)
+    heard(from, fields.text("To"), Heard { id: sid.to_owned(), at: None, address: String::new(), party: Party::Person(person), what })
 }
 
 fn media(content_type: &str) -> MediaKind {
@@ -106,24 +123,15 @@ fn media(content_type: &str) -> MediaKind {
     }
 }
 
-fn tap(fields: &Fields<'_>) -> Tap {
-    let ours = button::read(fields.text("ButtonPayload"));
-    Tap {
-        send: ours.map(|(_, _, send)| send),
-        message: fields.of_any(&["OriginalRepliedMessageSid"]).map(str::to_owned),
-        choice: ours.map(|(choice, _, _)| choice),
-        pick: None,
-        label: fields.of_any(&["ButtonText", "Body"]).unwrap_or_default().to_owned(),
-    }
-}
-
 /// What became of a message that went out; the roles are changed: `To` is the person.
 fn became(fields: &Fields<'_>, sid: &str, status: &str, fate: Fate) -> Item {
     let what = What::Status(Status { message: sid.to_owned(), send: None, fate });
-    heard(fields.text("To"), fields.text("From"), format!("{sid}/{status}"), None, person(fields.text("To")), what)
+    let to = fields.text("To");
+    let (id, party) = (format!("{sid}/{status}"), Party::Person(person(to, "")));
+    heard(to, fields.text("From"), Heard { id, at: None, address: String::new(), party, what })
 }
 
-/// The fate that a status tells; `None` where it is still ours to wait.
+/// The fate that a status tells; `None` where none is told yet.
 fn fate(status: &str, fields: &Fields<'_>) -> Option<Fate> {
     Some(match status {
         "sent" => Fate::Sent,
@@ -134,39 +142,33 @@ fn fate(status: &str, fields: &Fields<'_>) -> Option<Fate> {
     })
 }
 
-/// The item, where it is one of WhatsApp's: the same account may have lines of text messages.
-pub(super) fn heard(theirs: &str, ours: &str, id: String, at: Option<Moment>, person: Person, what: What) -> Item {
+/// A text of the list of messages, as its webhook would have told it.
+pub(super) fn listed(from: &str, to: &str, sid: &str, at: Option<Moment>, text: &str) -> Item {
+    if sid.is_empty() || sid.len() > SID_BYTES {
+        return Item::Passed("no_message");
+    }
+    let (party, what) = (Party::Person(person(from, "")), What::UserMessage(text.to_owned()));
+    heard(from, to, Heard { id: sid.to_owned(), at, address: String::new(), party, what })
+}
+
+/// The item, on our side's number, where it is one of WhatsApp's: the same account may have lines of text messages.
+fn heard(theirs: &str, ours: &str, heard: Heard) -> Item {
     if !theirs.starts_with(CHANNEL) {
         return Item::Passed("other_channel");
     }
-    if person == Person::default() {
+    if heard.party == Party::Person(Person::default()) {
         return Item::Passed("nobody");
     }
-    let address = number(ours).unwrap_or_default().to_owned();
-    Item::Event(Box::new(Heard { id, at, address, party: Party::Person(person), what }))
+    Item::Event(Box::new(Heard { address: digits(bare(ours)), ..heard }))
 }
 
-const CHANNEL: &str = "whatsapp:";
-
-/// The person behind an address of the wire, `whatsapp:+57…` or `whatsapp:CO.1349…`.
-pub(super) fn person(address: &str) -> Person {
-    match number(address) {
-        Some(phone) => Person { phone: phone.to_owned(), user: String::new() },
-        None => Person { phone: String::new(), user: user(address).unwrap_or_default() },
-    }
+/// The person behind addresses of the wire: `whatsapp:+57…`, `whatsapp:CO.1349…`.
+fn person(address: &str, user: &str) -> Person {
+    meta::person(bare(address), bare(user))
 }
 
-fn number(address: &str) -> Option<&str> {
-    let digits = address.strip_prefix(CHANNEL)?;
-    Some(digits.strip_prefix('+').unwrap_or(digits)).filter(|digits| form::is_number(digits))
-}
-
-/// A business-scoped user id: a country, a dot, and plain characters.
-fn user(address: &str) -> Option<String> {
-    let id = address.strip_prefix(CHANNEL).unwrap_or(address);
-    let (country, rest) = id.split_once('.')?;
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    (id.len() <= SID_BYTES * 2 && country.len() == 2 && plain(country) && plain(rest)).then(|| id.to_owned())
+fn bare(address: &str) -> &str {
+    address.strip_prefix(CHANNEL).unwrap_or(address)
 }
 
 /// The fields of a form, the first of each name.
@@ -191,7 +193,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The first of these that says something.
-    fn of_any(&self, names: &[&str]) -> Option<&str> {
+    fn any(&self, names: &[&str]) -> Option<&str> {
         names.iter().map(|name| self.text(name)).find(|value| !value.is_empty())
     }
 }
@@ -200,14 +202,20 @@ impl<'a> Fields<'a> {
 mod tests {
     use super::*;
     use crate::conversation::Choice;
-    use crate::engine::heard::Trouble;
+    use crate::engine::heard::{Tap, Trouble};
     use crate::id::{ConversationId, SendId};
+    use crate::provider::form;
     use crate::provider::twilio::settings;
+    use crate::shapes::button;
     use proptest::prelude::*;
+
+    fn reader() -> Reader {
+        Reader::new(&settings()).unwrap()
+    }
 
     fn read(fields: &[(&str, &str)]) -> Result<Vec<Item>, Unreadable> {
         let body = form::body(fields.iter().copied());
-        Reader::new(settings()).read(&Webhook { target: "/hooks/twilio", headers: &[], peer: None, body: body.as_bytes() })
+        reader().read(&Webhook { target: "/hooks/twilio", headers: &[], peer: None, body: body.as_bytes() })
     }
 
     /// One item of a form with what every inbound message has, changed by `fields`.
@@ -323,15 +331,26 @@ mod tests {
 
     #[test]
     fn it_is_at_its_number_alone() {
-        let reader = Reader::new(settings());
+        let reader = reader();
         assert!(reader.is_at("5716000001") && !reader.is_at("5716000002") && !reader.is_at(""));
         assert!(!reader.redelivers());
+    }
+
+    #[test]
+    fn a_line_that_nothing_proves_is_not_made() {
+        for (settings, told) in [
+            (Settings { auth_tokens: Vec::new(), ..settings() }, "auth token"),
+            (Settings { auth_tokens: vec![Key::new("x"), Key::new("")], ..settings() }, "auth token"),
+            (Settings { public_url: "mailto:a@example.test".parse().unwrap(), ..settings() }, "host"),
+        ] {
+            assert!(Reader::new(&settings).is_err_and(|why| why.contains(told)), "{told}");
+        }
     }
 
     proptest! {
         #[test]
         fn it_is_total(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Reader::new(settings()).read(&Webhook { target: "/hooks/twilio", headers: &[], peer: None, body: &body });
+            let _ = reader().read(&Webhook { target: "/hooks/twilio", headers: &[], peer: None, body: &body });
         }
 
         #[test]

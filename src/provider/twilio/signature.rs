@@ -22,6 +22,7 @@ use url::{Url, form_urlencoded};
 
 use crate::engine::ports::{Forged, Webhook};
 use crate::provider::form::FORM;
+use crate::provider::meta::hex;
 use crate::provider::remote::Key;
 
 /// The path under which webhooks arrive.
@@ -31,7 +32,7 @@ const HOOKS: &str = "/hooks/";
 ///
 /// # Errors
 /// [`Forged`], where it was not.
-pub(super) fn verify(tokens: &[Key], addresses: &[&Url], hook: &Webhook<'_>) -> Result<(), Forged> {
+pub(super) fn verify(tokens: &[Key], addresses: &[Url], hook: &Webhook<'_>) -> Result<(), Forged> {
     let signature = hook.header("x-twilio-signature").ok_or(Forged("x-twilio-signature is missing or stands there twice"))?;
     let signature = STANDARD.decode(signature).map_err(|_| Forged("x-twilio-signature is no base64"))?;
     let parameters = match body_hash(hook) {
@@ -63,7 +64,7 @@ fn body_hash<'a>(hook: &Webhook<'a>) -> Option<Cow<'a, str>> {
 }
 
 fn is_hash_of(hash: &str, body: &[u8]) -> bool {
-    let computed: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let computed = hex(&Sha256::digest(body));
     computed.as_bytes().ct_eq(hash.as_bytes()).into()
 }
 
@@ -113,7 +114,7 @@ mod tests {
     /// Whether a request to `target` with `signature` is believed on a line at `address`.
     fn believed(address: &str, target: &str, signature: &str, body: &[u8]) -> bool {
         let headers = headers(&[("x-twilio-signature", signature)]);
-        verify(&[Key::new("12345")], &[&url(address)], &Webhook { target, headers: &headers, peer: None, body }).is_ok()
+        verify(&[Key::new("12345")], &[url(address)], &Webhook { target, headers: &headers, peer: None, body }).is_ok()
     }
 
     /// The example that Twilio's libraries are tested with.
@@ -165,12 +166,12 @@ mod tests {
     #[test]
     fn another_body_than_a_form_is_known_by_its_hash() {
         let (body, address) = (br#"{"a":1}"#.as_slice(), url("https://example.test/hooks/twilio"));
-        let hash: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&Sha256::digest(body));
         let target = format!("/hooks/twilio?bodySHA256={hash}");
         let signature = signed("12345", &format!("https://example.test{target}"), b"");
         let check = |kind: &str, body: &[u8], target: &str| {
             let headers = headers(&[("x-twilio-signature", &signature), ("content-type", kind)]);
-            verify(&[Key::new("12345")], &[&address], &Webhook { target, headers: &headers, peer: None, body })
+            verify(&[Key::new("12345")], std::slice::from_ref(&address), &Webhook { target, headers: &headers, peer: None, body })
         };
         assert_eq!(check("application/json", body, &target), Ok(()));
         assert!(check("application/json", b"{}", &target).is_err(), "another body");
@@ -184,7 +185,7 @@ mod tests {
         let signature = signed("new", "https://example.test/hooks/twilio", body);
         let check = |tokens: &[&str], headers: &[(String, Vec<u8>)]| {
             let tokens: Vec<Key> = tokens.iter().map(|token| Key::new(*token)).collect();
-            verify(&tokens, &[&address], &Webhook { target, headers, peer: None, body }).is_ok()
+            verify(&tokens, std::slice::from_ref(&address), &Webhook { target, headers, peer: None, body }).is_ok()
         };
         let once = headers(&[("x-twilio-signature", &signature)]);
         assert!(check(&["new"], &once) && check(&["old", "new"], &once));
@@ -219,7 +220,7 @@ mod tests {
         fn it_is_total(body in proptest::collection::vec(any::<u8>(), 0..200), target in ".{0,40}", signature in ".{0,40}", kind in ".{0,40}") {
             let headers = headers(&[("x-twilio-signature", &signature), ("content-type", &kind)]);
             let hook = Webhook { target: &target, headers: &headers, peer: None, body: &body };
-            prop_assert!(verify(&[Key::new("12345")], &[&url("https://example.test/hooks/t")], &hook).is_err());
+            prop_assert!(verify(&[Key::new("12345")], &[url("https://example.test/hooks/t")], &hook).is_err());
         }
     }
 }

@@ -13,20 +13,24 @@ use crate::provider::remote::{Key, Outgoing, Submitting};
 
 /// Submits contents of one account.
 pub(super) struct Submitter {
-    api: Url,
+    contents: Url,
     authorization: Key,
 }
 
 impl Submitter {
-    pub(super) fn new(api: Url, authorization: Key) -> Submitter {
-        Submitter { api, authorization }
+    /// The submitter of a line.
+    ///
+    /// # Errors
+    /// The API's address takes no path.
+    pub(super) fn new(api: Url, authorization: Key) -> Result<Submitter, String> {
+        form::under(&api, "/v1/Content").map(|contents| Submitter { contents, authorization })
     }
 
     /// First the content is made, then its approval is asked for. Made again after a crash, a content without approval is left over.
     pub(super) fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
         let Some(made) = replies.first() else {
             return match written(draft) {
-                Ok(content) => Submitting::Ask(self.request("/v1/Content", Some(content))),
+                Ok(content) => Submitting::Ask(self.request("", Some(content))),
                 Err(why) => Submitting::Ended(Err(Unsubmitted::Refused(why.to_owned()))),
             };
         };
@@ -37,7 +41,7 @@ impl Submitter {
         match replies.get(1) {
             None => {
                 let request = json!({ "name": draft.name, "category": draft.category.as_str() });
-                Submitting::Ask(self.request(&format!("/v1/Content/{sid}/ApprovalRequests/whatsapp"), Some(request)))
+                Submitting::Ask(self.request(&format!("/{sid}/ApprovalRequests/whatsapp"), Some(request)))
             }
             Some(reply) if is_success(reply) => {
                 let (answer, sid) = (body(reply), sid.to_owned());
@@ -49,12 +53,14 @@ impl Submitter {
     }
 
     pub(super) fn approval(&self, submission: &str) -> Outgoing {
-        self.request(&format!("/v1/Content/{submission}/ApprovalRequests"), None)
+        self.request(&format!("/{submission}/ApprovalRequests"), None)
     }
 
     fn request(&self, path: &str, body: Option<Value>) -> Outgoing {
         let headers = vec![("authorization", self.authorization.clone())];
-        Outgoing { url: form::under(&self.api, path), headers, body: body.map(|body| ("application/json", body.to_string())) }
+        let mut url = self.contents.clone();
+        url.set_path(&format!("{}{path}", self.contents.path()));
+        Outgoing { url, headers, body: body.map(|body| ("application/json", body.to_string())) }
     }
 }
 
@@ -114,7 +120,7 @@ mod tests {
     use crate::provider::testing::draft;
 
     fn submitter() -> Submitter {
-        Submitter::new("https://content.twilio.com".parse().unwrap(), Key::new("Basic x"))
+        Submitter::new("https://content.twilio.com".parse().unwrap(), Key::new("Basic x")).unwrap()
     }
 
     fn reply(status: u16, body: &str) -> Reply {

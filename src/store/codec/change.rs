@@ -151,7 +151,8 @@ pub(crate) fn read_scope(read: &mut Reader<'_>) -> Option<PauseScope> {
     }
 }
 
-fn read_moved(read: &mut Reader<'_>) -> Option<Moved> {
+/// The change that [`put_moved`] wrote, behind the byte that says which kind it is.
+pub(crate) fn read_moved(read: &mut Reader<'_>) -> Option<Moved> {
     let stored = read_stored(read)?;
     let id = stored.id;
     Some(Moved {

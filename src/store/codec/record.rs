@@ -22,29 +22,50 @@ pub(crate) fn put_details(out: &mut Vec<u8>, details: &Details) {
     put_str(out, &details.to);
     put_pairs(out, &details.vars);
     put_pairs(out, &details.attributes);
-    out.push(u8::from(details.question.is_some()));
+    let choices = details.question.as_ref().is_some_and(|question| !question.choices.is_empty());
+    out.push(there([details.question.is_some(), choices, details.outbound.is_some(), !details.answers.is_empty()]));
     if let Some(question) = &details.question {
         put_question(out, question);
     }
+    out.push(u8::from(details.asked_at.is_some()));
+    if let Some(at) = details.asked_at {
+        put_i(out, at.0);
+    }
     put_list(out, details.sends.iter(), put_send);
     put_list(out, details.decisions.iter(), put_decision);
-    put_outgoing(out, details.outbound.as_ref());
-    put_pairs(out, &details.answers);
+    if let Some(outgoing) = &details.outbound {
+        put_outgoing(out, outgoing);
+    }
+    if !details.answers.is_empty() {
+        put_pairs(out, &details.answers);
+    }
 }
 
 /// The details of conversation `id`.
 pub(crate) fn read_details(read: &mut Reader<'_>, id: ConversationId) -> Option<Details> {
+    let (caller, to, vars, attributes) = (read.text()?, read.text()?, read_pairs(read)?, read_pairs(read)?);
+    let [asked, choices, outbound, answers] = are_there(read.u8()?)?;
     Some(Details {
-        caller: read.text()?,
-        to: read.text()?,
-        vars: read_pairs(read)?,
-        attributes: read_pairs(read)?,
-        question: maybe(read.u8()? == 1, || read_question(read))?,
+        caller,
+        to,
+        vars,
+        attributes,
+        question: maybe(asked, || read_question(read, choices))?,
+        asked_at: maybe(read.u8()? == 1, || read.i64().map(Moment))?,
         sends: read.list(read_send)?.into(),
         decisions: read.list(|read| read_decision(read, id)).filter(|d| d.len() <= limits::DECISIONS)?.into(),
-        outbound: read_outgoing(read)?,
-        answers: read_pairs(read)?,
+        outbound: maybe(outbound, || read_outgoing(read))?,
+        answers: maybe(answers, || read_pairs(read))?.unwrap_or_default(),
     })
+}
+
+/// What follows, as a byte: what came to the format later is written where there is something to write.
+fn there<const N: usize>(are: [bool; N]) -> u8 {
+    are.into_iter().zip(0..).fold(0, |flags, (is, bit)| flags | u8::from(is) << bit)
+}
+
+fn are_there<const N: usize>(flags: u8) -> Option<[bool; N]> {
+    (u32::from(flags) < 1 << N).then(|| std::array::from_fn(|bit| flags & 1 << bit != 0))
 }
 
 /// Appends one change of a conversation's details.
@@ -67,8 +88,12 @@ pub(crate) fn put_delta(out: &mut Vec<u8>, delta: &Delta) {
             put_pairs(out, attributes);
         }
         Delta::Asked(question) => {
-            out.push(5);
+            out.push(if question.choices.is_empty() { 5 } else { 13 });
             put_question(out, question);
+        }
+        Delta::AskedAt(at) => {
+            out.push(20);
+            put_i(out, at.0);
         }
         Delta::Decided(decision) => {
             out.push(6);
@@ -89,8 +114,10 @@ pub(crate) fn put_delta(out: &mut Vec<u8>, delta: &Delta) {
             out.push(*reach as u8);
         }
         Delta::Outbound(outgoing) => {
-            out.push(10);
-            put_outgoing(out, outgoing.as_deref());
+            out.extend_from_slice(&[10, u8::from(outgoing.is_some())]);
+            if let Some(outgoing) = outgoing {
+                put_outgoing(out, outgoing);
+            }
         }
         Delta::Answered(question, answer) => {
             out.push(11);
@@ -108,17 +135,22 @@ pub(crate) fn read_delta(read: &mut Reader<'_>, id: ConversationId) -> Option<De
         2 => Delta::To(read.text()?),
         3 => Delta::Vars(read_pairs(read)?),
         4 => Delta::Attributes(read_pairs(read)?),
-        5 => Delta::Asked(read_question(read)?),
+        5 => Delta::Asked(read_question(read, false)?),
         6 => Delta::Decided(Box::new(read_decision(read, id)?)),
         7 => {
             let (send, step, outcome, at) = read_ended(read)?;
             Delta::Ended { send, step, outcome, at }
         }
+        20 => Delta::AskedAt(Moment(read.i64()?)),
         8 => Delta::Handed(SendId(read.id()?), AliasKey(read.id()?)),
         9 => Delta::Reached(SendId(read.id()?), Reach::from_code(read.u8()?)?),
-        10 => Delta::Outbound(read_outgoing(read)?.map(Box::new)),
+        10 => {
+            let there = read.u8()? == 1;
+            Delta::Outbound(maybe(there, || read_outgoing(read).map(Box::new))?)
+        }
         11 => Delta::Answered(read.text()?, read.text()?),
         12 => Delta::AnswersCleared,
+        13 => Delta::Asked(read_question(read, true)?),
         _ => return None,
     })
 }
@@ -146,15 +178,18 @@ pub(crate) fn put_hook(out: &mut Vec<u8>, record: &HookRecord) {
     put_report(out, record.report);
     put_i(out, record.at.0);
     put_u(out, u64::from(record.episode));
-    let there = [record.send.is_some(), record.question.is_some(), record.outbound.is_some()];
-    out.extend_from_slice(&[record.step, (0..).zip(there).map(|(bit, there)| u8::from(there) << bit).sum()]);
+    let choices = record.question.as_ref().is_some_and(|question| !question.choices.is_empty());
+    let (sent, asked) = (record.send.is_some(), record.question.is_some());
+    out.extend_from_slice(&[record.step, there([sent, asked, choices, !record.answers.is_empty(), record.outbound.is_some()])]);
     if let Some(send) = record.send {
         put_id(out, send.0);
     }
     if let Some(question) = &record.question {
         put_question(out, question);
     }
-    put_pairs(out, &record.answers);
+    if !record.answers.is_empty() {
+        put_pairs(out, &record.answers);
+    }
     if let Some(news) = &record.outbound {
         put_str(out, &news.id);
         put_str(out, &news.name);
@@ -172,11 +207,11 @@ pub(crate) fn read_hook(read: &mut Reader<'_>) -> Option<HookRecord> {
     let at = Moment(read.i64()?);
     let episode = read.u32()?;
     let step = read.u8()?;
-    let there = read.u8()?;
-    let send = maybe(there & 1 != 0, || read.id().map(SendId))?;
-    let question = maybe(there & 2 != 0, || read_question(read))?;
-    let answers = read_pairs(read)?;
-    let outbound = maybe(there & 4 != 0, || read_outbound(read).map(Box::new))?;
+    let [sent, asked, choices, answers, news] = are_there(read.u8()?)?;
+    let send = maybe(sent, || read.id().map(SendId))?;
+    let question = maybe(asked, || read_question(read, choices))?;
+    let answers = maybe(answers, || read_pairs(read))?.unwrap_or_default();
+    let outbound = maybe(news, || read_outbound(read).map(Box::new))?;
     let hooks = read.list(|read| read.u16().map(NameId))?;
     Some(HookRecord { seq, conversation, report, at, episode, step, send, question, answers, outbound, hooks })
 }
@@ -244,41 +279,38 @@ fn put_question(out: &mut Vec<u8>, question: &Question) {
     put_str(out, &question.id);
     put_str(out, &question.text);
     put_str(out, &question.payload);
-    put_list(out, question.choices.iter(), |out, title| put_str(out, title));
+    if !question.choices.is_empty() {
+        put_list(out, question.choices.iter(), |out, title| put_str(out, title));
+    }
 }
 
-fn read_question(read: &mut Reader<'_>) -> Option<Question> {
-    Some(Question { id: read.text()?, text: read.text()?, payload: read.text()?, choices: read.list(Reader::text)? })
+fn read_question(read: &mut Reader<'_>, choices: bool) -> Option<Question> {
+    let (id, text, payload) = (read.text()?, read.text()?, read.text()?);
+    let choices = maybe(choices, || read.list(Reader::text))?.unwrap_or_default();
+    Some(Question { id, text, payload, choices })
 }
 
-fn put_outgoing(out: &mut Vec<u8>, outgoing: Option<&Outgoing>) {
-    out.push(outgoing.map_or(0, |outgoing| 1 | u8::from(outgoing.media.is_some()) << 1));
-    let Some(Outgoing { outbound, template, text, yes, no, vars, header, media, category }) = outgoing else { return };
-    out.push(*header as u8);
+fn put_outgoing(out: &mut Vec<u8>, outgoing: &Outgoing) {
+    let Outgoing { outbound, template, text, yes, no, vars, header, media, category } = outgoing;
+    out.extend_from_slice(&[*header as u8, u8::from(media.is_some())]);
     for text in [outbound, template, text, yes, no, category].into_iter().chain(media) {
         put_str(out, text);
     }
     put_pairs(out, vars);
 }
 
-fn read_outgoing(read: &mut Reader<'_>) -> Option<Option<Outgoing>> {
-    let there = read.u8()?;
-    if there & !3 != 0 || there == 2 {
-        return None;
-    }
-    maybe(there & 1 != 0, || {
-        let header = Header::from_code(read.u8()?)?;
-        Some(Outgoing {
-            header,
-            outbound: read.text()?,
-            template: read.text()?,
-            text: read.text()?,
-            yes: read.text()?,
-            no: read.text()?,
-            category: read.text()?,
-            media: maybe(there & 2 != 0, || read.text())?,
-            vars: read_pairs(read)?,
-        })
+fn read_outgoing(read: &mut Reader<'_>) -> Option<Outgoing> {
+    let (header, media) = (Header::from_code(read.u8()?)?, read.u8()? == 1);
+    Some(Outgoing {
+        header,
+        outbound: read.text()?,
+        template: read.text()?,
+        text: read.text()?,
+        yes: read.text()?,
+        no: read.text()?,
+        category: read.text()?,
+        media: maybe(media, || read.text())?,
+        vars: read_pairs(read)?,
     })
 }
 

@@ -25,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// A key with its payload.
 pub(super) type Row = (Vec<u8>, Vec<u8>);
+/// A key with its payload, or why that is not what was written.
+pub(super) type Judged = (Vec<u8>, Result<Vec<u8>, Fault>);
 
 /// The open database.
 #[derive(Debug)]
@@ -137,6 +139,23 @@ impl Base {
     }
 }
 
+/// Waits until a database that this process has closed can be moved: sled's threads let go of it some time later.
+///
+/// # Errors
+/// Where they do not.
+pub(super) fn wait_closed(dir: &Path) -> Result<(), Fault> {
+    let path = dir.join("db");
+    let file = File::open(&path).map_err(|e| failed("opening", &path, &e))?;
+    for _ in 0..CLOSING.as_millis() / PAUSE.as_millis() {
+        // Locked, and unlocked again when the file is closed.
+        if file.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(Fault::Unavailable(format!("closing {}: something still has it open", path.display())))
+}
+
 /// Opens the database. Sled's threads let go of its file some time after it was dropped, and the directory's own lock is ours, so
 /// whoever still has the file open is this process, about to close it.
 fn open_when_closed(dir: &Path, config: &sled::Config) -> Result<sled::Db, Fault> {
@@ -176,6 +195,14 @@ impl Table {
         value.map(|value| self.open(key, &value)).transpose()
     }
 
+    /// Whether there is something under `key`, readable or not.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub(super) fn has(&self, key: &[u8]) -> Result<bool, Fault> {
+        guarded(|| self.place("reading", key), || self.tree.contains_key(key))
+    }
+
     /// The last key at or before `key`, with its payload.
     ///
     /// # Errors
@@ -208,6 +235,25 @@ impl Table {
             over = !matches!(row, Ok(Some(_)));
             row.transpose()
         })
+    }
+
+    /// Every key with its payload, in order, damaged ones too; an error of the database itself ends it.
+    pub(super) fn each(&self) -> impl Iterator<Item = Result<Judged, Fault>> + use<'_> {
+        let mut range = self.tree.iter();
+        let mut over = false;
+        std::iter::from_fn(move || {
+            if over {
+                return None;
+            }
+            let row = guarded(|| format!("reading store/{}", self.name), || range.next().transpose());
+            over = !matches!(row, Ok(Some(_)));
+            row.map(|row| row.map(|(key, value)| (key.to_vec(), self.open(&key, &value)))).transpose()
+        })
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Every key from `from` on, in order, its value unread.

@@ -17,7 +17,7 @@ use crate::store::codec::words::{Reader, put_id, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
 
 /// Under which it is noted where the blocks begin: shorter than every number, so it stands before them.
-const MARKER: [u8; 1] = [0];
+pub(super) const MARKER: [u8; 1] = [0];
 /// Outdated states that are always left alone.
 const SLACK: u64 = 4_096;
 /// Blocks taken away in one fold, at least.
@@ -41,7 +41,7 @@ pub(super) struct Item {
     pub(super) seq: u64,
     pub(super) id: ConversationId,
     /// `None` where it was finished or forgotten.
-    stored: Option<Stored>,
+    pub(super) stored: Option<Stored>,
 }
 
 impl Item {
@@ -169,6 +169,21 @@ impl Blocks {
         Ok(false)
     }
 
+    /// The last state of one conversation. Reads the blocks from the end: for the rare case that its record is damaged.
+    ///
+    /// # Errors
+    /// Where a block cannot be read.
+    pub(super) fn find(table: &Table, id: ConversationId) -> Result<Option<(u64, Option<Stored>)>, Fault> {
+        for row in table.rows_back(&[0; 8]) {
+            let (key, payload) = row?;
+            let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+            if let Some(item) = items.iter().rev().find(|item| item.id == id) {
+                return Ok(Some((item.seq, item.stored)));
+            }
+        }
+        Ok(None)
+    }
+
     fn push(&mut self, writes: &mut Writes<'_>, item: &Item) {
         let mut bytes = Vec::with_capacity(96);
         put_item(&mut bytes, item);
@@ -204,7 +219,8 @@ fn put_item(out: &mut Vec<u8>, item: &Item) {
     }
 }
 
-fn read(payload: &[u8]) -> Option<Vec<Item>> {
+/// The states in a block.
+pub(super) fn read(payload: &[u8]) -> Option<Vec<Item>> {
     let mut read = Reader::new(payload);
     let mut items = Vec::new();
     while read.left() > 0 {

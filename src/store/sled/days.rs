@@ -93,6 +93,11 @@ pub(super) fn rows(table: &Table) -> impl Iterator<Item = Result<(Vec<u8>, i64, 
     })
 }
 
+/// Whether a row is the value of a day.
+pub(super) fn readable(key: &[u8], payload: &[u8]) -> bool {
+    key.len() == 12 && payload.len().is_multiple_of(16)
+}
+
 fn keys_until(table: &Table, upto: i64) -> impl Iterator<Item = Result<Vec<u8>, Fault>> + '_ {
     let within = move |key: &sled::IVec| day_and_number(key).is_some_and(|(day, _)| day <= upto);
     table.keys(&[]).take_while(move |key| key.as_ref().map_or(true, within)).map(|key| key.map(|key| key.to_vec()))

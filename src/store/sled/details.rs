@@ -45,6 +45,19 @@ pub(super) fn get(table: &Table, id: ConversationId) -> Result<Option<Record>, F
     Ok(Some(Record { folded: long.stamp, chunks: long.chunks, entry }))
 }
 
+/// The bytes of a conversation's record, seen to be readable.
+///
+/// # Errors
+/// As [`get`].
+pub(super) fn long(table: &Table, id: ConversationId) -> Result<Option<chunks::Long>, Fault> {
+    let key = id.0.to_be_bytes();
+    let Some(long) = chunks::get(table, &key)? else { return Ok(None) };
+    match decode(id, &long.bytes) {
+        Some(_) => Ok(Some(long)),
+        None => Err(table.damaged(&key, &format!("the details of {id} cannot be read"))),
+    }
+}
+
 /// The beginning of a conversation's record.
 ///
 /// # Errors
@@ -104,10 +117,15 @@ pub(super) fn all_damaged(base: &Base) -> Result<BTreeSet<ConversationId>, Fault
 
 /// Notes what is still known of a conversation whose record is damaged.
 pub(super) fn put_damaged(writes: &mut Writes<'_>, head: &Head) {
+    writes.put(&head.stored.id.0.to_be_bytes(), &damaged_payload(head));
+}
+
+/// What [`put_damaged`] notes.
+pub(super) fn damaged_payload(head: &Head) -> Vec<u8> {
     let mut bytes = Vec::new();
     put_u(&mut bytes, head.folded);
     put_head(&mut bytes, &head.stored, head.touched);
-    writes.put(&head.stored.id.0.to_be_bytes(), &bytes);
+    bytes
 }
 
 /// What is still known of a conversation whose record is damaged.
@@ -115,9 +133,13 @@ pub(super) fn put_damaged(writes: &mut Writes<'_>, head: &Head) {
 /// # Errors
 /// Where that is damaged too.
 pub(super) fn damaged_head(base: &Base, id: ConversationId) -> Result<Option<Head>, Fault> {
-    let Some(bytes) = base.damaged.get(&id.0.to_be_bytes())? else { return Ok(None) };
-    let mut read = Reader::new(&bytes);
-    Ok(read.u64().and_then(|folded| read_head(&mut read, id, folded)))
+    Ok(base.damaged.get(&id.0.to_be_bytes())?.and_then(|bytes| decode_damaged(id, &bytes)))
+}
+
+/// What [`put_damaged`] noted.
+pub(super) fn decode_damaged(id: ConversationId, bytes: &[u8]) -> Option<Head> {
+    let mut read = Reader::new(bytes);
+    read.u64().and_then(|folded| read_head(&mut read, id, folded))
 }
 
 /// The fault of a conversation whose record is damaged.
@@ -138,7 +160,8 @@ fn read_head(read: &mut Reader<'_>, id: ConversationId, folded: u64) -> Option<H
     Some(Head { folded, stored: Stored { id, line, flow, state: read_state(read, id)? }, touched })
 }
 
-fn decode(id: ConversationId, bytes: &[u8]) -> Option<Entry> {
+/// What the bytes of a record say.
+pub(super) fn decode(id: ConversationId, bytes: &[u8]) -> Option<Entry> {
     let mut read = Reader::new(bytes);
     let head = read_head(&mut read, id, 0)?;
     let aliases = read.list(|read| read.id().map(AliasKey))?;

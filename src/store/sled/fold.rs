@@ -75,7 +75,7 @@ impl Folder {
         let mut by_id: BTreeMap<ConversationId, Vec<(u64, Step)>> = BTreeMap::new();
         for (seq, kept) in &window.changes {
             match kept {
-                Kept::Moved(moved) => by_id.entry(moved.stored.id).or_default().push((*seq, Step::Moved(moved.clone()))),
+                Kept::Moved(moved) => by_id.entry(moved.id).or_default().push((*seq, Step::Moved(moved.clone()))),
                 Kept::Other(Change::Forgotten(id, _)) => by_id.entry(*id).or_default().push((*seq, Step::Forgotten)),
                 Kept::Other(_) => {}
             }
@@ -116,7 +116,7 @@ impl Folder {
             match step {
                 Step::Moved(moved) => {
                     aliases.extend(moved.aliases.iter().map(|alias| (*seq, *alias, true)));
-                    known.extend(&moved.aliases);
+                    known.extend(moved.aliases.iter());
                 }
                 Step::Forgotten => aliases.extend(known.drain(..).map(|alias| (*seq, alias, false))),
             }
@@ -230,8 +230,7 @@ impl Folder {
             let mut add = |n: u64, step: CellStep| steps.entry(n).or_default().push((*seq, step));
             match kept {
                 Kept::Moved(moved) => {
-                    let made = moved.hooks.iter().enumerate().filter(|(_, record)| !record.hooks.is_empty());
-                    made.for_each(|(i, record)| add(record.seq, CellStep::Made(moved.clone(), i)));
+                    moved.hooks.iter().for_each(|n| add(*n, CellStep::Made(moved.clone(), *n)));
                 }
                 Kept::Other(Change::Filed(filed)) => {
                     let made = filed.hooks.iter().filter(|record| !record.hooks.is_empty());
@@ -245,7 +244,7 @@ impl Folder {
                     let on_disk = hooks::of(base, *id)?;
                     on_disk.into_iter().for_each(|n| add(n, CellStep::Gone));
                     let made = |(_, step): &(u64, CellStep)| match step {
-                        CellStep::Made(moved, _) => moved.stored.id == *id,
+                        CellStep::Made(moved, _) => moved.id == *id,
                         CellStep::Told(record) => record.conversation == *id,
                         CellStep::Op(_) | CellStep::Gone => false,
                     };

@@ -33,6 +33,19 @@ pub(super) fn get(table: &Table, n: u64) -> Result<Option<Found>, Fault> {
     Ok(Some(Found { cell, folded: long.stamp, chunks: long.chunks }))
 }
 
+/// The bytes of the record with this number, seen to be readable.
+///
+/// # Errors
+/// As [`get`].
+pub(super) fn long(table: &Table, n: u64) -> Result<Option<chunks::Long>, Fault> {
+    let key = n.to_be_bytes();
+    let Some(long) = chunks::get(table, &key)? else { return Ok(None) };
+    match read_cell(&mut Reader::new(&long.bytes)) {
+        Some(_) => Ok(Some(long)),
+        None => Err(table.damaged(&key, "the hook record cannot be read")),
+    }
+}
+
 /// The numbers of the records from `from` on, in order.
 pub(super) fn numbers(table: &Table, from: u64) -> impl Iterator<Item = Result<u64, Fault>> + '_ {
     table.keys(&from.to_be_bytes()).filter_map(|key| match key {
@@ -65,6 +78,8 @@ pub(super) fn put(
             }
             let mut bytes = Vec::new();
             put_cell(&mut bytes, cell);
+            // Never less than was said before: a fold that is done again may be a shorter one.
+            let folded = before.map_or(folded, |found| found.folded.max(folded));
             chunks::put(writes, &key, folded, &bytes, chunks_before);
         }
         (Some(found), None) => {
@@ -107,6 +122,7 @@ pub(super) fn to_sweep(table: &Table, from: u64) -> Result<(Vec<u64>, Option<u64
     Ok((numbers, next))
 }
 
-fn owned(id: ConversationId, n: u64) -> Vec<u8> {
+/// The key under which it is noted whose a record is.
+pub(super) fn owned(id: ConversationId, n: u64) -> Vec<u8> {
     [&id.0.to_be_bytes()[..], &n.to_be_bytes()].concat()
 }

@@ -8,13 +8,13 @@ use std::collections::VecDeque;
 use crate::engine::ports::Fault;
 use crate::engine::record::Change;
 use crate::store::codec::PAYLOAD_BYTES;
-use crate::store::codec::change::{put_change, put_moved, read_change};
+use crate::store::codec::change::{put_change, read_change};
 use crate::store::codec::words::{Reader, put_u};
 use crate::store::sled::base::{Base, Table};
 use crate::store::sled::overlay::Kept;
 
 /// Under which the log's beginning is noted: shorter than every number, so it stands before them.
-const MARKER: [u8; 1] = [0];
+pub(super) const MARKER: [u8; 1] = [0];
 /// Room that a part's own numbers take at most.
 const PART_BYTES: usize = PAYLOAD_BYTES - 24;
 /// Bytes of changes in one group: what one atomic batch takes.
@@ -40,13 +40,13 @@ struct Group {
 }
 
 impl Log {
-    /// The log of a new store.
+    /// The log of a new store, whose rows are folded up to a change.
     ///
     /// # Errors
     /// Where sled cannot write.
-    pub(super) fn create(base: &Base) -> Result<(), Fault> {
+    pub(super) fn create(base: &Base, folded: u64) -> Result<(), Fault> {
         let mut writes = base.log.writes();
-        writes.put(&MARKER, &marker(0, 1));
+        writes.put(&MARKER, &marker(folded, 1));
         writes.apply()
     }
 
@@ -144,6 +144,11 @@ pub(super) struct Packed {
 }
 
 impl Packed {
+    /// How many values it takes.
+    pub(super) fn parts(&self) -> u64 {
+        self.parts.len() as u64
+    }
+
     /// Writes the group to the log, whole or not at all.
     ///
     /// # Errors
@@ -163,11 +168,7 @@ pub(super) fn pack(changes: &[(u64, Kept)], mut next: u64) -> Vec<Packed> {
     let mut body = Vec::new();
     let mut before = 0;
     for (i, (seq, kept)) in changes.iter().enumerate() {
-        put_u(&mut body, seq - before);
-        match kept {
-            Kept::Moved(moved) => put_moved(&mut body, moved),
-            Kept::Other(change) => put_change(&mut body, change),
-        }
+        put_kept(&mut body, seq - before, kept);
         before = *seq;
         if body.len() >= GROUP_BYTES || i + 1 == changes.len() {
             let group = cut(&body, next, *seq);
@@ -178,6 +179,25 @@ pub(super) fn pack(changes: &[(u64, Kept)], mut next: u64) -> Vec<Packed> {
         }
     }
     groups
+}
+
+/// Changes as the body of a group has them.
+pub(super) fn encode(changes: &[(u64, Kept)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut before = 0;
+    for (seq, kept) in changes {
+        put_kept(&mut body, seq - before, kept);
+        before = *seq;
+    }
+    body
+}
+
+fn put_kept(body: &mut Vec<u8>, distance: u64, kept: &Kept) {
+    put_u(body, distance);
+    match kept {
+        Kept::Moved(moved) => body.extend_from_slice(moved.bytes()),
+        Kept::Other(change) => put_change(body, change),
+    }
 }
 
 /// Cuts a group's bytes into values.
@@ -194,15 +214,17 @@ fn cut(body: &[u8], first_key: u64, last_seq: u64) -> Packed {
     Packed { first_key, parts: body.chunks(PART_BYTES).enumerate().map(part).collect(), last_seq }
 }
 
-struct Part<'a> {
-    first: u64,
-    parts: u64,
-    index: u64,
-    bytes: &'a [u8],
+/// One value of the log, read.
+pub(super) struct Part<'a> {
+    /// The key of its group's first part.
+    pub(super) first: u64,
+    pub(super) parts: u64,
+    pub(super) index: u64,
+    pub(super) bytes: &'a [u8],
 }
 
 impl<'a> Part<'a> {
-    fn read(payload: &'a [u8]) -> Option<Part<'a>> {
+    pub(super) fn read(payload: &'a [u8]) -> Option<Part<'a>> {
         let mut read = Reader::new(payload);
         let (first, parts, index) = (read.u64()?, read.u64()?, read.u64()?);
         Some(Part { first, parts, index, bytes: read.take(read.left())? }).filter(|part| part.first < u64::MAX / 2)
@@ -210,7 +232,7 @@ impl<'a> Part<'a> {
 }
 
 /// Tells the changes of a group; the number of the last.
-fn read_group(body: &[u8], take: &mut dyn FnMut(u64, Change)) -> Option<u64> {
+pub(super) fn read_group(body: &[u8], take: &mut dyn FnMut(u64, Change)) -> Option<u64> {
     let mut read = Reader::new(body);
     let mut seq: u64 = 0;
     while read.left() > 0 {
@@ -258,7 +280,7 @@ mod tests {
     fn groups_come_back_in_order_and_are_trimmed_whole() {
         let home = tempfile::tempdir().unwrap();
         let base = Base::open(home.path(), true).unwrap();
-        Log::create(&base).unwrap();
+        Log::create(&base, 0).unwrap();
         let (mut log, _) = read(&base).unwrap();
         write(&base, &mut log, &[alive(1, 7), alive(3, 8)]);
         write(&base, &mut log, &[long(4, 5_000), alive(5, 9)]);
@@ -276,7 +298,7 @@ mod tests {
     fn an_unfinished_group_is_dropped_at_the_end_and_a_hole_is_damage() {
         let home = tempfile::tempdir().unwrap();
         let base = Base::open(home.path(), true).unwrap();
-        Log::create(&base).unwrap();
+        Log::create(&base, 0).unwrap();
         let (mut log, _) = read(&base).unwrap();
         write(&base, &mut log, &[alive(1, 7)]);
         write(&base, &mut log, &[long(2, 5_000)]);

@@ -10,13 +10,17 @@
 //!
 //! No lock is held over a disk by anything that `apply` waits for: `inner` guards memory alone.
 
+mod backup;
 mod base;
 mod blocks;
+mod build;
+mod check;
 mod chunks;
 mod days;
 mod details;
 mod filesystem;
 mod fold;
+mod fsck;
 mod hooks;
 mod log;
 mod mark;
@@ -24,12 +28,15 @@ mod open;
 mod overlay;
 mod place;
 mod reads;
+mod restore;
+mod salvage;
 mod small;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::ports::{Durable, Fault, Restored, Standing, Store};
 use crate::engine::record::{Change, Details, HookRecord, LedgerEntry, NameId, PauseScope, Stored};
@@ -37,6 +44,7 @@ use crate::id::{AliasKey, ConversationId, Keys, SendId};
 use crate::moment::Moment;
 use crate::store::ledger::Ledger;
 use crate::store::sends::Sends;
+use backup::Tape;
 use base::Base;
 use fold::{Folder, Window};
 use log::Log;
@@ -44,7 +52,9 @@ use mark::Mark;
 use overlay::{Kept, Overlay};
 use place::Place;
 
+pub use backup::Backed;
 pub use open::OpenOptions;
+pub use restore::Restored as RestoredStore;
 
 /// Changes folded at a time: few enough that a flush waiting behind it waits some ten milliseconds.
 const FOLD: usize = 512;
@@ -61,6 +71,8 @@ pub struct SledStore {
     /// Lists of touched conversations that say nothing any more, for the next fold to remove.
     spent: Mutex<Vec<Vec<u8>>>,
     place: Mutex<Place>,
+    /// Where folds leave their changes while a backup is being made.
+    tape: Mutex<Option<Arc<Tape>>>,
 }
 
 /// What is in memory: locked for moments, never over a disk.
@@ -82,6 +94,29 @@ struct Inner {
     /// When it was, by that, when something was last made durable.
     flushed: Moment,
     fault: Option<Fault>,
+}
+
+/// A change on its way in, written down before any lock is taken.
+struct Told {
+    /// For the ledger.
+    entry: Option<LedgerEntry>,
+    /// When it was made, where it says so.
+    now: Moment,
+    /// For the log; `None` where the ledger has all of it.
+    kept: Option<Kept>,
+}
+
+impl Told {
+    fn new(change: Change, room: &mut Vec<u8>) -> Told {
+        let (entry, now) = match &change {
+            Change::Moved(moved) => (moved.ledger, moved.now),
+            Change::Ledger(entry) => (Some(*entry), Moment::MIN),
+            Change::Alive(at) => (None, *at),
+            _ => (None, Moment::MIN),
+        };
+        let kept = (!matches!(change, Change::Ledger(_))).then(|| open::kept(change, room));
+        Told { entry, now, kept }
+    }
 }
 
 #[derive(Debug)]
@@ -106,27 +141,23 @@ impl Inner {
         }
     }
 
-    fn take(&mut self, change: Change) {
+    fn take(&mut self, change: Told) {
         self.seq += 1;
-        let entry = match &change {
-            Change::Moved(moved) => moved.ledger,
-            Change::Ledger(entry) => Some(*entry),
-            _ => None,
-        };
-        if let Some(entry) = entry {
+        if let Some(entry) = change.entry {
             self.sends.take(&entry);
             self.entries.push(entry);
         }
-        match &change {
-            Change::Moved(moved) => self.now = self.now.max(moved.now),
-            Change::Alive(at) => self.now = self.now.max(*at),
-            // The ledger has it, and nothing else needs it.
-            Change::Ledger(_) => return,
-            _ => {}
+        self.now = self.now.max(change.now);
+        if let Some(kept) = change.kept {
+            self.overlay.take(self.seq, kept.clone());
+            self.pending.push((self.seq, kept));
         }
-        let kept = open::kept(change);
-        self.overlay.take(self.seq, kept.clone());
-        self.pending.push((self.seq, kept));
+    }
+
+    /// Takes a change in again, under the number it had.
+    fn replay(&mut self, seq: u64, change: Change) {
+        self.seq = seq.saturating_sub(1);
+        self.take(Told::new(change, &mut Vec::new()));
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -185,6 +216,9 @@ impl SledStore {
         if window.changes.is_empty() && spent.is_empty() && !folder.sweeping() {
             return Ok(false);
         }
+        if let Some(tape) = lock(&self.tape).as_ref() {
+            tape.take(&window.changes);
+        }
         folder.fold(&self.base, &window, &spent)?;
         self.base.sync()?;
         let more = {
@@ -230,8 +264,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Store for SledStore {
     fn apply(&self, changes: Vec<Change>) -> u64 {
+        let mut room = Vec::with_capacity(512);
+        let told: Vec<Told> = changes.into_iter().map(|change| Told::new(change, &mut room)).collect();
         let mut inner = lock(&self.inner);
-        changes.into_iter().for_each(|change| inner.take(change));
+        told.into_iter().for_each(|change| inner.take(change));
         inner.seq
     }
 

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use crate::engine::ports::Fault;
 use crate::engine::record::Change;
-use crate::store::files::failed;
-use crate::store::ledger::Ledger;
+use crate::store::files::{failed, finish_exchange, free_name};
+use crate::store::ledger::{self, Ledger};
+use crate::store::sends::Sends;
 use crate::store::sled::base::{Base, snapshots};
 use crate::store::sled::blocks::Blocks;
 use crate::store::sled::fold::Folder;
@@ -17,24 +18,23 @@ use crate::store::sled::log::Log;
 use crate::store::sled::mark::Mark;
 use crate::store::sled::overlay::{Kept, Overlay};
 use crate::store::sled::place::Place;
-use crate::store::sled::{Commit, Inner, SledStore, details, filesystem, small};
-
-/// Copies of a damaged database that are kept beside it at most.
-const COPIES: usize = 3;
+use crate::store::sled::written::Written;
+use crate::store::sled::{Commit, Inner, SledStore, days, details, filesystem, hooks, salvage, small};
 
 /// How a store is opened.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
     /// Also on file systems that are known not to keep what is flushed: for tests and containers without a volume.
     pub any_filesystem: bool,
-    /// Take the database as it is where it has gone back in time, or its mark is lost; the store then starts held.
-    pub accept_rollback: bool,
+    /// Go on where the store has gone back in time, or with what can be read of it where it is damaged; what cannot be read is set
+    /// aside and named, and the store starts held.
+    pub accept_loss: bool,
     /// The machine's identity; `None` for `/etc/machine-id`.
     pub machine: Option<String>,
 }
 
 /// The parts of an open database.
-struct Parts {
+pub(super) struct Parts {
     base: Base,
     log: Log,
     overlay: Overlay,
@@ -48,21 +48,26 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
     }
     // A database just made is used as it is: sled lets go of a closed one only some time later.
     let mut made = None;
-    let mut place = Place::open(root, options.machine.as_deref(), |place| {
+    let mut place = Place::open(root, options, |place| {
         made = Some(create(place)?);
         Ok(())
     })?;
-    let (ledger, sends) = Ledger::open(&place.ledger())?;
+    finish_exchange(&place.store())?;
+    finish_exchange(&place.ledger())?;
+    let (ledger, sends) = match Ledger::open(&place.ledger()) {
+        Err(fault @ Fault::Corrupt(_)) if options.accept_loss => reopen_ledger(&mut place, &fault)?,
+        opened => opened?,
+    };
     let (parts, mark) = match Mark::open(&place.mark()) {
         Ok(mark) => match made {
             Some(base) => (read(base, &place.store(), Some(mark.seq())), Some(mark)),
             None => (read_or_repair(&place.store(), Some(mark.seq())), Some(mark)),
         },
-        Err(_) if options.accept_rollback => (read_or_repair(&place.store(), None), None),
+        Err(_) if options.accept_loss => (read_or_repair(&place.store(), None), None),
         Err(fault) => return Err(fault),
     };
-    let parts = match parts {
-        Err(Fault::Corrupt(_)) if options.accept_rollback => reopen(&place.store(), None)?,
+    let parts = match parts.and_then(|parts| if options.accept_loss { readable(parts) } else { Ok(parts) }) {
+        Err(Fault::Corrupt(why)) if options.accept_loss => rescue(&mut place, &why)?,
         parts => parts?,
     };
     let last = parts.log.last_seq();
@@ -73,17 +78,69 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
             Mark::create(&place.mark(), last)?
         }
     };
-    let Parts { base, log, overlay, folder } = parts;
-    Ok(SledStore {
-        keys: place.keys.clone(),
-        base,
-        inner: Mutex::new(Inner::new(overlay, sends, last)),
-        log: Mutex::new(log),
-        commit: Mutex::new(Commit { ledger, mark }),
-        folder: Mutex::new(folder),
-        spent: Mutex::new(Vec::new()),
-        place: Mutex::new(place),
-    })
+    Ok(SledStore::of(parts, place, Commit { ledger, mark }, sends))
+}
+
+/// Reads all that a start reads, so that damage is found while it can still be set aside.
+fn readable(mut parts: Parts) -> Result<Parts, Fault> {
+    let Parts { base, folder, .. } = &mut parts;
+    folder.blocks.tell(&base.blocks, &mut |_| {})?;
+    for row in days::rows(&base.identities) {
+        row?;
+    }
+    for n in hooks::numbers(&base.hooks, 0) {
+        hooks::long(&base.hooks, n?)?;
+    }
+    Ok(parts)
+}
+
+/// Goes on with what can be read of the database, with leave.
+fn rescue(place: &mut Place, why: &str) -> Result<Parts, Fault> {
+    let store = place.store();
+    place.unbind("this store was damaged and goes on with what could be read, with leave; see what is missing, then resume")?;
+    match reopen(&store, None).and_then(readable) {
+        // It had only gone back in time, or its snapshots were damaged.
+        Ok(parts) => {
+            tracing::warn!("{why}; taken as it is, with leave");
+            return Ok(parts);
+        }
+        Err(Fault::Corrupt(_)) => {}
+        Err(fault) => return Err(fault),
+    }
+    let (aside, lost) = salvage::salvage(&store)?;
+    tracing::error!(places = lost.damaged, aside = %aside.display(), "the store was damaged; it goes on with what could be read: {why}");
+    lost.damages.iter().for_each(|damage| tracing::error!("lost: {damage}"));
+    reopen(&store, None)
+}
+
+/// Goes on with what can be read of the ledger, with leave.
+fn reopen_ledger(place: &mut Place, fault: &Fault) -> Result<(Ledger, Sends), Fault> {
+    place
+        .unbind("the ledger was damaged and goes on with what could be read, with leave; what is lost of it may be sent again on resume")?;
+    let (aside, lost) = ledger::rescue(&place.ledger())?;
+    let aside = aside.map_or_else(|| "nowhere: it was not there".to_owned(), |aside| aside.display().to_string());
+    tracing::error!(records = lost.damaged, aside, "the ledger of sends was damaged; it goes on with what could be read: {fault}");
+    lost.damages.iter().for_each(|damage| tracing::error!("lost: {damage}"));
+    Ledger::open(&place.ledger())
+}
+
+impl SledStore {
+    /// The store of these parts.
+    pub(super) fn of(parts: Parts, place: Place, commit: Commit, sends: Sends) -> SledStore {
+        let Parts { base, log, overlay, folder } = parts;
+        let last = log.last_seq();
+        SledStore {
+            keys: place.keys.clone(),
+            base,
+            inner: Mutex::new(Inner::new(overlay, sends, last)),
+            log: Mutex::new(log),
+            commit: Mutex::new(commit),
+            folder: Mutex::new(folder),
+            spent: Mutex::new(Vec::new()),
+            place: Mutex::new(place),
+            tape: Mutex::new(None),
+        }
+    }
 }
 
 /// Fills a new directory.
@@ -91,7 +148,7 @@ fn create(place: &Place) -> Result<Base, Fault> {
     let store = place.store();
     fs::create_dir(&store).map_err(|e| failed("making the directory", &store, &e))?;
     let base = Base::open(&store, true)?;
-    Log::create(&base)?;
+    Log::create(&base, 0)?;
     Blocks::create(&base)?;
     small::create_opted_out(&base)?;
     base.sync()?;
@@ -122,10 +179,11 @@ fn reopen(store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
 }
 
 /// Reads what a start relies on. `mark` is the last change that must be there.
-fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
+pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
     let (small, buried) = small::open(&base.small)?;
     let mut overlay = Overlay::new(small, buried);
-    let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, kept(change)))?;
+    let mut room = Vec::new();
+    let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, kept(change, &mut room)))?;
     if let Some(mark) = mark.filter(|mark| *mark > log.last_seq()) {
         return Err(Fault::Corrupt(format!(
             "opening {}: it ends with change {} and change {mark} was on disk, so it has gone back in time; \
@@ -140,27 +198,22 @@ fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
     Ok(Parts { base, log, overlay, folder })
 }
 
-/// A change, as the overlay keeps it.
-pub(super) fn kept(change: Change) -> Kept {
+/// A change, as the overlay keeps it; `room` is memory to write in.
+pub(super) fn kept(change: Change, room: &mut Vec<u8>) -> Kept {
     match change {
-        Change::Moved(moved) => Kept::Moved(Arc::new(*moved)),
+        Change::Moved(moved) => Kept::Moved(Arc::new(Written::new(&moved, room))),
         other => Kept::Other(other),
     }
 }
 
 /// Copies the database to `store.damaged-N` beside it.
 fn set_aside(store: &Path) -> Result<PathBuf, Fault> {
-    let copy = (1..=COPIES).map(|n| store.with_extension(format!("damaged-{n}"))).find(|copy| !copy.exists()).ok_or_else(|| {
-        Fault::Corrupt(format!(
-            "opening {}: it is damaged, and {COPIES} damaged copies are beside it already; move those away, or restore a backup",
-            store.display()
-        ))
-    })?;
+    let copy = free_name(store, "damaged")?;
     copy_dir(store, &copy).map_err(|e| failed("copying the damaged database to", &copy, &e))?;
     Ok(copy)
 }
 
-fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(super) fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

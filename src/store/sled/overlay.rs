@@ -6,16 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::engine::record::{Change, HookRecord, Moved, NameId, PauseScope};
+use crate::engine::record::{Change, HookRecord, NameId, PauseScope};
 use crate::engine::registry::{Filed, Register};
 use crate::id::{AliasKey, ConversationId, PersonKey};
 use crate::moment::Moment;
 use crate::store::model::{Entry, HookCell, HookOp};
+use crate::store::sled::written::Written;
 
 /// A change, cheap to copy.
 #[derive(Clone, Debug)]
 pub(super) enum Kept {
-    Moved(Arc<Moved>),
+    Moved(Arc<Written>),
     /// Never a `Moved`.
     Other(Change),
 }
@@ -23,15 +24,15 @@ pub(super) enum Kept {
 /// What happened to one conversation.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Moved(Arc<Moved>),
+    Moved(Arc<Written>),
     Forgotten,
 }
 
 /// What happened to one hook record.
 #[derive(Clone, Debug)]
 pub(super) enum CellStep {
-    /// It was made: the n-th of this change.
-    Made(Arc<Moved>, usize),
+    /// It was made by this change, under this number.
+    Made(Arc<Written>, u64),
     /// It was made of a record of the registry.
     Told(Box<HookRecord>),
     Op(HookOp),
@@ -89,15 +90,15 @@ impl Overlay {
         self.queue.push_back((seq, kept));
     }
 
-    fn moved(&mut self, seq: u64, moved: &Arc<Moved>) {
-        let id = moved.stored.id;
+    fn moved(&mut self, seq: u64, moved: &Arc<Written>) {
+        let id = moved.id;
         self.conversations.entry(id).or_default().push_back((seq, Step::Moved(moved.clone())));
         for alias in &moved.aliases {
             self.aliases.insert(*alias, (seq, id));
         }
-        self.small.last_hook = self.small.last_hook.max(moved.hooks.iter().map(|record| record.seq).max());
-        for (i, record) in moved.hooks.iter().enumerate().filter(|(_, record)| !record.hooks.is_empty()) {
-            self.hooks.entry(record.seq).or_default().push((seq, CellStep::Made(moved.clone(), i)));
+        self.small.last_hook = self.small.last_hook.max(moved.last_hook);
+        for n in &moved.hooks {
+            self.hooks.entry(*n).or_default().push((seq, CellStep::Made(moved.clone(), *n)));
         }
     }
 
@@ -144,7 +145,7 @@ impl Overlay {
     fn erase_hooks(&mut self, seq: u64, id: ConversationId) {
         for steps in self.hooks.values_mut() {
             let of_it = |step: &CellStep| match step {
-                CellStep::Made(moved, _) => moved.stored.id == id,
+                CellStep::Made(moved, _) => moved.id == id,
                 CellStep::Told(record) => record.conversation == id,
                 CellStep::Op(_) | CellStep::Gone => false,
             };
@@ -195,13 +196,13 @@ impl Overlay {
         while self.queue.front().is_some_and(|(seq, _)| *seq <= upto) {
             match self.queue.pop_front() {
                 Some((seq, Kept::Moved(moved))) => {
-                    self.forget_steps(moved.stored.id, upto);
+                    self.forget_steps(moved.id, upto);
                     for alias in &moved.aliases {
                         if self.aliases.get(alias).is_some_and(|(at, _)| *at == seq) {
                             self.aliases.remove(alias);
                         }
                     }
-                    moved.hooks.iter().for_each(|record| self.forget_cell(record.seq, upto));
+                    moved.hooks.iter().for_each(|n| self.forget_cell(*n, upto));
                 }
                 Some((_, Kept::Other(change))) => self.forget_other(&change, upto),
                 None => {}
@@ -248,8 +249,8 @@ pub(super) fn merge<'a>(base: Option<(u64, Entry)>, steps: impl Iterator<Item = 
     for (_, step) in steps.filter(|(seq, _)| *seq > folded) {
         match (step, &mut entry) {
             (Step::Forgotten, _) => entry = None,
-            (Step::Moved(moved), Some(entry)) => entry.take(moved),
-            (Step::Moved(moved), None) => entry = Some(Entry::new(moved)),
+            (Step::Moved(moved), Some(entry)) => entry.take(&moved.read()),
+            (Step::Moved(moved), None) => entry = Some(Entry::new(&moved.read())),
         }
     }
     entry
@@ -265,7 +266,7 @@ pub(super) fn after<'a>(
     let (folded, mut cell) = disk.map_or((0, None), |(folded, cell)| (folded, Some(cell)));
     for (seq, step) in steps.filter(|(seq, _)| *seq > folded) {
         match step {
-            CellStep::Made(moved, i) => cell = moved.hooks.get(*i).cloned().map(HookCell::new),
+            CellStep::Made(moved, n) => cell = moved.hook(*n).map(HookCell::new),
             CellStep::Told(record) => cell = Some(HookCell::new((**record).clone())),
             CellStep::Gone => cell = None,
             CellStep::Op(op) => {

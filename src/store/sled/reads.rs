@@ -60,7 +60,11 @@ impl SledStore {
             // As many more as may turn out to be forgotten.
             let more = lock(&self.inner).overlay.forgotten();
             let wanted = limit.saturating_add(more);
-            let disk = || details::ids(&self.base.details, after).take(wanted).collect::<Result<Vec<_>, Fault>>();
+            let disk = || {
+                // Of some whose record is damaged, nothing but that is on disk.
+                let damaged = details::all_damaged(&self.base)?.into_iter().filter(|id| after.is_none_or(|after| *id > after)).map(Ok);
+                details::ids(&self.base.details, after).take(wanted).chain(damaged).collect::<Result<Vec<_>, Fault>>()
+            };
             let found = self.steady(disk, |inner, disk| {
                 let mut ids: BTreeSet<ConversationId> = disk.into_iter().collect();
                 let range = (after.map_or(Unbounded, Excluded), Unbounded);
@@ -118,7 +122,7 @@ impl SledStore {
             for (id, steps) in &inner.overlay.conversations {
                 found.remove(id);
                 if let Some((_, Step::Moved(moved))) = steps.back()
-                    && at_rest(moved.stored.state.phase)
+                    && at_rest(moved.phase)
                     && moved.now < before
                 {
                     found.insert(*id);
@@ -203,7 +207,7 @@ impl SledStore {
         let latest: BTreeMap<ConversationId, Option<Stored>> = {
             let inner = lock(&self.inner);
             let last = |steps: &std::collections::VecDeque<(u64, Step)>| match steps.back() {
-                Some((_, Step::Moved(moved))) => Some(moved.stored),
+                Some((_, Step::Moved(moved))) if !matches!(moved.phase, Phase::Finished(_)) => Some(moved.read().stored),
                 _ => None,
             };
             inner.overlay.conversations.iter().map(|(id, steps)| (*id, last(steps))).collect()
@@ -213,8 +217,7 @@ impl SledStore {
                 take(Restored::Conversation(stored));
             }
         })?;
-        let unfinished = latest.into_values().flatten().filter(|stored| !matches!(stored.state.phase, Phase::Finished(_)));
-        unfinished.for_each(|stored| take(Restored::Conversation(stored)));
+        latest.into_values().flatten().for_each(|stored| take(Restored::Conversation(stored)));
         Ok(())
     }
 

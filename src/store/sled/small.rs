@@ -24,7 +24,7 @@ const ALIVE: [u8; 1] = *b"a";
 const BURIED: [u8; 1] = *b"b";
 const LAST_HOOK: [u8; 1] = *b"h";
 /// Under which the number of opt-outs is kept: an opt-out that is lost must be seen.
-const COUNT: [u8; 1] = [0];
+pub(super) const COUNT: [u8; 1] = [0];
 
 /// Reads the small tables, and before when dead letters are gone.
 ///
@@ -116,7 +116,7 @@ pub(super) fn fold(table: &Table, window: &[(u64, Kept)], buried: Moment) -> Res
     let mut sweeps = false;
     for (seq, kept) in window {
         match kept {
-            Kept::Moved(moved) => last_hook = last_hook.max(moved.hooks.iter().map(|record| record.seq).max()),
+            Kept::Moved(moved) => last_hook = last_hook.max(moved.last_hook),
             Kept::Other(Change::Filed(filed)) => last_hook = last_hook.max(filed.hooks.iter().map(|record| record.seq).max()),
             Kept::Other(Change::Named(id, name)) => {
                 let key = [&[NAME], &id.0.to_be_bytes()[..]].concat();
@@ -224,7 +224,8 @@ fn count(table: &Table) -> Result<u64, Fault> {
     noted.ok_or_else(|| table.damaged(&COUNT, "the number of opt-outs cannot be read"))
 }
 
-fn put_count(writes: &mut Writes<'_>, count: u64) {
+/// Notes how many opt-outs there are.
+pub(super) fn put_count(writes: &mut Writes<'_>, count: u64) {
     let mut payload = Vec::new();
     put_u(&mut payload, count);
     writes.put(&COUNT, &payload);

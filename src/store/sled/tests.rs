@@ -5,9 +5,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::MemoryStore;
 use crate::store::answers::{difference, killed};
 use crate::store::samples;
+use crate::store::{MemoryStore, Progress};
 
 fn options() -> OpenOptions {
     OpenOptions { any_filesystem: true, machine: Some("test".to_owned()), ..OpenOptions::default() }
@@ -112,4 +112,74 @@ proptest! {
         while open.fold_some(most).unwrap() {}
         prop_assert_eq!(difference(&open, &model), None, "folded");
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    /// While a backup is made, changes and folds come between any two of its reads; restored, it is the store as it was at its end.
+    #[test]
+    fn a_backup_under_load_is_the_store_at_its_end(before in samples::history(60), during in samples::history(120), fold in 1..5usize) {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("data");
+        let store = SledStore::open(&root, &options()).unwrap();
+        let model = MemoryStore::new(store.keys().clone());
+        let shift = hooks_in(&before);
+        let before_count = before.len();
+        store.apply(before.clone());
+        store.flush().unwrap();
+        while store.fold().unwrap() {}
+        model.apply(before);
+        let mut waiting = shifted(during, shift).into_iter();
+        let mut applied: Vec<(u64, Change)> = Vec::new();
+        let dest = home.path().join("backup");
+        let mut steps = 0;
+        let backed = store.backup_watched(&dest, Moment(7), &mut || {
+            steps += 1;
+            for change in waiting.by_ref().take(2) {
+                let seq = store.apply(vec![change.clone()]);
+                applied.push((seq, change));
+            }
+            store.flush().unwrap();
+            if steps % fold == 0 {
+                while store.fold_some(3).unwrap() {}
+            }
+        }).unwrap();
+        prop_assert_eq!((&backed.damaged, backed.left_out), (&Vec::new(), 0));
+        prop_assert!(backed.last >= before_count as u64);
+        for (seq, change) in applied {
+            prop_assert!(seq <= backed.last, "everything was durable");
+            model.apply(vec![change]);
+        }
+        model.flush().unwrap();
+        drop(store);
+
+        // Into a directory in which the ledger alone is left.
+        let restored = home.path().join("restored");
+        std::fs::create_dir(&restored).unwrap();
+        std::fs::rename(root.join("ledger"), restored.join("ledger")).unwrap();
+        let told = SledStore::restore(&restored, &dest, &options(), &Progress::default()).unwrap();
+        prop_assert_eq!((told.made, told.left_out, told.ledger.is_some()), (Moment(7), 0, true));
+        let again = SledStore::open(&restored, &options()).unwrap();
+        prop_assert_eq!(difference(&again, &model), None);
+        while again.fold().unwrap() {}
+        prop_assert_eq!(difference(&again, &model), None);
+        let mut held = None;
+        again.recover(&mut |told| if let Restored::Held(why) = told { held = Some(why) }).unwrap();
+        prop_assert!(held.is_some_and(|why| why.contains("backup")));
+    }
+}
+
+/// Hook records made by these changes.
+fn hooks_in(changes: &[Change]) -> u64 {
+    changes.iter().map(|change| if let Change::Moved(moved) = change { moved.hooks.len() as u64 } else { 0 }).sum()
+}
+
+/// The same changes, with the numbers of their own hook records after `shift` others.
+fn shifted(mut changes: Vec<Change>, shift: u64) -> Vec<Change> {
+    for change in &mut changes {
+        if let Change::Moved(moved) = change {
+            moved.hooks.iter_mut().for_each(|record| record.seq += shift);
+        }
+    }
+    changes
 }

@@ -201,7 +201,7 @@ impl<M: Manners> Emulator<M> {
             let report = move || {
                 for hook in hooks {
                     let address = lock(&book).hooks.clone();
-                    let status = runtime.block_on(post(&client, &address, &hook));
+                    let (status, _) = runtime.block_on(post(&client, &address, &hook));
                     note(&book, |book| book.reported.push(status));
                 }
             };
@@ -271,6 +271,11 @@ impl<M: Manners> Emulator<M> {
 
     /// Sends a webhook to the line; the status of the answer.
     pub(crate) async fn deliver(&self, hook: &Hook) -> u16 {
+        self.exchange(hook).await.0
+    }
+
+    /// Sends a webhook to the line; the status and the body of the answer.
+    pub(crate) async fn exchange(&self, hook: &Hook) -> (u16, String) {
         let address = lock(&self.book).hooks.clone();
         post(&self.client, &address, hook).await
     }
@@ -343,13 +348,16 @@ fn note(book: &Shared, what: impl FnOnce(&mut Book)) {
     book.1.notify_all();
 }
 
-/// Posts a webhook; 0 where no answer came.
-async fn post(client: &reqwest::Client, address: &str, hook: &Hook) -> u16 {
+/// Posts a webhook; status 0 where no answer came.
+async fn post(client: &reqwest::Client, address: &str, hook: &Hook) -> (u16, String) {
     let mut request = client.post(format!("{address}{}", hook.query)).body(hook.body.clone());
     for (name, value) in &hook.headers {
         request = request.header(*name, value);
     }
-    request.send().await.map_or(0, |answer| answer.status().as_u16())
+    match request.send().await {
+        Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap_or_default()),
+        Err(_) => (0, String::new()),
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "a test's own client: it follows no redirect that it meets")]

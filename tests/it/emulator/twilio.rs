@@ -42,6 +42,8 @@ pub(crate) struct Twilio {
     /// The address of the webhooks as Twilio knows it: signed, whatever is called in truth.
     pub(crate) public_url: String,
     pub(crate) templates: Vec<Content>,
+    /// The line sends buttons by a content template of its own.
+    pub(crate) quick_reply: bool,
     /// Messages on a page of the list, where the request asks for none.
     pub(crate) page: usize,
     /// The number of the next message of a person.
@@ -63,6 +65,7 @@ impl Twilio {
                 ("HX00000000000000000000000000000001", 1, &[("continue", "Sí, continuar"), ("leave", "No, gracias")]),
                 ("HX00000000000000000000000000000002", 3, &[("{{2}}", "Sí, continuar"), ("{{3}}", "No, gracias")]),
             ],
+            quick_reply: true,
             page: 50,
             next: AtomicU64::new(1),
             list: Mutex::default(),

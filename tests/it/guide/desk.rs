@@ -15,6 +15,7 @@ use reengaged::store::MemoryStore;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::http::fake::Idle;
 use crate::whole::process::client;
 
 /// Noon in Colombia, so that hours do not matter.
@@ -77,7 +78,7 @@ impl Guide {
         });
         let desk = Desk::new(requests);
         let site = Site::new(Settings::standard(|| reengaged::clock::Clock::system().elapsed()), tokens);
-        site.open(Inside { desk: desk.clone(), figures: Arc::new(Vec::new) });
+        site.open(Inside { desk: desk.clone(), figures: Arc::new(Vec::new), caretaker: Arc::new(Idle) });
         let listener = Listener::everything(&Address::Tcp("127.0.0.1:0".parse().expect("an address"))).await.expect("a port");
         let base = match listener.address() {
             Address::Tcp(at) => format!("http://{at}/v1/whatsapp"),

@@ -7,7 +7,7 @@ use reengaged::engine::heard::{Fate, Status, Trouble};
 use reengaged::engine::request::{Inbound, What};
 use reengaged::moment::{HOUR, MINUTE, Moment};
 
-use super::{ANA, ANA_ID, T, World, ana, person, tap, text};
+use super::{ANA, ANA_ID, T, World, person, tap, text};
 
 /// What may arrive of one person, each at a time of its own; `(kind, minute)`.
 fn told(kind: u8, minute: i64) -> Inbound {
@@ -25,21 +25,24 @@ fn told(kind: u8, minute: i64) -> Inbound {
         7 => (format!("o{minute}"), What::OptOut),
         _ => (format!("s{minute}"), text("STOP")),
     };
-    let who = if minute % 3 == 0 { person(ANA, ANA_ID) } else { ana() };
+    // By number, by user id, or by both: somebody who has a user name is known by that alone.
+    let who = match minute % 3 {
+        0 => person(ANA, ""),
+        1 => person(ANA, ANA_ID),
+        _ => person("", ANA_ID),
+    };
     Inbound { id: Some(id), line: Some("first".to_owned()), ..Inbound::of(who, Some(at), what) }
 }
 
 fn tell_all(events: &[Inbound], correlation: bool) -> (bool, Option<&'static str>, Option<Moment>, Option<Moment>, Option<Moment>) {
     let mut world = World::new(correlation);
     world.now = T.plus(2 * HOUR);
-    let mut id = None;
     for event in events {
         // A status of a message to somebody of whom nothing is known moves nothing, and says so.
-        if let Ok(answer) = world.engine.take_one(world.now, event) {
-            id = Some(answer.conversation);
-        }
+        let _ = world.engine.take_one(world.now, event);
     }
-    let Some(id) = id else { return (false, None, None, None, None) };
+    let Ok(whole) = world.hear_on("first", person(ANA, ANA_ID), What::Release) else { return (false, None, None, None, None) };
+    let id = whole.conversation;
     let state = world.view(id).stored.state;
     let armed = if state.phase == Phase::Waiting { (state.question, state.due) } else { (None, None) };
     (state.opted_out, state.outcome().map(|outcome| outcome.as_str()), state.last_inbound, armed.0, armed.1)

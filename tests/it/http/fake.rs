@@ -11,6 +11,7 @@ use reengaged::engine::record::{Decision, Details, HookRecord, NameId, Question,
 use reengaged::engine::request::{
     Action, Answer, DeadLetter, Doubt, Inbound, Late, LateOnes, Listed, Rejected, Standing, Target, Upcoming, View, What, Who,
 };
+use reengaged::engine::upkeep::{Caretaker, Ended, Task, Work};
 use reengaged::id::{ConversationId, SendId};
 use reengaged::moment::{HOUR, Moment};
 use tokio::sync::mpsc;
@@ -198,4 +199,19 @@ fn policy() -> Arc<Policy> {
     let text = "[lines.support]\nprovider = \"console\"\nflow = \"onboarding\"\n[flows.onboarding]\nenable_follow_up = true\nfollow_up_delay = 45\n";
     let config = config::parse(text, "test", &Withheld).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     Arc::clone(config.book.policy("support", "onboarding").unwrap())
+}
+
+/// A caretaker that does nothing, and says that it did.
+pub(crate) struct Idle;
+
+impl Caretaker for Idle {
+    fn begin(&self, _: Task) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    fn works(&self) -> Vec<Work> {
+        let ended = Some((ASKED, Ended::Damaged(1, vec!["store/details key 01: its checksum is wrong".to_owned()])));
+        let backup = Work { task: Task::Backup("/b".to_owned()), began: ASKED, records: 7, bytes: 0, ended: None };
+        vec![backup, Work { task: Task::Fsck, began: ASKED, records: 9, bytes: 0, ended }]
+    }
 }

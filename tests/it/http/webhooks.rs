@@ -28,12 +28,12 @@ pub(super) enum Mind {
 
 /// An engine that writes down what it is told, group by group.
 #[derive(Clone, Default)]
-pub(super) struct Recorder(Arc<Mutex<Vec<Vec<String>>>>);
+pub(super) struct Recorder(Arc<Mutex<Vec<Vec<String>>>>, Arc<Mutex<Vec<Inbound>>>);
 
 impl Recorder {
     pub(super) fn desk(&self, mind: Mind) -> Desk {
         let (desk, mut requests) = fake::desk();
-        let seen = Arc::clone(&self.0);
+        let (seen, whole) = (Arc::clone(&self.0), Arc::clone(&self.1));
         tokio::spawn(async move {
             let mut unanswered = Vec::new();
             while let Some(request) = requests.recv().await {
@@ -45,6 +45,7 @@ impl Recorder {
                 match request {
                     Request::Events(events, reply) => {
                         seen.lock().unwrap().push(events.iter().map(told).collect());
+                        whole.lock().unwrap().extend(events.iter().cloned());
                         match mind {
                             Mind::Silent => unanswered.push(reply),
                             _ => drop(reply.send(events.iter().map(answer).collect())),
@@ -60,6 +61,11 @@ impl Recorder {
             }
         });
         desk
+    }
+
+    /// The events since the last time, whole.
+    pub(super) fn take(&self) -> Vec<Inbound> {
+        std::mem::take(&mut self.1.lock().unwrap())
     }
 
     pub(super) fn seen(&self) -> Vec<Vec<String>> {
@@ -200,7 +206,15 @@ async fn what_is_merely_unknown_is_taken_and_garbage_is_not() {
 async fn templates_are_told_of_behind_the_events() {
     let (server, recorder) = server(standard(), Mind::Keeps, None).await;
     assert_eq!(post(&server, "/hooks/echo", "template t/es 1 -\nsaid m1 2 hello\ntemplate u/es - -").await.status, 200);
-    let expected = [vec!["echo user_message m1 +573001112233 hello"], vec!["chat template t/es false", "echo template u/es false"]];
+    let expected = [
+        vec!["echo user_message m1 +573001112233 hello"],
+        vec![
+            "chat template t/es false",
+            // Without an address it concerns every line of the provider.
+            "chat template u/es false",
+            "echo template u/es false",
+        ],
+    ];
     assert_eq!(recorder.seen(), expected.map(|group| group.into_iter().map(str::to_owned).collect::<Vec<_>>()));
     server.stop().await;
 }

@@ -50,7 +50,7 @@ pub(super) fn inside(desk: Desk) -> Inside {
         };
         vec![gauge("oldest_due_lateness_seconds", Vec::new(), 1.5), sends("accepted", 3.0), sends("unknown", 1.0)]
     };
-    Inside { desk, figures: Arc::new(figures) }
+    Inside { desk, figures: Arc::new(figures), caretaker: Arc::new(fake::Idle) }
 }
 
 impl Server {

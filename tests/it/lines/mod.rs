@@ -4,6 +4,7 @@
 //! Nothing sleeps. What has to be in the past is said to be (a question of half an hour ago is due at once); what has to take hours takes
 //! them on a clock that runs faster.
 
+mod asking;
 mod common;
 mod gupshup;
 mod story;
@@ -29,6 +30,8 @@ trait Line: Manners {
     const TEMPLATE: &'static str;
     /// The code of a closed window, in the answer and in a status.
     const CLOSED: (Option<u32>, u32);
+    /// Whether the line hears the person, and may send what it wants inside the window.
+    const CHATS: bool = true;
     /// Whether a line that has stopped asks its provider, or tries a send.
     const PROBES: bool;
 
@@ -113,11 +116,13 @@ impl Line for Twilio {
     const PROBES: bool = true;
 
     fn keys(&self) -> (String, Vec<(&'static str, &str)>) {
-        let keys = format!(
-            "account_sid = \"{}\"\nphone = \"{}\"\nauth_token_file = \"token\"\npublic_url = \"{}\"\ndaily = 1000\n\
-             quick_reply = \"HX00000000000000000000000000000002\"",
+        let mut keys = format!(
+            "account_sid = \"{}\"\nphone = \"{}\"\nauth_token_file = \"token\"\npublic_url = \"{}\"\ndaily = 1000",
             self.account_sid, self.phone, self.public_url
         );
+        if self.quick_reply {
+            keys.push_str("\nquick_reply = \"HX00000000000000000000000000000002\"");
+        }
         (keys, vec![("token", &self.auth_token)])
     }
 
@@ -141,6 +146,7 @@ impl Line for Truora {
     const TEMPLATE: &'static str = "OTB00000000000000000000000000000001";
     // Only templates go out there.
     const CLOSED: (Option<u32>, u32) = (None, 0);
+    const CHATS: bool = false;
     const PROBES: bool = false;
 
     fn keys(&self) -> (String, Vec<(&'static str, &str)>) {

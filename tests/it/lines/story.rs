@@ -24,6 +24,8 @@ pub(super) struct Plot {
     pub(super) line: String,
     /// More keys of the flow.
     pub(super) flow: String,
+    /// After how much silence the conversation is over.
+    pub(super) expires_after: &'static str,
     /// The hours, UTC.
     pub(super) hours: (String, String),
     /// How many times faster than the world's the clock runs, and from when on.
@@ -32,14 +34,20 @@ pub(super) struct Plot {
 
 impl Default for Plot {
     fn default() -> Plot {
-        Plot { line: "pair_gap = \"0s\"".to_owned(), flow: String::new(), hours: ("00:00".to_owned(), "00:00".to_owned()), clock: None }
+        Plot {
+            line: "pair_gap = \"0s\"\ncatch_up_wait = \"0s\"".to_owned(),
+            flow: String::new(),
+            expires_after: "48h",
+            hours: ("00:00".to_owned(), "00:00".to_owned()),
+            clock: None,
+        }
     }
 }
 
 impl Plot {
-    /// Time flies: half an hour takes a second, from now on.
+    /// Time flies: a quarter of an hour takes a second, from now on.
     pub(super) fn fast() -> Plot {
-        Plot { clock: Some((1_800, Clock::system().wall())), ..Plot::default() }
+        Plot { clock: Some((900, Clock::system().wall())), ..Plot::default() }
     }
 }
 
@@ -72,11 +80,17 @@ impl<M: Line> Story<M> {
 
     /// Kills the daemon, and starts another on what it left.
     pub(super) fn killed(self) -> Story<M> {
-        let Story { provider, daemon, hook, clock, client, home } = self;
-        daemon.kill();
-        let daemon = start(home.path(), &clock);
-        provider.calls(&daemon.base, M::NAME);
-        Story { provider, daemon, hook, clock, client, home }
+        self.killed_while(|_| {})
+    }
+
+    /// Kills the daemon, and starts another on what it left once this has happened, on the clock that the story has then.
+    pub(super) fn killed_while(mut self, happens: impl FnOnce(&mut Story<M>)) -> Story<M> {
+        self.daemon.signal("KILL");
+        self.daemon.wait();
+        happens(&mut self);
+        self.daemon = start(self.home.path(), &self.clock);
+        self.provider.calls(&self.daemon.base, M::NAME);
+        self
     }
 
     /// The moment so many minutes ago.
@@ -152,13 +166,14 @@ impl<M: Line> Story<M> {
 
     /// Waits until the conversation stands so.
     pub(super) async fn until(&self, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let deadline = std::time::Instant::now() + PATIENCE;
+        let real = Clock::system();
+        let began = real.elapsed();
         loop {
             let shown = self.shown(name).await;
             if is(&shown) {
                 return shown;
             }
-            assert!(std::time::Instant::now() < deadline, "{name} never {what}: {shown}\n{}", self.daemon.log());
+            assert!(real.elapsed() - began < PATIENCE, "{name} never {what}: {shown}\n{}", self.daemon.log());
             tokio::task::yield_now().await;
         }
     }
@@ -217,7 +232,6 @@ any_filesystem = true
 provider = "{provider}"
 api = "{api}"
 {keys}
-catch_up_wait = "0s"
 {line}
 [flows.onboarding]
 enable_follow_up = true
@@ -227,7 +241,7 @@ start_business_hours = "{opens}"
 end_business_hours = "{closes}"
 yes = "Sí, continuar"
 no = "No, gracias"
-expires_after = "30m"
+expires_after = "{expires}"
 {flow}
 [flows.onboarding.session]
 template = "{template}"
@@ -242,6 +256,7 @@ allow_private = true
         template = M::TEMPLATE,
         line = plot.line,
         flow = plot.flow,
+        expires = plot.expires_after,
         opens = plot.hours.0,
         closes = plot.hours.1,
     )

@@ -37,6 +37,8 @@ pub(crate) fn gupshup() -> Subject {
         signs_body: false,
         handshake: None,
         taken: (202, r#"{"status":"submitted","messageId":"ee4a68a0"}"#, "ee4a68a0"),
+        idless: false,
+        takes: |_| true,
         template: "c6aecef6-bcb0-4fb1-8100-28c094e3bc6b",
         fits,
     }

@@ -46,6 +46,8 @@ pub(crate) fn whatsapp() -> Subject {
             vec![delivery("whatsapp_cloud/#verify-get-bad-token"), ask(""), ask("hub.mode=subscribe&hub.challenge=1&hub.verify_token=")],
         )),
         taken: (200, r#"{"messaging_product":"whatsapp","messages":[{"id":"wamid.1"}]}"#, "wamid.1"),
+        idless: false,
+        takes: |_| true,
         template: "reengage_es/es",
         fits,
     }

@@ -55,6 +55,7 @@ account_sid = "AC0123456789abcdef0123456789abcdef"
 auth_token_file = "twilio"
 public_url = "https://reengaged.example.test/hooks/twilio/inbound"
 status_callback = "https://reengaged.example.test/hooks/twilio/status"
+forward_to = "{api}webhook"
 daily = 250
 [lines.truora]
 provider = "truora"
@@ -106,7 +107,8 @@ async fn conversations(daemon: &Daemon) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fixture_is_taken_or_refused_as_its_signature_says() {
     let signatures = signatures();
-    let api = Stub::answering(404, "", "{}");
+    // The providers' APIs, where nothing is asked, and the bot of Twilio's line.
+    let api = Stub::answering(200, "", "");
     let dir = directory(|dir| configuration(&api.url("/"), dir, &signatures));
     let mut daemon = Daemon::start(dir.path());
     let requests = signatures["requests"].as_object().expect("requests");
@@ -130,6 +132,14 @@ async fn every_fixture_is_taken_or_refused_as_its_signature_says() {
     for line in ["whatsapp", "gupshup", "twilio"] {
         assert!(before.iter().any(|one| one["line"] == line), "nobody wrote on {line}: {before:?}");
     }
+
+    let handed_on: Vec<String> = api.requests().iter().map(|request| request.head.lines().next().unwrap_or_default().to_owned()).collect();
+    let proved = requests.iter().filter(|(name, request)| name.starts_with("twilio/") && request["expect"] != "reject, no state change");
+    let expected = proved.filter(|(_, request)| request["method"] == "POST").map(|(_, request)| {
+        let path = request["url"].as_str().and_then(|url| url.split("/hooks/twilio").nth(1)).expect("an address of Twilio's line");
+        format!("POST /webhook{path} HTTP/1.1")
+    });
+    assert_eq!(handed_on, expected.collect::<Vec<_>>(), "what is proved is handed on, and nothing else is called");
 
     // A week-old batch of everything, after a restart and in another order, changes nothing.
     daemon.signal("TERM");

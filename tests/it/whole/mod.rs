@@ -1,5 +1,6 @@
 //! The whole program: the real binary, real sockets, real kills. Not a simulation: time is the machine's.
 
+mod keep;
 mod kill;
 mod life;
 mod lines;

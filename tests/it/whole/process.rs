@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The secret that signs what hooks are told.
-pub(crate) const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 /// Longer than any start or stop takes on a busy machine; a bound for failures, not a wait.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the line of the tests signs with.
+pub(crate) const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 
 pub(crate) struct Daemon {
     child: Child,
@@ -44,7 +45,7 @@ impl Daemon {
             .arg(dir.join("config.toml"))
             .args(extra)
             .env("NOTIFY_SOCKET", &socket)
-            .env("REENGAGED_TEST_SECRET", HOOK_SECRET)
+            .env("REENGAGED_TEST_SECRET", SECRET)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
@@ -97,10 +98,27 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the daemon said:\n{}", self.log());
+        }
         // It may have ended by itself, or been killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs a verb on the configuration in `dir` to its end: exit code, standard output, standard error.
+pub(super) fn verb(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_reengaged"))
+        .args(arguments)
+        .arg("--config")
+        .arg(dir.join("config.toml"))
+        .env("REENGAGED_TEST_SECRET", SECRET)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }
 
 /// A client that neither pools for long nor follows anything.

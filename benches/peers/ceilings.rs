@@ -1,0 +1,99 @@
+//! What this machine can do at best, beside which the daemon is measured: posts to one address, and writes made durable.
+//!
+//! Not a part of the daemon: `benches/peers/run` builds and calls it, and it prints one JSON object.
+//!
+//! ```text
+//! ceilings fire HOST:PORT COUNT AT_ONCE   posts as large as a webhook line's, each with its key, as fast as the daemon's client does
+//! ceilings fsync DIRECTORY SECONDS        appends 200 bytes and makes them durable, one after the other
+//! ```
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use reengaged::clock::Clock;
+use reengaged::provider::client::{self, Settings};
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let measured = match words[..] {
+        ["fire", address, count, at_once] => fire(address, count, at_once),
+        ["fsync", directory, seconds] => fsync(Path::new(directory), seconds),
+        _ => Err("ceilings fire HOST:PORT COUNT AT_ONCE, or ceilings fsync DIRECTORY SECONDS".into()),
+    };
+    match measured {
+        Ok(figures) => {
+            println!("{figures}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("ceilings: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn fire(address: &str, count: &str, at_once: &str) -> Result<serde_json::Value, Failed> {
+    let (count, at_once): (u32, usize) = (count.parse()?, at_once.parse()?);
+    let client = client::build(&Settings::default())?;
+    let clock = Clock::system();
+    let next = Arc::new(AtomicU32::new(0));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let begun = clock.elapsed();
+    runtime.block_on(async {
+        let posts: Vec<_> = (0..at_once)
+            .map(|_| {
+                let (client, next, url) = (client.clone(), Arc::clone(&next), format!("http://{address}/send"));
+                tokio::spawn(async move {
+                    loop {
+                        let key = next.fetch_add(1, Ordering::Relaxed);
+                        if key >= count {
+                            return Ok::<(), Failed>(());
+                        }
+                        let answer = client.post(&url).header("content-type", "application/json").body(message(key)).send().await?;
+                        answer.error_for_status()?.bytes().await?;
+                    }
+                })
+            })
+            .collect();
+        for post in posts {
+            post.await??;
+        }
+        Ok::<(), Failed>(())
+    })?;
+    let seconds = (clock.elapsed() - begun).as_secs_f64();
+    Ok(serde_json::json!({ "posts": count, "posts_s": f64::from(count) / seconds }))
+}
+
+/// A body as long as a webhook line's.
+fn message(key: u32) -> String {
+    format!("{{\"type\":\"message.send\",\"data\":{{\"conversation\":\"c{key:09}\",\"text\":\"{}\"}}}}", "Are you still there? ".repeat(40))
+}
+
+fn fsync(directory: &Path, seconds: &str) -> Result<serde_json::Value, Failed> {
+    let span = Duration::from_secs_f64(seconds.parse()?);
+    let path = directory.join("fsync-probe");
+    let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+    let clock = Clock::system();
+    let begun = clock.elapsed();
+    let mut taken = Vec::new();
+    let mut last = begun;
+    while last - begun < span {
+        file.write_all(&[b'x'; 200])?;
+        file.sync_data()?;
+        let now = clock.elapsed();
+        taken.push(now - last);
+        last = now;
+    }
+    std::fs::remove_file(&path)?;
+    taken.sort_unstable();
+    let at = |share: f64| taken.get((taken.len() as f64 * share) as usize).or(taken.last()).map(|t| t.as_secs_f64() * 1_000.0);
+    Ok(serde_json::json!({ "writes_s": taken.len() as f64 / (last - begun).as_secs_f64(), "p50_ms": at(0.5), "p99_ms": at(0.99) }))
+}

@@ -1,0 +1,380 @@
+//! Conversations that are not over, by slot and by id, in sixty-four bytes each.
+//!
+//! Not the working value: whoever asks gets the whole [`State`]. A state is kept as flags and distances from the beginning of its
+//! silence; one that does not come back from that exactly, field by field, is kept whole beside the table. They are rare: further
+//! than 24 days from one instant to another, postponed, brought forward.
+
+use std::collections::HashMap;
+
+use hashbrown::HashTable;
+
+use crate::conversation::{Form, Phase, Purpose, SendOutcome, State};
+use crate::engine::record::NameId;
+use crate::engine::room::Place;
+use crate::engine::wheel::Slot;
+use crate::id::ConversationId;
+use crate::moment::Moment;
+use crate::schedule::SkipReason;
+
+/// A conversation in memory.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Hot {
+    /// Which.
+    pub id: ConversationId,
+    /// On which line.
+    pub line: NameId,
+    /// In which flow.
+    pub flow: NameId,
+    /// Where it waits in the room of its line, while it does.
+    pub waits: Option<Place>,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// Conversations that are not over.
+#[derive(Debug, Default)]
+pub struct HotTable {
+    cells: Vec<Cell>,
+    free: Vec<Slot>,
+    /// Slots by the id that stands in their cell.
+    by_id: HashTable<Slot>,
+    /// States that no cell holds.
+    rare: HashMap<Slot, State>,
+    /// Where those wait that are in the room of their line.
+    waiting: HashMap<Slot, Place>,
+}
+
+impl HotTable {
+    /// The slot of a conversation.
+    #[must_use]
+    pub fn find(&self, id: ConversationId) -> Option<Slot> {
+        self.by_id.find(hash(id), |slot| self.cells[*slot as usize].id() == id).copied()
+    }
+
+    /// What is in a slot.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<Hot> {
+        let cell = self.cells.get(slot as usize).filter(|cell| cell.has(USED))?;
+        let state = if cell.has(RARE) { *self.rare.get(&slot)? } else { cell.state() };
+        Some(Hot { id: cell.id(), line: cell.line, flow: cell.flow, waits: self.waits(slot), state })
+    }
+
+    /// When what is in a slot wants to be woken.
+    #[must_use]
+    pub fn wake_at(&self, slot: Slot) -> Option<Moment> {
+        self.get(slot)?.state.wake_at()
+    }
+
+    /// Where what is in a slot waits, while it does.
+    #[must_use]
+    pub fn waits(&self, slot: Slot) -> Option<Place> {
+        let waits = self.cells.get(slot as usize).is_some_and(|cell| cell.has(WAITS));
+        if waits { self.waiting.get(&slot).copied() } else { None }
+    }
+
+    /// Notes where what is in a slot waits from now on; answers where it waited before.
+    pub fn set_waits(&mut self, slot: Slot, place: Option<Place>) -> Option<Place> {
+        let before = self.waits(slot);
+        if let Some(cell) = self.cells.get_mut(slot as usize) {
+            cell.set(WAITS, place.is_some());
+            match place {
+                Some(place) => drop(self.waiting.insert(slot, place)),
+                None if before.is_some() => drop(self.waiting.remove(&slot)),
+                None => {}
+            }
+        }
+        before
+    }
+
+    /// Puts a conversation in, or replaces it; where it waits stays as it is.
+    pub fn put(&mut self, id: ConversationId, line: NameId, flow: NameId, state: State) -> Slot {
+        let mut cell = Cell::of(id, line, flow, &state);
+        let exact = cell.state() == state;
+        cell.set(RARE, !exact);
+        let slot = match self.find(id) {
+            Some(slot) => {
+                cell.set(WAITS, self.cells[slot as usize].has(WAITS));
+                self.cells[slot as usize] = cell;
+                slot
+            }
+            None => self.take_slot(cell),
+        };
+        if !exact {
+            self.rare.insert(slot, state);
+        } else if !self.rare.is_empty() {
+            self.rare.remove(&slot);
+        }
+        slot
+    }
+
+    fn take_slot(&mut self, cell: Cell) -> Slot {
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.cells[slot as usize] = cell;
+                slot
+            }
+            None => {
+                self.cells.push(cell);
+                (self.cells.len() - 1) as Slot
+            }
+        };
+        let cells = &self.cells;
+        self.by_id.insert_unique(hash(cell.id()), slot, |slot| hash(cells[*slot as usize].id()));
+        slot
+    }
+
+    /// Takes a conversation out.
+    pub fn remove(&mut self, id: ConversationId) {
+        let Ok(entry) = self.by_id.find_entry(hash(id), |slot| self.cells[*slot as usize].id() == id) else { return };
+        let (slot, _) = entry.remove();
+        self.set_waits(slot, None);
+        self.cells[slot as usize].set(USED, false);
+        self.rare.remove(&slot);
+        self.free.push(slot);
+    }
+
+    /// All of them, in no order that matters.
+    pub fn iter(&self) -> impl Iterator<Item = Hot> {
+        (0..self.end()).filter_map(|slot| self.get(slot))
+    }
+
+    /// All of them with their slots.
+    pub fn slots(&self) -> impl Iterator<Item = (Slot, Hot)> {
+        (0..self.end()).filter_map(|slot| Some((slot, self.get(slot)?)))
+    }
+
+    /// One past the last slot: for walking the table in pieces.
+    #[must_use]
+    pub fn end(&self) -> Slot {
+        self.cells.len() as Slot
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+/// Ids are keyed hashes already: spread evenly, and chosen by nobody.
+fn hash(id: ConversationId) -> u64 {
+    (id.0 as u64 ^ (id.0 >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// One conversation, packed.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    id: [u64; 2],
+    silence: Moment,
+    /// Instants, as distances from the silence; [`NONE`] where there is none.
+    begun: i32,
+    last_inbound: i32,
+    handed_over: i32,
+    wake: i32,
+    expires: i32,
+    not_after: i32,
+    line: NameId,
+    flow: NameId,
+    episode: u16,
+    flags: u16,
+    phase: Phase,
+    sent: Option<SendOutcome>,
+    skip: Option<SkipReason>,
+    obstacle: Option<SkipReason>,
+    episodes_sent: u8,
+    step: u8,
+    attempt: u8,
+}
+
+const _: () = assert!(size_of::<Cell>() == 64, "a million of them are 64 MB");
+
+/// There is a conversation in the cell.
+const USED: u16 = 1;
+/// It waits, and where stands beside the table.
+const WAITS: u16 = 1 << 1;
+/// The state stands beside the table.
+const RARE: u16 = 1 << 2;
+const HELD: u16 = 1 << 3;
+const STARTED: u16 = 1 << 4;
+const OPTED_OUT: u16 = 1 << 5;
+const DOUBT: u16 = 1 << 6;
+const HURRIED: u16 = 1 << 7;
+const LATER: u16 = 1 << 8;
+const SENT_IN_EPISODE: u16 = 1 << 9;
+/// What is in hand is no follow-up: its step tells what it is.
+const OWN: u16 = 1 << 10;
+const TEMPLATE: u16 = 1 << 11;
+/// There is a question, asked when the silence began.
+const QUESTION: u16 = 1 << 12;
+/// It is due when it wakes.
+const DUE: u16 = 1 << 13;
+const SHUT: u16 = 1 << 14;
+
+/// No instant; for `not_after`, none that ends it.
+const NONE: i32 = i32::MIN;
+
+impl Cell {
+    /// The cell that comes nearest to a state: whether it holds it exactly is seen by reading it.
+    fn of(id: ConversationId, line: NameId, flow: NameId, state: &State) -> Cell {
+        let distance = |at: Moment| i32::try_from(at.0.saturating_sub(state.silence.0)).unwrap_or(NONE);
+        let maybe = |at: Option<Moment>| at.map_or(NONE, distance);
+        let flags = [
+            (USED, true),
+            (HELD, state.held),
+            (STARTED, state.started),
+            (OPTED_OUT, state.opted_out),
+            (DOUBT, state.doubt),
+            (SHUT, state.shut),
+            (HURRIED, state.hurried),
+            (LATER, state.later),
+            (SENT_IN_EPISODE, state.sent_in_episode),
+            (OWN, state.purpose != Purpose::FollowUp),
+            (TEMPLATE, state.form == Form::Template),
+            (QUESTION, state.question == Some(state.silence)),
+            (DUE, state.due.is_some()),
+        ];
+        Cell {
+            id: [(id.0 >> 64) as u64, id.0 as u64],
+            silence: state.silence,
+            begun: distance(state.begun),
+            last_inbound: maybe(state.last_inbound),
+            handed_over: maybe(state.handed_over),
+            wake: maybe(state.wake),
+            expires: maybe(state.expires),
+            not_after: distance(state.not_after),
+            line,
+            flow,
+            episode: state.episode as u16,
+            flags: flags.into_iter().fold(0, |flags, (bit, set)| if set { flags | bit } else { flags }),
+            phase: state.phase,
+            sent: state.sent,
+            skip: state.skip,
+            obstacle: state.obstacle,
+            episodes_sent: state.episodes_sent,
+            step: state.step,
+            attempt: state.attempt,
+        }
+    }
+
+    fn id(&self) -> ConversationId {
+        ConversationId(u128::from(self.id[0]) << 64 | u128::from(self.id[1]))
+    }
+
+    fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn set(&mut self, flag: u16, to: bool) {
+        self.flags = if to { self.flags | flag } else { self.flags & !flag };
+    }
+
+    fn state(&self) -> State {
+        let at = |distance: i32| (distance != NONE).then(|| Moment(self.silence.0.saturating_add(i64::from(distance))));
+        let wake = at(self.wake);
+        State {
+            phase: self.phase,
+            held: self.has(HELD),
+            started: self.has(STARTED),
+            opted_out: self.has(OPTED_OUT),
+            doubt: self.has(DOUBT),
+            shut: self.has(SHUT),
+            hurried: self.has(HURRIED),
+            later: self.has(LATER),
+            episode: u32::from(self.episode),
+            episodes_sent: self.episodes_sent,
+            sent_in_episode: self.has(SENT_IN_EPISODE),
+            step: self.step,
+            attempt: self.attempt,
+            purpose: if self.has(OWN) { Purpose::of_step(self.step) } else { Purpose::FollowUp },
+            form: if self.has(TEMPLATE) { Form::Template } else { Form::Message },
+            skip: self.skip,
+            sent: self.sent,
+            obstacle: self.obstacle,
+            salt: State::salt_of(self.id()),
+            begun: at(self.begun).unwrap_or(Moment::MIN),
+            silence: self.silence,
+            question: self.has(QUESTION).then_some(self.silence),
+            last_inbound: at(self.last_inbound),
+            handed_over: at(self.handed_over),
+            earliest: None,
+            wake,
+            due: if self.has(DUE) { wake } else { None },
+            not_after: at(self.not_after).unwrap_or(Moment::MAX),
+            expires: at(self.expires),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::room::Turn;
+    use crate::engine::samples;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap as Truth;
+
+    proptest! {
+        /// The hot table is a map by id whose slots are used again, and gives back every state exactly.
+        #[test]
+        fn the_hot_table_is_a_map(steps in prop::collection::vec((samples::stored(), 0u128..12, 0u8..4), 1..100)) {
+            let (mut table, mut truth) = (HotTable::default(), Truth::new());
+            for (stored, id, what) in steps {
+                let id = ConversationId(id << 100 | id);
+                let state = State { salt: State::salt_of(id), ..stored.state };
+                match what {
+                    0 => {
+                        table.remove(id);
+                        truth.remove(&id);
+                    }
+                    1 if truth.contains_key(&id) => {
+                        let slot = table.find(id).expect("it is there");
+                        let hot: &mut Hot = truth.get_mut(&id).expect("it is there");
+                        let place = Place::Line(Turn { follow_up: true, closes: Moment(1), due: Moment(2) });
+                        let place = if hot.waits.is_some() { None } else { Some(place) };
+                        prop_assert_eq!(table.set_waits(slot, place), hot.waits);
+                        hot.waits = place;
+                    }
+                    _ => {
+                        let slot = table.put(id, stored.line, stored.flow, state);
+                        prop_assert_eq!(table.find(id), Some(slot));
+                        let waits = truth.get(&id).and_then(|hot| hot.waits);
+                        truth.insert(id, Hot { id, line: stored.line, flow: stored.flow, waits, state });
+                    }
+                }
+                let found: Truth<ConversationId, Hot> = table.iter().map(|hot| (hot.id, hot)).collect();
+                prop_assert_eq!(&found, &truth);
+                prop_assert_eq!((table.len(), table.is_empty()), (truth.len(), truth.is_empty()));
+                prop_assert!(table.end() <= 12, "slots are not used again");
+                prop_assert!(table.rare.len() <= truth.len() && table.waiting.len() <= truth.len());
+                for (id, hot) in &truth {
+                    let slot = table.find(*id).expect("it is there");
+                    prop_assert_eq!(table.get(slot), Some(*hot));
+                    prop_assert_eq!(table.wake_at(slot), hot.state.wake_at());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_conversations_are_in_the_whole_day_is_not_rare() {
+        let mut table = HotTable::default();
+        let id = ConversationId(7 << 100);
+        let waiting = samples::waiting(id, Moment(1_772_400_000_123));
+        let mut state = waiting.state;
+        table.put(id, waiting.line, waiting.flow, state);
+        state = State { phase: Phase::Sending, attempt: 1, last_inbound: Some(state.silence.plus(-90_000)), ..state };
+        table.put(id, waiting.line, waiting.flow, state);
+        state =
+            State { phase: Phase::Answering, sent: Some(SendOutcome::Accepted), handed_over: state.wake, wake: None, due: None, ..state };
+        table.put(id, waiting.line, waiting.flow, state);
+        assert!(table.rare.is_empty(), "{state:?}");
+        table.put(id, waiting.line, waiting.flow, State { earliest: state.expires, ..state });
+        assert_eq!(table.rare.len(), 1);
+    }
+}

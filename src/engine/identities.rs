@@ -1,0 +1,191 @@
+//! Identities of events, by the day on which they came in: nine days of them, of which most are asked for and few are found.
+//!
+//! Not a cache: every identity that was noted is found until its day is over. The day that is being filled is a hash set; a day
+//! that is over takes seventeen bytes an identity: sorted, with a directory, since they are keyed hashes and spread evenly.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashTable;
+
+use crate::id::EventKey;
+use crate::limits;
+use crate::moment::{DAY, Moment};
+
+/// Identities kept, by day.
+#[derive(Debug, Default)]
+pub struct Identities {
+    days: BTreeMap<i64, Day>,
+}
+
+/// The identities of a day.
+#[derive(Debug, Default)]
+struct Day {
+    sorted: Sorted,
+    /// Those that came since it was last sorted.
+    fresh: Fresh,
+}
+
+impl Identities {
+    /// The day of an instant, counted from the epoch.
+    #[must_use]
+    pub fn day(at: Moment) -> i64 {
+        at.0.div_euclid(DAY)
+    }
+
+    /// Whether this event was seen.
+    #[must_use]
+    pub fn seen(&self, key: EventKey) -> bool {
+        self.days.values().rev().any(|day| day.fresh.contains(key.0) || day.sorted.contains(key.0))
+    }
+
+    /// Notes that it was seen on this day. The first of a new day has the days before it sorted.
+    pub fn note(&mut self, key: EventKey, day: i64) {
+        if !self.days.contains_key(&day) {
+            self.days.range_mut(..day).for_each(|(_, before)| before.sort());
+        }
+        let day = self.days.entry(day).or_default();
+        if !day.sorted.contains(key.0) {
+            day.fresh.insert(key.0);
+        }
+    }
+
+    /// Forgets the days that are over; answers the last day forgotten, where any was.
+    pub fn forget(&mut self, now: Moment) -> Option<i64> {
+        let last = Identities::day(now) - limits::IDENTITY_DAYS - 1;
+        let kept = self.days.split_off(&(last + 1));
+        let forgotten = std::mem::replace(&mut self.days, kept);
+        (!forgotten.is_empty()).then_some(last)
+    }
+
+    /// How many are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.days.values().map(|day| day.sorted.keys.len() + day.fresh.keys.len()).sum()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.days.is_empty()
+    }
+}
+
+impl Day {
+    fn sort(&mut self) {
+        let fresh = std::mem::take(&mut self.fresh).keys;
+        if !fresh.is_empty() {
+            let mut keys = std::mem::take(&mut self.sorted).keys;
+            keys.reserve_exact(fresh.len());
+            keys.extend(fresh);
+            self.sorted = Sorted::of(keys);
+        }
+    }
+}
+
+/// A key, without the alignment of a number of sixteen bytes.
+type Key = [u64; 2];
+
+fn key(key: u128) -> Key {
+    [(key >> 64) as u64, key as u64]
+}
+
+/// Keys in a hash table. They are hashes themselves.
+#[derive(Debug, Default)]
+struct Fresh {
+    keys: HashTable<Key>,
+}
+
+impl Fresh {
+    fn contains(&self, wanted: u128) -> bool {
+        let wanted = key(wanted);
+        self.keys.find(hash(&wanted), |known| *known == wanted).is_some()
+    }
+
+    fn insert(&mut self, new: u128) {
+        let new = key(new);
+        self.keys.entry(hash(&new), |known| *known == new, hash).or_insert(new);
+    }
+}
+
+fn hash(key: &Key) -> u64 {
+    (key[0] ^ key[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// How many keys share an entry of the directory, about.
+const SHARE: usize = 8;
+
+/// Keys in order, with where those begin that share their first bits.
+#[derive(Debug, Default)]
+struct Sorted {
+    keys: Vec<Key>,
+    /// For each value of the first bits, the place of its first key.
+    begins: Vec<u32>,
+    /// How far a key is shifted to leave its first bits.
+    shift: u32,
+}
+
+impl Sorted {
+    fn of(mut keys: Vec<Key>) -> Sorted {
+        keys.sort_unstable();
+        let bits = (keys.len() / SHARE).max(1).next_power_of_two().ilog2().max(1);
+        let shift = 64 - bits;
+        let mut begins = Vec::with_capacity(1 << bits);
+        for (place, key) in keys.iter().enumerate() {
+            // More than four thousand million in a day would not be kept anyhow.
+            begins.resize(begins.len().max((key[0] >> shift) as usize + 1), place as u32);
+        }
+        begins.resize(1 << bits, keys.len() as u32);
+        Sorted { keys, begins, shift }
+    }
+
+    fn contains(&self, wanted: u128) -> bool {
+        if self.keys.is_empty() {
+            return false;
+        }
+        let wanted = key(wanted);
+        let at = (wanted[0] >> self.shift) as usize;
+        let (from, to) = (self.begins[at] as usize, self.begins.get(at + 1).map_or(self.keys.len(), |next| *next as usize));
+        self.keys[from..to].binary_search(&wanted).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap as Truth;
+
+    #[test]
+    fn identities_are_kept_nine_days() {
+        let mut identities = Identities::default();
+        let day = |n: i64| Moment(n * DAY);
+        identities.note(EventKey(1), Identities::day(day(100)));
+        identities.note(EventKey(2), Identities::day(day(101)));
+        assert!(identities.seen(EventKey(1)) && !identities.seen(EventKey(3)));
+        assert_eq!(identities.forget(day(109)), None);
+        assert!(identities.seen(EventKey(1)), "nine days are not over");
+        assert_eq!(identities.forget(day(110)), Some(100));
+        assert_eq!((identities.seen(EventKey(1)), identities.seen(EventKey(2)), identities.len()), (false, true, 1));
+        assert_eq!(identities.forget(Moment(111 * DAY + DAY - 1)), Some(101));
+        assert!(identities.is_empty());
+        assert_eq!(Identities::day(Moment(-1)), -1);
+    }
+
+    proptest! {
+        /// What was noted is seen, once in each day, however the days come; what was not is not.
+        #[test]
+        fn identities_are_a_set_for_each_day(notes in prop::collection::vec((0u128..40, 0i64..4), 0..200), high: bool) {
+            let spread = |key: u128| EventKey(if high { key << 120 | key } else { key });
+            let (mut identities, mut truth) = (Identities::default(), Truth::<i64, std::collections::BTreeSet<u128>>::new());
+            for (key, day) in notes {
+                identities.note(spread(key), day);
+                truth.entry(day).or_default().insert(key);
+                prop_assert!(identities.seen(spread(key)));
+            }
+            prop_assert_eq!(identities.len(), truth.values().map(|day| day.len()).sum::<usize>());
+            for key in 0..50 {
+                prop_assert_eq!(identities.seen(spread(key)), truth.values().any(|day| day.contains(&key)));
+            }
+        }
+    }
+}

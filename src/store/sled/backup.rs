@@ -1,0 +1,241 @@
+//! A backup of the store while it runs: rows as they are found, then every change that was folded meanwhile or is not folded yet.
+//!
+//! Not a stop of the world: commits go on, and folding waits only at the beginning and the end. Rows read while they change are at
+//! least as new as the change at which the backup began, and each long record says up to which change it is folded; replaying the
+//! changes over them gives the store as it was at the end. Details are read before aliases: a conversation that is forgotten in
+//! between has then still the record that names its aliases, or no alias any more.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use crate::engine::ports::Fault;
+use crate::engine::record::Stored;
+use crate::id::ConversationId;
+use crate::moment::Moment;
+use crate::store::backup::{Head, Progress, Writer};
+use crate::store::sled::base::Table;
+use crate::store::sled::blocks::Blocks;
+use crate::store::sled::build::table;
+use crate::store::sled::overlay::Kept;
+use crate::store::sled::place::FORMAT;
+use crate::store::sled::{SledStore, details, hooks, lock, log, small};
+
+/// Changes put into one frame.
+const SOME: usize = 256;
+/// Damaged records that are named; more are counted.
+const NAMED: usize = 100;
+
+/// What became of a backup.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Backed {
+    /// Records of conversations in it; those of the last moments are in it as changes.
+    pub records: u64,
+    /// Bytes of it.
+    pub bytes: u64,
+    /// The number of the last change in it.
+    pub last: u64,
+    /// Records that could not be read and are not in it, each with its place; at most a hundred are named.
+    pub damaged: Vec<String>,
+    /// How many they are.
+    pub left_out: u64,
+}
+
+/// Where folds put their changes while a backup is being made.
+pub(super) struct Tape {
+    writer: Mutex<Writer>,
+}
+
+impl std::fmt::Debug for Tape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tape(..)")
+    }
+}
+
+impl Tape {
+    /// Takes changes that are durable. What goes wrong here is the backup's trouble, not the store's.
+    pub(super) fn take(&self, changes: &[(u64, Kept)]) {
+        for some in changes.chunks(SOME) {
+            lock(&self.writer).changes(some.len() as u64, &log::encode(some));
+        }
+    }
+
+    fn row(&self, number: u8, key: &[u8], stamp: u64, payload: &[u8]) -> Result<(), Fault> {
+        let mut writer = lock(&self.writer);
+        writer.row(number, key, stamp, payload);
+        writer.fault().map_or(Ok(()), Err)
+    }
+}
+
+/// Takes the tape away again, however a backup ends.
+struct Taping<'a>(&'a SledStore);
+
+impl Drop for Taping<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.tape) = None;
+    }
+}
+
+impl SledStore {
+    /// Writes a backup to `dest`, which must not exist. `now` is noted in it. One at a time.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where it cannot be written; [`Fault::Corrupt`] where more than single conversations is damaged. Nothing
+    /// stands at `dest` then.
+    pub fn backup(&self, dest: &Path, now: Moment, progress: &Progress) -> Result<Backed, Fault> {
+        self.backup_watched(dest, now, &mut || progress.step())
+    }
+
+    /// As [`SledStore::backup`]; `step` is called for each record and before each table.
+    pub(super) fn backup_watched(&self, dest: &Path, now: Moment, step: &mut dyn FnMut()) -> Result<Backed, Fault> {
+        let tape = self.begin_tape(dest, now)?;
+        let taping = Taping(self);
+        let mut backed = Backed { records: 0, bytes: 0, last: 0, damaged: Vec::new(), left_out: 0 };
+        let copied = self.copy_rows(&tape, &mut backed, now, step);
+        let last = copied.map(|()| {
+            // No fold runs from here on, so that what is not folded is on the tape once, in order.
+            let _folder = lock(&self.folder);
+            let (rest, last) = {
+                let inner = lock(&self.inner);
+                let durable = inner.overlay.queue.iter().take_while(|(seq, _)| *seq <= inner.durable);
+                (durable.cloned().collect::<Vec<_>>(), inner.durable)
+            };
+            tape.take(&rest);
+            drop(taping);
+            last
+        });
+        let writer = Arc::into_inner(tape).map(|tape| tape.writer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let writer = writer.ok_or_else(|| Fault::Unavailable("ending the backup: a fold still writes to it".to_owned()))?;
+        match last {
+            Ok(last) => {
+                backed.last = last;
+                backed.bytes = writer.finish(last, backed.left_out)?;
+                Ok(backed)
+            }
+            Err(fault) => {
+                writer.abandon();
+                Err(fault)
+            }
+        }
+    }
+
+    /// From here on every fold leaves its changes on the tape.
+    fn begin_tape(&self, dest: &Path, now: Moment) -> Result<Arc<Tape>, Fault> {
+        let _folder = lock(&self.folder);
+        if lock(&self.tape).is_some() {
+            return Err(Fault::Unavailable(format!("writing the backup {}: another one is being made", dest.display())));
+        }
+        let folded = {
+            let inner = lock(&self.inner);
+            inner.check()?;
+            inner.overlay.queue.front().map_or(inner.durable, |(seq, _)| seq - 1)
+        };
+        let (instance, key) = lock(&self.place).identity()?;
+        let head = Head { format: FORMAT, instance, key, made: now, folded };
+        let tape = Arc::new(Tape { writer: Mutex::new(Writer::create(dest, &head)?) });
+        *lock(&self.tape) = Some(Arc::clone(&tape));
+        Ok(tape)
+    }
+
+    fn copy_rows(&self, tape: &Tape, backed: &mut Backed, now: Moment, step: &mut dyn FnMut()) -> Result<(), Fault> {
+        self.copy_details(tape, backed, now, step)?;
+        step();
+        // An alias that cannot be read is one name of one conversation.
+        self.copy_table(tape, table::ALIASES, &self.base.aliases, Some(&mut *backed), step)?;
+        self.copy_hooks(tape, backed, step)?;
+        step();
+        self.copy_table(tape, table::IDENTITIES, &self.base.identities, None, step)?;
+        step();
+        self.copy_table(tape, table::OPTED_OUT, &self.base.opted_out, None, step)?;
+        step();
+        self.copy_table(tape, table::SMALL, &self.base.small, None, step)
+    }
+
+    fn copy_details(&self, tape: &Tape, backed: &mut Backed, now: Moment, step: &mut dyn FnMut()) -> Result<(), Fault> {
+        let damaged = details::all_damaged(&self.base)?;
+        for id in &damaged {
+            self.copy_damaged(tape, *id, backed)?;
+        }
+        for id in details::ids(&self.base.details, None) {
+            let id = id?;
+            step();
+            let key = id.0.to_be_bytes();
+            if damaged.contains(&id) || self.copy_damaged(tape, id, backed)? {
+                continue;
+            }
+            match details::long(&self.base.details, id) {
+                // It was forgotten meanwhile; the tape says so.
+                Ok(None) => {}
+                Ok(Some(long)) => {
+                    tape.row(table::DETAILS, &key, long.stamp, &long.bytes)?;
+                    backed.records += 1;
+                }
+                Err(fault @ Fault::Unavailable(_)) => return Err(fault),
+                Err(fault) => {
+                    note(backed, &fault);
+                    if let Some((folded, stored)) = self.last_state(id)? {
+                        tape.row(table::DAMAGED, &key, 0, &details::damaged_payload(&details::Head { folded, stored, touched: now }))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies what is noted of a conversation whose record was found damaged earlier; whether it was.
+    fn copy_damaged(&self, tape: &Tape, id: ConversationId, backed: &mut Backed) -> Result<bool, Fault> {
+        let key = id.0.to_be_bytes();
+        let Some(noted) = self.base.damaged.get(&key)? else { return Ok(false) };
+        tape.row(table::DAMAGED, &key, 0, &noted)?;
+        note(backed, &details::is_damaged(id));
+        Ok(true)
+    }
+
+    /// What is still known of a conversation whose record is damaged.
+    fn last_state(&self, id: ConversationId) -> Result<Option<(u64, Stored)>, Fault> {
+        let _folder = lock(&self.folder);
+        Ok(Blocks::find(&self.base.blocks, id)?.and_then(|(folded, stored)| Some((folded, stored?))))
+    }
+
+    fn copy_hooks(&self, tape: &Tape, backed: &mut Backed, step: &mut dyn FnMut()) -> Result<(), Fault> {
+        for n in hooks::numbers(&self.base.hooks, 0) {
+            let n = n?;
+            step();
+            match hooks::long(&self.base.hooks, n) {
+                Ok(None) => {}
+                Ok(Some(long)) => tape.row(table::HOOKS, &n.to_be_bytes(), long.stamp, &long.bytes)?,
+                Err(fault @ Fault::Unavailable(_)) => return Err(fault),
+                Err(fault) => note(backed, &fault),
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a table; what is damaged in it is noted in `backed`, or fails the backup where there is none.
+    fn copy_table(
+        &self,
+        tape: &Tape,
+        number: u8,
+        from: &Table,
+        mut backed: Option<&mut Backed>,
+        step: &mut dyn FnMut(),
+    ) -> Result<(), Fault> {
+        for row in from.each() {
+            let (key, payload) = row?;
+            step();
+            match (payload, &mut backed) {
+                _ if number == table::OPTED_OUT && key == small::COUNT => {}
+                (Ok(payload), _) => tape.row(number, &key, 0, &payload)?,
+                (Err(fault), Some(backed)) => note(backed, &fault),
+                (Err(fault), None) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn note(backed: &mut Backed, fault: &Fault) {
+    backed.left_out += 1;
+    if backed.damaged.len() < NAMED {
+        backed.damaged.push(fault.to_string());
+    }
+}
