@@ -112,6 +112,10 @@ impl Turn<'_> {
 
     /// What is in hand has come due, and is no follow-up: the hours of those do not bind it.
     pub(super) fn attempt_own(&mut self) {
+        if let Some(closes) = self.window_closes().filter(|_| self.state.form == Form::Message) {
+            // The rules may have changed since it was armed, or the window turned out to be closed.
+            self.state.not_after = self.state.not_after.min(closes);
+        }
         let state = &self.state;
         if state.opted_out {
             self.skip(SkipReason::OptedOut);
@@ -164,16 +168,10 @@ impl Turn<'_> {
         self.report(if outcome == Outcome::Succeeded { Report::Succeeded } else { Report::Failed });
     }
 
-    /// Whether what is in hand goes on its way whatever is said at `at`: nobody can have read it by then, and it is no reminder
-    /// that a word of the person makes needless.
+    /// Whether what is in hand goes on its way whatever is said at `at`, as `State::goes_on` has it, questions of our own included.
     pub(super) fn is_on_its_way(&self, at: Moment) -> bool {
-        let going = matches!(self.state.phase, Phase::Waiting | Phase::Sending | Phase::Retrying);
-        going
-            && match self.state.purpose {
-                Purpose::FollowUp => false,
-                Purpose::Ask => self.policy.asks && !self.state.may_be_read(at),
-                Purpose::Invite => !self.state.may_be_read(at),
-                Purpose::Notify | Purpose::Close => true,
-            }
+        let state = &self.state;
+        let going = matches!(state.phase, Phase::Waiting | Phase::Sending | Phase::Retrying);
+        state.goes_on(at) || (going && state.purpose == Purpose::Ask && self.policy.asks && !state.may_be_read(at))
     }
 }

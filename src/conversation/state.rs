@@ -284,6 +284,19 @@ impl State {
         self.phase == Phase::Sending && (self.doubt || claimed.is_some_and(|claimed| at >= claimed.plus(limits::READ)))
     }
 
+    /// Whether an invitation, a notification or a last word goes on its way whatever is said at `at`: nobody can have read it by
+    /// then, and it is no reminder that a word makes needless.
+    #[must_use]
+    pub fn goes_on(&self, at: Moment) -> bool {
+        let going = matches!(self.phase, Phase::Waiting | Phase::Sending | Phase::Retrying);
+        going
+            && match self.purpose {
+                Purpose::FollowUp | Purpose::Ask => false,
+                Purpose::Invite => !self.may_be_read(at),
+                Purpose::Notify | Purpose::Close => true,
+            }
+    }
+
     /// How it ended, where it has.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
@@ -298,6 +311,9 @@ impl State {
     pub fn passes_over(&self, at: Moment) -> Option<Ignored> {
         if self.opted_out {
             return Some(Ignored::OptedOut);
+        }
+        if self.goes_on(at) {
+            return Some(Ignored::NothingToDo);
         }
         let known = self.last_inbound.max(self.question);
         let ended = self.outcome().and(self.expires);

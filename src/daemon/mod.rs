@@ -113,7 +113,6 @@ struct Shared {
     names: Arc<Names>,
     clock: Clock,
     wakeups: UnboundedSender<Wakeup>,
-    errands: UnboundedSender<Errand>,
     hooks_changed: watch::Sender<()>,
 }
 
@@ -195,16 +194,15 @@ impl Running {
             names: engine.names(),
             clock,
             wakeups,
-            errands,
             hooks_changed: watch::Sender::new(()),
         });
         let conversations = engine.waiting();
         let alive = engine.last_alive();
         let (ended, end) = oneshot::channel();
         let mut running = Running { shared, conversations, engine: Some(end), threads: Vec::new() };
-        let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told, errands: running.shared.errands.clone() };
+        let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told, errands: errands.clone() };
         running.threads(engine, (woken, requested, probes), outlets, ended)?;
-        running.tasks(called, telling, probed);
+        running.tasks(called, telling, probed, errands);
         let desk = running.open(requests);
         tokio::spawn(approvals::run(running.approvals(&desk), to_run));
         if let Some(alive) = alive {
@@ -258,7 +256,13 @@ impl Running {
     }
 
     /// Those who make calls, ask about lines, tell hooks and do upkeep.
-    fn tasks(&self, calls: UnboundedReceiver<Call>, told: UnboundedReceiver<Told>, probes: UnboundedReceiver<NameId>) {
+    fn tasks(
+        &self,
+        calls: UnboundedReceiver<Call>,
+        told: UnboundedReceiver<Told>,
+        probes: UnboundedReceiver<NameId>,
+        errands: UnboundedSender<Errand>,
+    ) {
         let shared = &self.shared;
         let delivery = Delivery {
             store: Arc::clone(&shared.store),
@@ -273,7 +277,7 @@ impl Running {
         let probing = Probing { providers, names, wakeups: shared.wakeups.clone() };
         tokio::spawn(probing::run(Arc::new(probing), probes));
         tokio::spawn(hooks::run(Arc::clone(shared), told));
-        tokio::spawn(upkeep::run(Arc::clone(shared)));
+        tokio::spawn(upkeep::run(Arc::clone(shared), errands));
     }
 
     fn approvals(&self, desk: &Desk) -> Approvals {

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use crate::daemon::Shared;
 use crate::daemon::approvals::Errand;
 use crate::daemon::caretaker::Nightly;
@@ -12,7 +14,7 @@ use crate::limits;
 use crate::moment::Moment;
 
 /// Sleeps from one time to the next, for as long as the daemon runs.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: Arc<Shared>, errands: UnboundedSender<Errand>) {
     let clock = &shared.clock;
     let mut looked = clock.now();
     loop {
@@ -34,7 +36,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if maintenance.fsck.as_ref().is_some_and(|times| came_due(times, looked, now)) {
             shared.keeper.check();
         }
-        if came_due(&maintenance.approvals, looked, now) && shared.errands.send(Errand::Poll).is_err() {
+        if came_due(&maintenance.approvals, looked, now) && errands.send(Errand::Poll).is_err() {
             return;
         }
         looked = now;

@@ -21,9 +21,14 @@ pub(super) fn under(base: &Url, path: &str) -> Result<Url, String> {
     if base.cannot_be_a_base() {
         return Err("the API's address takes no path".into());
     }
-    let mut url = base.clone();
-    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
-    Ok(url)
+    Ok(below(base, path))
+}
+
+/// The address of `path`, which begins with `/`, under an address that [`under`] made.
+pub(super) fn below(address: &Url, path: &str) -> Url {
+    let mut url = address.clone();
+    url.set_path(&format!("{}{path}", address.path().trim_end_matches('/')));
+    url
 }
 
 #[cfg(test)]

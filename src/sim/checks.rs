@@ -63,7 +63,9 @@ fn never_twice(facts: &Facts, call: &Call, policy: &Policy) -> Checked {
 
 fn never_after_the_answer(facts: &Facts, call: &Call) -> Checked {
     let Some(known) = facts.known.get(&call.conversation) else { return Ok(()) };
-    let ends = |kind| matches!(kind, Kind::Word | Kind::OptOut);
+    // What is said before an invitation or a notification is out is no answer to it; a wish to hear nothing more is.
+    let first_word = matches!(call.send.purpose, Purpose::Invite | Purpose::Notify);
+    let ends = |kind| kind == Kind::OptOut || (kind == Kind::Word && !first_word);
     let late = known.activities.iter().find(|a| a.acked && ends(a.kind) && a.order > known.armed);
     match late {
         Some(activity) => {

@@ -13,6 +13,7 @@ mod facts;
 mod lines;
 mod network;
 mod operator;
+mod outbound;
 mod people;
 mod process;
 #[cfg(test)]

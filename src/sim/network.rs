@@ -27,6 +27,8 @@ pub(super) enum Reply {
     Pause(String, bool, u64, oneshot::Receiver<Result<Standing, Rejected>>),
     /// An erasure, and the place of its change.
     Erase(u64, oneshot::Receiver<Result<ConversationId, Rejected>>),
+    /// A message of our own accord, and the place of its change.
+    Invite(u64, oneshot::Receiver<Result<Answer, Rejected>>),
     /// A send made again, and the place of its change.
     Resend(u64, oneshot::Receiver<Result<Answer, Rejected>>),
 }
@@ -155,6 +157,14 @@ impl World {
                 Reply::Erase(order, mut answer) => match answer.try_recv() {
                     Ok(answer) => self.is_durable("an erasure", order, answer.is_ok())?,
                     Err(oneshot::error::TryRecvError::Empty) => waiting.push(Reply::Erase(order, answer)),
+                    Err(oneshot::error::TryRecvError::Closed) => {}
+                },
+                Reply::Invite(order, mut answer) => match answer.try_recv() {
+                    Ok(answer) => {
+                        self.tally.count(if answer.is_ok() { "invitation answered" } else { "invitation refused" });
+                        self.is_durable("an invitation", order, answer.is_ok())?;
+                    }
+                    Err(oneshot::error::TryRecvError::Empty) => waiting.push(Reply::Invite(order, answer)),
                     Err(oneshot::error::TryRecvError::Closed) => {}
                 },
                 Reply::Resend(order, mut answer) => match answer.try_recv() {

@@ -27,7 +27,7 @@ impl World {
     /// The operator does something.
     pub(super) fn operate(&mut self) -> Result<(), Broken> {
         self.next_operation();
-        match self.dice.below(12) {
+        match self.dice.below(14) {
             0 | 1 => self.pause(),
             2 => self.tell(What::Hold),
             3 => self.tell(What::Release),
@@ -41,6 +41,7 @@ impl World {
             6 | 9 => self.erase(),
             10 if self.weather.restore => return self.back_up_or_restore(),
             11 => return self.restart(),
+            12 | 13 => self.reach_out(),
             _ => self.forget(),
         }
         Ok(())

@@ -39,7 +39,7 @@ const FAULTS: [&str; 16] = [
     "lost answer",
 ];
 /// What must have happened at all.
-const HAPPENED: [&str; 20] = [
+const HAPPENED: [&str; 22] = [
     "arrived",
     "disorder",
     "doubt settled by status",
@@ -56,6 +56,8 @@ const HAPPENED: [&str; 20] = [
     "probe in vain",
     "resend",
     "resend answered",
+    "invitation answered",
+    "invitation refused",
     "restore",
     "retention",
     "stopped at the door",

@@ -93,6 +93,8 @@ pub(super) struct World {
     pub(super) talk_of: BTreeMap<ConversationId, usize>,
     pub(super) posts: Vec<Post>,
     pub(super) replies: Vec<Reply>,
+    /// Messages of our own accord asked for so far.
+    pub(super) asked_out: usize,
     pub(super) flights: BTreeMap<u64, Flight>,
     pub(super) facts: Facts,
     pub(super) lines: Lines,
@@ -140,6 +142,7 @@ impl World {
             talk_of,
             posts: Vec::new(),
             replies: Vec::new(),
+            asked_out: 0,
             flights: BTreeMap::new(),
             lines: Lines::default(),
             taken: BTreeMap::new(),

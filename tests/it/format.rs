@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use reengaged::conversation::{Event, Outcome, Phase, Report, SendOutcome};
 use reengaged::engine::ports::Store;
 use reengaged::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question};
+use reengaged::engine::registry::{Filed, Register};
 use reengaged::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use reengaged::moment::{DAY, HOUR, Moment};
 use reengaged::schedule::{Trail, Tzdata};
@@ -81,6 +82,11 @@ fn conversation(n: u128) -> Moved {
     }
 }
 
+fn filed(register: Register, n: u8, value: Option<&str>) -> Change {
+    let (id, value) = (format!("{}{n:032x}", register.prefix()).into(), value.map(|value| value.as_bytes().into()));
+    Change::Filed(Box::new(Filed { register, id, value, hooks: Vec::new() }))
+}
+
 /// What is in the sample: changes of every kind, in two parts; the first is folded, the second is in the log.
 fn history() -> [Vec<Change>; 2] {
     let names = [(1, "support"), (2, "onboarding"), (7, "crm"), (8, "audit")].map(|(n, name)| Change::Named(NameId(n), name.into()));
@@ -98,6 +104,9 @@ fn history() -> [Vec<Change>; 2] {
         Change::HookDead(NameId(8), 1, NOW),
         Change::Paused(PauseScope::Line(NameId(1)), true),
         Change::Forgotten(id(12), true),
+        filed(Register::Inbound, 1, Some("{\"message\": \"hola\"}")),
+        filed(Register::Outbound, 1, Some("{\"content\": \"¿Seguimos?\"}")),
+        filed(Register::Outbound, 2, Some("{}")),
         Change::Alive(NOW),
     ]);
     let mut later = conversation(3);
@@ -111,6 +120,8 @@ fn history() -> [Vec<Change>; 2] {
         Change::DeadUntil(NOW.plus(-DAY)),
         Change::IdentitiesUntil(NOW.0 / DAY),
         Change::OptedOut(PersonKey(3), NOW),
+        filed(Register::Outbound, 2, None),
+        filed(Register::Inbound, 2, Some("{}")),
         Change::Forgotten(id(11), false),
         Change::Alive(NOW.plus(HOUR)),
     ];

@@ -23,7 +23,7 @@ fn run<F: Future>(future: F) -> F::Output {
 fn missed(stub: &Stub) -> Result<Vec<Item>, String> {
     let settings = twilio::Settings {
         api: stub.url("/"),
-        content_api: stub.url("/"),
+        content_api: "https://content.twilio.com".parse().unwrap(),
         account_sid: "AC1".into(),
         auth_tokens: vec![Key::new("token")],
         phone: "5716000001".into(),

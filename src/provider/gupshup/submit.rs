@@ -21,13 +21,10 @@ pub(super) struct Submitter {
 }
 
 impl Submitter {
-    /// The submitter of a line.
-    ///
     /// # Errors
-    /// The API's address takes no path.
+    /// The address of the partner API takes no path.
     pub(super) fn new(api: &Url, app_id: &str, token: &Key) -> Result<Submitter, String> {
-        let templates = form::under(api, &format!("/partner/app/{app_id}/templates"))?;
-        Ok(Submitter { templates, token: token.clone() })
+        Ok(Submitter { templates: form::under(api, &format!("/partner/app/{app_id}/templates"))?, token: token.clone() })
     }
 
     pub(super) fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {

@@ -238,7 +238,7 @@ fn session_button(inner: &Inner<'_>, payload: &Payload<'_>) -> What {
         send,
         message: (!message.is_empty()).then(|| message.to_owned()),
         choice,
-        pick: None,
+        pick: place,
         label: inner.title.as_str().to_owned(),
     })
 }

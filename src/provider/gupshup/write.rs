@@ -47,14 +47,13 @@ impl Writer {
             url.path_segments_mut().map_err(|()| "the API's address takes no path")?.pop_if_empty().extend(path);
             Ok::<Url, String>(url)
         };
-        let submitter = settings.approvals.as_ref().map(|with| Submitter::new(&with.api, &with.app_id, &with.token)).transpose()?;
         Ok(Writer {
             messages: at(&["wa", "api", "v1", "msg"])?,
             templates: at(&["wa", "api", "v1", "template", "msg"])?,
             api_key: settings.api_key.clone(),
             app: settings.app.clone(),
             phone,
-            submitter,
+            submitter: settings.approvals.as_ref().map(|with| Submitter::new(&with.api, &with.app_id, &with.token)).transpose()?,
         })
     }
 }

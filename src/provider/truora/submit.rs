@@ -17,44 +17,39 @@ pub(super) struct Submitter {
 }
 
 impl Submitter {
-    /// The submitter of a line.
-    ///
     /// # Errors
-    /// The API's address takes no path.
-    pub(super) fn new(api: &Url, api_key: &Key) -> Result<Submitter, String> {
-        Ok(Submitter { outbounds: form::under(api, "/v1/whatsapp/outbounds")?, api_key: api_key.clone() })
+    /// The address of the API takes no path.
+    pub(super) fn new(api: &Url, api_key: Key) -> Result<Submitter, String> {
+        Ok(Submitter { outbounds: form::under(api, "/v1/whatsapp/outbounds")?, api_key })
     }
 
     pub(super) fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
-        let Some(reply) = replies.first() else {
-            let fields = fields(draft);
-            let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            return Submitting::Ask(self.request(self.outbounds.clone(), Some(form::body(fields))));
-        };
-        let body = body(reply);
-        Submitting::Ended(match body["outbound_id"].as_str().filter(|id| is_success(reply) && is_id(id)) {
-            Some(id) => {
-                let approval = body["status"].as_str().and_then(|word| standing(word, "")).unwrap_or(Approval::Pending);
-                Ok(Submission { id: id.to_owned(), template: id.to_owned(), approval })
-            }
-            None => Err(unsubmitted(reply, body["message"].as_str())),
-        })
+        if let Some(reply) = replies.first() {
+            let body = body(reply);
+            return Submitting::Ended(match body["outbound_id"].as_str().filter(|id| is_success(reply) && may_stand_in_a_path(id)) {
+                Some(id) => {
+                    let approval = body["status"].as_str().and_then(|word| standing(word, "")).unwrap_or(Approval::Pending);
+                    Ok(Submission { id: id.to_owned(), template: id.to_owned(), approval })
+                }
+                None => Err(unsubmitted(reply, body["message"].as_str())),
+            });
+        }
+        let fields = fields(draft);
+        let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Submitting::Ask(self.request("", Some(form::body(fields))))
     }
 
     pub(super) fn approval(&self, submission: &str) -> Outgoing {
-        let mut url = self.outbounds.clone();
-        url.set_path(&format!("{}/{submission}", self.outbounds.path()));
-        self.request(url, None)
+        self.request(&format!("/{submission}"), None)
     }
 
-    fn request(&self, url: Url, body: Option<String>) -> Outgoing {
+    fn request(&self, path: &str, body: Option<String>) -> Outgoing {
         let headers = vec![("truora-api-key", self.api_key.clone())];
-        Outgoing { url, headers, body: body.map(|body| (FORM, body)) }
+        Outgoing { url: form::below(&self.outbounds, path), headers, body: body.map(|body| (FORM, body)) }
     }
 }
 
-/// Whether an id may stand in a path.
-fn is_id(id: &str) -> bool {
+fn may_stand_in_a_path(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
@@ -113,7 +108,8 @@ mod tests {
     use crate::provider::truora::settings;
 
     fn submitter() -> Submitter {
-        Submitter::new(&settings().api, &settings().api_key).unwrap()
+        let settings = settings();
+        Submitter::new(&settings.api, settings.api_key).unwrap()
     }
 
     fn reply(status: u16, body: &str) -> Reply {

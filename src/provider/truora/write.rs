@@ -5,8 +5,8 @@
 
 use url::Url;
 
-use super::submit::Submitter;
-use super::{CAPABILITIES, Settings, calling, judge, submit};
+use super::submit::{self, Submitter};
+use super::{CAPABILITIES, Settings, calling, judge};
 use crate::conversation::{Capabilities, Form, Purpose, Refusal};
 use crate::engine::approval::{Approval, TemplateDraft};
 use crate::engine::ports::{Called, Message};
@@ -34,7 +34,7 @@ impl Writer {
             return Err("the API key is empty; it stands on Truora's dashboard".into());
         }
         let send = form::under(&settings.api, "/v1/whatsapp/outbounds/send")?;
-        let submitter = Submitter::new(&settings.api, &settings.api_key)?;
+        let submitter = Submitter::new(&settings.api, settings.api_key.clone())?;
         Ok(Writer { send, api_key: settings.api_key.clone(), flow_id: settings.flow_id.clone(), submitter })
     }
 }

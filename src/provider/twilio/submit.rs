@@ -18,12 +18,10 @@ pub(super) struct Submitter {
 }
 
 impl Submitter {
-    /// The submitter of a line.
-    ///
     /// # Errors
-    /// The API's address takes no path.
-    pub(super) fn new(api: Url, authorization: Key) -> Result<Submitter, String> {
-        form::under(&api, "/v1/Content").map(|contents| Submitter { contents, authorization })
+    /// The address of the Content API takes no path.
+    pub(super) fn new(api: &Url, authorization: Key) -> Result<Submitter, String> {
+        Ok(Submitter { contents: form::under(api, "/v1/Content")?, authorization })
     }
 
     /// First the content is made, then its approval is asked for. Made again after a crash, a content without approval is left over.
@@ -58,9 +56,7 @@ impl Submitter {
 
     fn request(&self, path: &str, body: Option<Value>) -> Outgoing {
         let headers = vec![("authorization", self.authorization.clone())];
-        let mut url = self.contents.clone();
-        url.set_path(&format!("{}{path}", self.contents.path()));
-        Outgoing { url, headers, body: body.map(|body| ("application/json", body.to_string())) }
+        Outgoing { url: form::below(&self.contents, path), headers, body: body.map(|body| ("application/json", body.to_string())) }
     }
 }
 
@@ -120,7 +116,7 @@ mod tests {
     use crate::provider::testing::draft;
 
     fn submitter() -> Submitter {
-        Submitter::new("https://content.twilio.com".parse().unwrap(), Key::new("Basic x")).unwrap()
+        Submitter::new(&"https://content.twilio.com".parse().unwrap(), Key::new("Basic x")).unwrap()
     }
 
     fn reply(status: u16, body: &str) -> Reply {

@@ -54,13 +54,13 @@ impl Writer {
             return Err("the business number is no number: digits with country code".into());
         }
         let token = settings.auth_tokens.first().ok_or("the auth token is missing; it stands on Twilio's console")?;
-        let authorization = Key::new(format!("Basic {}", STANDARD.encode(format!("{sid}:{}", token.expose()))));
         let account = format!("/2010-04-01/Accounts/{sid}");
+        let authorization = Key::new(format!("Basic {}", STANDARD.encode(format!("{sid}:{}", token.expose()))));
         Ok(Writer {
             api: settings.api.clone(),
             account: form::under(&settings.api, &format!("{account}.json"))?,
             messages: form::under(&settings.api, &format!("{account}/Messages.json"))?,
-            submitter: Submitter::new(settings.content_api.clone(), authorization.clone())?,
+            submitter: Submitter::new(&settings.content_api, authorization.clone())?,
             authorization,
             phone,
             messaging_service_sid: settings.messaging_service_sid.clone(),

@@ -179,8 +179,8 @@ pub(crate) fn put_hook(out: &mut Vec<u8>, record: &HookRecord) {
     put_i(out, record.at.0);
     put_u(out, u64::from(record.episode));
     let choices = record.question.as_ref().is_some_and(|question| !question.choices.is_empty());
-    let (sent, asked) = (record.send.is_some(), record.question.is_some());
-    out.extend_from_slice(&[record.step, there([sent, asked, choices, !record.answers.is_empty(), record.outbound.is_some()])]);
+    let presence = [record.send.is_some(), record.question.is_some(), choices, !record.answers.is_empty(), record.outbound.is_some()];
+    out.extend_from_slice(&[record.step, there(presence)]);
     if let Some(send) = record.send {
         put_id(out, send.0);
     }
@@ -207,11 +207,11 @@ pub(crate) fn read_hook(read: &mut Reader<'_>) -> Option<HookRecord> {
     let at = Moment(read.i64()?);
     let episode = read.u32()?;
     let step = read.u8()?;
-    let [sent, asked, choices, answers, news] = are_there(read.u8()?)?;
+    let [sent, asked, choices, answers, outbound] = are_there(read.u8()?)?;
     let send = maybe(sent, || read.id().map(SendId))?;
     let question = maybe(asked, || read_question(read, choices))?;
     let answers = maybe(answers, || read_pairs(read))?.unwrap_or_default();
-    let outbound = maybe(news, || read_outbound(read).map(Box::new))?;
+    let outbound = maybe(outbound, || read_outbound(read).map(Box::new))?;
     let hooks = read.list(|read| read.u16().map(NameId))?;
     Some(HookRecord { seq, conversation, report, at, episode, step, send, question, answers, outbound, hooks })
 }
