@@ -28,7 +28,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -136,10 +136,12 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let store = open(&config, accept_loss).await?;
     let parts = Parts { config, printer, providers, clock, site };
     let mut running = Running::begin(parts, store, drop).await?;
+    // Before anybody is told that it runs: whoever was told may stop it.
+    let signals = Signals::listen();
     let status = format!("listening at {}", addresses.join(" and "));
     tracing::info!(conversations = running.conversations, "{status}");
     systemd::ready(&status);
-    let end = running.attend(&file).await;
+    let end = running.attend(signals, &file).await;
     systemd::stopping();
     // Whoever is being served gets an answer: the loop still runs, or refuses.
     if close.send(()).is_err() {
@@ -159,6 +161,20 @@ struct Parts {
     providers: Providers,
     clock: Clock,
     site: Arc<Site>,
+}
+
+/// What an operator tells a process.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        let [term, int, hup] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        Ok(Signals { term: term?, int: int?, hup: hup? })
+    }
 }
 
 /// The parts, under way.
@@ -300,12 +316,13 @@ impl Running {
     }
 
     /// Waits for a signal, or for the loop to end; reads the configuration again on SIGHUP.
-    async fn attend(&mut self, file: &std::path::Path) -> Option<End> {
-        let (Ok(mut term), Ok(mut int), Ok(mut hup)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
-        else {
-            tracing::error!("signals cannot be listened for; stopping");
-            return None;
+    async fn attend(&mut self, signals: std::io::Result<Signals>, file: &std::path::Path) -> Option<End> {
+        let Signals { mut term, mut int, mut hup } = match signals {
+            Ok(signals) => signals,
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be listened for; stopping");
+                return None;
+            }
         };
         let mut engine = self.engine.take()?;
         loop {

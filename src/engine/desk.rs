@@ -13,6 +13,9 @@ use crate::engine::request::{
 };
 use crate::id::ConversationId;
 
+/// A line, and a template of it as the rules name it.
+pub type LineTemplate = (std::sync::Arc<str>, std::sync::Arc<str>);
+
 /// One request, with the place for its answer.
 #[derive(Debug)]
 pub enum Request {
@@ -41,7 +44,7 @@ pub enum Request {
     /// A provider told of templates of lines.
     Template(Vec<(String, TemplateNews)>, oneshot::Sender<Result<(), Rejected>>),
     /// Templates of lines that cannot be sent at present: line and template, as the rules name it.
-    Unusable(oneshot::Sender<Result<Vec<(Arc<str>, Arc<str>)>, Rejected>>),
+    Unusable(oneshot::Sender<Result<Vec<LineTemplate>, Rejected>>),
     /// A register, as it is.
     Shelf(Register, oneshot::Sender<Result<Shelf, Rejected>>),
     /// A change of a register; answers the record's id.

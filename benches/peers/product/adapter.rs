@@ -128,7 +128,8 @@ impl Adapter for Peer {
         Box::pin(async move {
             if self.forgets {
                 for part in items.chunks(32) {
-                    futures::future::try_join_all(part.iter().map(|(key, due)| self.tell(self.question(*key, asked_at(*due), true)))).await?;
+                    let questions = part.iter().map(|(key, due)| self.tell(self.question(*key, asked_at(*due), true)));
+                    futures::future::try_join_all(questions).await?;
                 }
                 return Ok(());
             }

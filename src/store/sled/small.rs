@@ -66,8 +66,11 @@ pub(super) fn open(table: &Table) -> Result<(Small, Moment), Fault> {
     Ok((small, buried))
 }
 
+/// A record of the registry, and the key of its chunks.
+type FiledKey<'k> = (Register, Arc<str>, &'k [u8]);
+
 /// Of which record of the registry a row is the first chunk, with the key of all its chunks; `Some(None)` for a later chunk.
-fn filed_key<'k>(key: &'k [u8], rest: &[u8]) -> Option<Option<(Register, Arc<str>, &'k [u8])>> {
+fn filed_key<'k>(key: &'k [u8], rest: &[u8]) -> Option<Option<FiledKey<'k>>> {
     let [register, length, rest @ ..] = rest else { return None };
     let (id, index) = rest.split_at_checked(usize::from(*length))?;
     let (register, id) = (Register::from_code(*register)?, std::str::from_utf8(id).ok()?);
