@@ -13,6 +13,9 @@ use crate::engine::request::{
 };
 use crate::id::ConversationId;
 
+/// The name of a line and that of something of its own.
+pub type OfLine = (Arc<str>, Arc<str>);
+
 /// One request, with the place for its answer.
 #[derive(Debug)]
 pub enum Request {
@@ -41,7 +44,7 @@ pub enum Request {
     /// A provider told of templates of lines.
     Template(Vec<(String, TemplateNews)>, oneshot::Sender<Result<(), Rejected>>),
     /// Templates of lines that cannot be sent at present: line and template, as the rules name it.
-    Unusable(oneshot::Sender<Result<Vec<(Arc<str>, Arc<str>)>, Rejected>>),
+    Unusable(oneshot::Sender<Result<Vec<OfLine>, Rejected>>),
     /// A register, as it is.
     Shelf(Register, oneshot::Sender<Result<Shelf, Rejected>>),
     /// A change of a register; answers the record's id.

@@ -24,6 +24,9 @@ use reengaged::store::MemoryStore;
 const T: Moment = Moment(1_772_463_600_000);
 const ANA: &str = "573181230000";
 
+/// A hook's kind, the flow it is of, and the answers it carries.
+type Told = (&'static str, String, Vec<(String, String)>);
+
 struct World {
     store: Arc<MemoryStore>,
     engine: Engine,
@@ -138,7 +141,7 @@ impl World {
         self.engine.show(&Who::Id(id)).expect("known")
     }
 
-    fn hooks(&mut self) -> Vec<(&'static str, String, Vec<(String, String)>)> {
+    fn hooks(&mut self) -> Vec<Told> {
         let Some(group) = self.engine.cut() else { return Vec::new() };
         let told = group.release(self.store.flush().expect("a store in memory")).expect("just flushed").told;
         let names = self.engine.names();
