@@ -13,8 +13,8 @@ use crate::engine::request::{
 };
 use crate::id::ConversationId;
 
-/// A line, and a template of it as the rules name it.
-pub type LineTemplate = (std::sync::Arc<str>, std::sync::Arc<str>);
+/// The name of a line and that of something of its own.
+pub type OfLine = (Arc<str>, Arc<str>);
 
 /// One request, with the place for its answer.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub enum Request {
     /// A provider told of templates of lines.
     Template(Vec<(String, TemplateNews)>, oneshot::Sender<Result<(), Rejected>>),
     /// Templates of lines that cannot be sent at present: line and template, as the rules name it.
-    Unusable(oneshot::Sender<Result<Vec<LineTemplate>, Rejected>>),
+    Unusable(oneshot::Sender<Result<Vec<OfLine>, Rejected>>),
     /// A register, as it is.
     Shelf(Register, oneshot::Sender<Result<Shelf, Rejected>>),
     /// A change of a register; answers the record's id.

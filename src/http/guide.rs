@@ -110,10 +110,13 @@ pub(super) struct PageQuery {
     after: Option<String>,
 }
 
-/// Ids and bytes, and the id after which the next page begins.
-type Page<'a> = (&'a [(Arc<str>, Arc<[u8]>)], Option<Arc<str>>);
-
 /// A page of a list: the ids and bytes on it, and the id after which the next one begins.
+pub(super) type Page<'s> = (&'s [(Arc<str>, Arc<[u8]>)], Option<Arc<str>>);
+
+/// The page that a query asks for.
+///
+/// # Errors
+/// A query that cannot be read, and pages of no size or too much of one.
 pub(super) fn page(shelf: &Shelf, query: Result<Query<PageQuery>, QueryRejection>) -> Result<Page<'_>, Fault> {
     let wrong = |why: String| Problem::new(Kind::BadRequest, format!("reading the query: {why}"));
     let Query(query) = query.map_err(|error| wrong(error.body_text()))?;

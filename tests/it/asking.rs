@@ -24,7 +24,7 @@ use reengaged::store::MemoryStore;
 const T: Moment = Moment(1_772_463_600_000);
 const ANA: &str = "573181230000";
 
-/// What a hook was told: its type, the flow, the answers.
+/// A hook's kind, the flow it is of, and the answers it carries.
 type Told = (&'static str, String, Vec<(String, String)>);
 
 struct World {

@@ -44,8 +44,8 @@ pub(in crate::provider) fn free(message: &Message) -> Result<Free, Refusal> {
             let choices = message.choices.iter().map(|(id, title)| (id.clone(), title.as_str()));
             let text = fit(&message.text, BODY);
             match message.choices.len() {
-                n if n <= limits::BUTTONS => Ok(Free::Buttons(text, titled(choices, LABEL)?)),
-                n if n <= limits::CHOICES => Ok(Free::List(text, titled(choices, limits::ROW_CHARS)?)),
+                count if count <= limits::BUTTONS => Ok(Free::Buttons(text, titled(choices, LABEL)?)),
+                count if count <= limits::CHOICES => Ok(Free::List(text, titled(choices, limits::ROW_CHARS)?)),
                 _ => Err(Refusal::Line),
             }
         }

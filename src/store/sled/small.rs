@@ -52,8 +52,9 @@ pub(super) fn open(table: &Table) -> Result<(Small, Moment), Fault> {
                 small.templates.insert((NameId(u16::from_be_bytes([*high, *low])), Arc::from(template)));
             }
             [FILED, rest @ ..] => {
-                if let Some((register, id, key)) = filed_key(&key, rest).ok_or_else(bad)? {
-                    let long = chunks::get(table, key)?.ok_or_else(bad)?;
+                let FiledKey { register, id, long, first } = filed_key(&key, rest).ok_or_else(bad)?;
+                if first {
+                    let long = chunks::get(table, long)?.ok_or_else(bad)?;
                     small.filed.insert((register, id), Arc::from(long.bytes));
                 }
             }
@@ -66,19 +67,26 @@ pub(super) fn open(table: &Table) -> Result<(Small, Moment), Fault> {
     Ok((small, buried))
 }
 
-/// A record of the registry, and the key of its chunks.
-type FiledKey<'k> = (Register, Arc<str>, &'k [u8]);
+/// Of which record of the registry a row is a chunk.
+struct FiledKey<'k> {
+    register: Register,
+    id: Arc<str>,
+    /// The key of all its chunks.
+    long: &'k [u8],
+    /// Whether it is the first.
+    first: bool,
+}
 
-/// Of which record of the registry a row is the first chunk, with the key of all its chunks; `Some(None)` for a later chunk.
-fn filed_key<'k>(key: &'k [u8], rest: &[u8]) -> Option<Option<FiledKey<'k>>> {
+fn filed_key<'k>(key: &'k [u8], rest: &[u8]) -> Option<FiledKey<'k>> {
     let [register, length, rest @ ..] = rest else { return None };
     let (id, index) = rest.split_at_checked(usize::from(*length))?;
     let (register, id) = (Register::from_code(*register)?, std::str::from_utf8(id).ok()?);
-    match index {
-        [0, 0] => Some(Some((register, Arc::from(id), key.get(..key.len() - 2)?))),
-        [_, _] => Some(None),
-        _ => None,
-    }
+    let first = match index {
+        [0, 0] => true,
+        [_, _] => false,
+        _ => return None,
+    };
+    Some(FiledKey { register, id: Arc::from(id), long: key.get(..key.len() - 2)?, first })
 }
 
 /// Writes the last of what changes made of each record of the registry.

@@ -78,14 +78,15 @@ fn call() -> BoxedStrategy<(&'static str, String)> {
     .boxed()
 }
 
+fn form() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::vec((name(), value()), 0..14)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: if crate::support::long() { 3_000 } else { 300 }, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_forms_are_answered_and_never_with_a_fault_of_ours(
-        (method, path) in call(),
-        fields in prop::collection::vec((name(), value()), 0..14),
-    ) {
+    fn random_forms_are_answered_and_never_with_a_fault_of_ours((method, path) in call(), fields in form()) {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
         let status = asked(method, &path, body.into_bytes());
         prop_assert!((200..500).contains(&status), "{method} {path}: {status}");

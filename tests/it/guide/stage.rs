@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reengaged::clock::Clock;
 use reengaged::moment::{HOUR, Moment, SECOND};
@@ -88,6 +88,19 @@ allow_private = true
 "#,
         QUESTIONS[0], QUESTIONS[1], QUESTIONS[2]
     )
+}
+
+/// A wait that is over some day.
+struct Patience(Duration);
+
+impl Patience {
+    fn begins() -> Patience {
+        Patience(Clock::system().elapsed() + PATIENCE)
+    }
+
+    fn is_over(&self) -> bool {
+        Clock::system().elapsed() > self.0
+    }
 }
 
 /// Somebody who has nothing but the guide and another host.
@@ -210,7 +223,7 @@ impl Walk {
     /// What the hook was told, once it was told this; the signature of each is right.
     pub(super) fn told(&self, kind: &str) -> Vec<Value> {
         let key = [SigningKey::read("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz").expect("a key")];
-        let deadline = Instant::now() + PATIENCE;
+        let patience = Patience::begins();
         loop {
             let heard = self.hook.requests();
             for request in &heard {
@@ -227,7 +240,7 @@ impl Walk {
             if told.iter().any(|record| record["type"] == kind) {
                 return told;
             }
-            assert!(Instant::now() < deadline, "nobody was told of {kind}: {told:?}\n{}", self.daemon.log());
+            assert!(!patience.is_over(), "nobody was told of {kind}: {told:?}\n{}", self.daemon.log());
             std::thread::yield_now();
         }
     }
@@ -261,14 +274,14 @@ impl Walk {
 
     /// Asks for the status as the guide says, until it is this.
     pub(super) fn waits_until(&self, id: &str, wanted: &str) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = Patience::begins();
         loop {
             let (status, outbound) = self.curl("GET", &format!("/v1/whatsapp/outbounds/{id}"), &[]);
             assert_eq!(status, 200, "{outbound}");
             if outbound["status"] == wanted {
                 return outbound;
             }
-            assert!(Instant::now() < deadline, "never {wanted}: {outbound}\n{}", self.daemon.log());
+            assert!(!patience.is_over(), "never {wanted}: {outbound}\n{}", self.daemon.log());
         }
     }
 
@@ -278,7 +291,10 @@ impl Walk {
         self.provider.read(1);
         assert_eq!(self.provider.manners.submitted.all()[0].text, "Hello {{1}}, ¿Are you ready to start the process?");
         // Told before the submission's own answer is kept, it would say nothing.
-        while self.curl("GET", &format!("/v1/whatsapp/outbounds/{id}"), &[]).1["template"].is_null() {}
+        let patience = Patience::begins();
+        while self.curl("GET", &format!("/v1/whatsapp/outbounds/{id}"), &[]).1["template"].is_null() {
+            assert!(!patience.is_over(), "never submitted\n{}", self.daemon.log());
+        }
         let template = self.provider.manners.submitted.becomes("APPROVED", "");
         let news = self.provider.manners.template_becomes(&template.name, &template.language, "APPROVED", self.clock.now());
         assert_eq!(self.provider.deliver(&news).await, 200);
