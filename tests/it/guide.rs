@@ -7,6 +7,7 @@ mod desk;
 mod fields;
 mod random;
 mod rely;
+mod stage;
 mod table;
 mod verbs;
 mod walk;

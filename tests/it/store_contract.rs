@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use reengaged::conversation::{Event, Outcome, Phase, Report};
 use reengaged::engine::ports::{Restored, Store};
 use reengaged::engine::record::{Change, Decision, Delta, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored};
-use reengaged::engine::registry::{Filed, OutboundNews, Register};
 use reengaged::id::{AliasKey, ConversationId, EventKey, Keys, PersonKey, SendId};
 use reengaged::limits;
 use reengaged::moment::{DAY, Moment};
@@ -16,6 +15,8 @@ use reengaged::schedule::{Trail, Tzdata};
 use reengaged::store::{MemoryStore, OpenOptions, SledStore};
 
 use crate::{answers, samples};
+
+mod registry;
 
 const NOW: Moment = Moment(1_772_400_000_000);
 
@@ -110,15 +111,8 @@ fn id(n: u128) -> ConversationId {
 }
 
 fn moved(n: u128) -> Moved {
-    Moved {
-        stored: samples::waiting(id(n), NOW),
-        identity: None,
-        now: NOW,
-        deltas: Vec::new(),
-        aliases: Vec::new(),
-        hooks: Vec::new(),
-        ledger: None,
-    }
+    let stored = samples::waiting(id(n), NOW);
+    Moved { stored, identity: None, now: NOW, deltas: Vec::new(), aliases: Vec::new(), hooks: Vec::new(), ledger: None }
 }
 
 fn kept(moved: Moved) -> Change {
@@ -303,55 +297,6 @@ fn hook_records_stay_until_every_hook_had_them_or_gave_up() {
         step(subject);
         assert_eq!((subject.store().hook(1).unwrap(), subject.store().hook(2).unwrap()), (None, None));
         assert!(subject.told().contains(&Restored::LastHook(3)));
-    });
-}
-
-#[test]
-fn records_of_the_registry_are_replaced_whole_and_taken_away_whole() {
-    each(|subject, step| {
-        let long = |byte: u8, n: usize| -> Arc<[u8]> { Arc::from(vec![byte; n]) };
-        let file = |register, id: &str, value: Option<Arc<[u8]>>| {
-            Change::Filed(Box::new(Filed { register, id: Arc::from(id), value, hooks: Vec::new() }))
-        };
-        let there = |subject: &Subject| -> Vec<(Register, String, u8, usize)> {
-            let told = subject.told().into_iter().filter_map(|told| match told {
-                Restored::Filed(register, id, value) => Some((register, id.to_string(), value.first().copied().unwrap_or(0), value.len())),
-                _ => None,
-            });
-            told.collect()
-        };
-        let (inbound, outbound) = (Register::Inbound, Register::Outbound);
-        subject.apply([file(outbound, "OTB1", Some(long(1, 20_000))), file(inbound, "OTB1", Some(long(2, 3)))]);
-        step(subject);
-        let small = (inbound, "OTB1".to_owned(), 2, 3);
-        assert_eq!(there(subject), [small.clone(), (outbound, "OTB1".to_owned(), 1, 20_000)]);
-        // Two changes of one record before any is folded, the first of them the longest of all.
-        subject.apply([file(outbound, "OTB1", Some(long(3, 50_000))), file(outbound, "OTB1", Some(long(4, 7)))]);
-        step(subject);
-        assert_eq!(there(subject), [small.clone(), (outbound, "OTB1".to_owned(), 4, 7)]);
-        subject.apply([file(outbound, "OTB1", Some(long(5, 50_000)))]);
-        step(subject);
-        subject.apply([file(outbound, "OTB1", None), file(outbound, "OTB", Some(long(6, 0)))]);
-        step(subject);
-        assert_eq!(there(subject), [small, (outbound, "OTB".to_owned(), 0, 0)]);
-    });
-}
-
-#[test]
-fn what_hooks_are_told_of_an_outbound_is_kept_with_it() {
-    each(|subject, step| {
-        let news = OutboundNews { id: Arc::from("OTB1"), name: "Welcome".into(), line: "support".into(), why: "spam".into() };
-        let told = HookRecord { report: Report::OutboundRejected, question: None, outbound: Some(Box::new(news)), ..record(5, 1, &[4, 5]) };
-        let filed = Filed { register: Register::Outbound, id: Arc::from("OTB1"), value: None, hooks: vec![told.clone()] };
-        subject.apply([Change::Filed(Box::new(filed))]);
-        step(subject);
-        assert_eq!(subject.store().hook(5).unwrap(), Some(told.clone()));
-        assert!(subject.told().contains(&Restored::LastHook(5)) && subject.told().contains(&Restored::Hook(told)));
-        subject.apply([Change::HookDone(NameId(4), 5), Change::HookDead(NameId(5), 5, NOW)]);
-        step(subject);
-        let dead = subject.store().dead(0, 9).unwrap();
-        assert_eq!(dead.iter().map(|(hook, record, _)| (hook.0, record.seq)).collect::<Vec<_>>(), [(5, 5)]);
-        assert_eq!(dead[0].1.outbound.as_ref().map(|news| &*news.why), Some("spam"));
     });
 }
 

@@ -33,7 +33,7 @@ impl fmt::Display for Millionths {
 }
 
 /// Reads a number. One separator with three digits behind it separates thousands ("1.500" is fifteen hundred), unless nothing but
-/// a zero stands before it; any other lone separator is the decimal one.
+/// a zero or more than three digits stand before it; any other lone separator is the decimal one.
 pub(super) fn read(text: &str) -> Option<Millionths> {
     let plain: String = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '$' | '€' | '\'' | '’')).collect();
     let (negative, digits) = match plain.strip_prefix(['-', '−']) {
@@ -67,8 +67,11 @@ fn parts(digits: &str) -> Option<(String, &str)> {
     if before.contains(other) {
         return thousands(before, if other == ',' { "," } else { "." }).map(|whole| (whole, behind)).filter(|_| !behind.is_empty());
     }
-    if behind.len() == 3 && before != "0" {
-        return thousands(digits, separator).map(|whole| (whole, ""));
+    if behind.len() == 3
+        && before != "0"
+        && let Some(whole) = thousands(digits, separator)
+    {
+        return Some((whole, ""));
     }
     (!behind.is_empty()).then(|| (before.to_owned(), behind))
 }
@@ -89,6 +92,7 @@ mod tests {
             ("1.500", "1500"),
             ("1,500", "1500"),
             ("0.125", "0.125"),
+            ("1234.125", "1234.125"),
             ("1.234.567", "1234567"),
             ("1.234.567,89", "1234567.89"),
             ("1,234,567.8", "1234567.8"),

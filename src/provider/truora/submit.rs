@@ -26,7 +26,7 @@ impl Submitter {
     pub(super) fn submit(&self, draft: &TemplateDraft, replies: &[Reply]) -> Submitting {
         if let Some(reply) = replies.first() {
             let body = body(reply);
-            return Submitting::Ended(match body["outbound_id"].as_str().filter(|id| is_success(reply) && !id.is_empty()) {
+            return Submitting::Ended(match body["outbound_id"].as_str().filter(|id| is_success(reply) && may_stand_in_a_path(id)) {
                 Some(id) => {
                     let approval = body["status"].as_str().and_then(|word| standing(word, "")).unwrap_or(Approval::Pending);
                     Ok(Submission { id: id.to_owned(), template: id.to_owned(), approval })
@@ -47,6 +47,10 @@ impl Submitter {
         let headers = vec![("truora-api-key", self.api_key.clone())];
         Outgoing { url: form::below(&self.outbounds, path), headers, body: body.map(|body| (FORM, body)) }
     }
+}
+
+fn may_stand_in_a_path(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// Where the approval stands.

@@ -2,6 +2,7 @@
 //!
 //! Not the routes, and not the sending. Every mistake names its field, says what stands there and what would be right.
 
+mod fields;
 pub mod form;
 pub mod inbound;
 pub mod outbound;

@@ -3,6 +3,8 @@
 //! Not the routes: those are asked over sockets.
 
 use super::*;
+use crate::shapes::guide::fields::joined;
+use crate::shapes::guide::{LABEL_CHARS, URL_BYTES, VALUE_CHARS};
 
 fn book() -> Book {
     let mut book = Book { flows: vec![Arc::from("onboarding")], ..Book::default() };

@@ -8,8 +8,9 @@ use crate::engine::registry::Register;
 use crate::engine::request::Invitation;
 use crate::engine::template;
 use crate::shapes::event::shortened;
+use crate::shapes::guide::fields::{joined, value};
 use crate::shapes::guide::form::Form;
-use crate::shapes::guide::outbound::{Outbound, joined, value};
+use crate::shapes::guide::outbound::Outbound;
 use crate::shapes::guide::{BadField, flow_of, line_of};
 
 /// The fields of the call.

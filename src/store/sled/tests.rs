@@ -171,15 +171,23 @@ proptest! {
 
 /// Hook records made by these changes.
 fn hooks_in(changes: &[Change]) -> u64 {
-    changes.iter().map(|change| if let Change::Moved(moved) = change { moved.hooks.len() as u64 } else { 0 }).sum()
+    let count = |change: &Change| match change {
+        Change::Moved(moved) => moved.hooks.len(),
+        Change::Filed(filed) => filed.hooks.len(),
+        _ => 0,
+    };
+    changes.iter().map(count).sum::<usize>() as u64
 }
 
 /// The same changes, with the numbers of their own hook records after `shift` others.
 fn shifted(mut changes: Vec<Change>, shift: u64) -> Vec<Change> {
     for change in &mut changes {
-        if let Change::Moved(moved) = change {
-            moved.hooks.iter_mut().for_each(|record| record.seq += shift);
-        }
+        let hooks = match change {
+            Change::Moved(moved) => &mut moved.hooks,
+            Change::Filed(filed) => &mut filed.hooks,
+            _ => continue,
+        };
+        hooks.iter_mut().for_each(|record| record.seq += shift);
     }
     changes
 }
