@@ -48,6 +48,7 @@ fn sentence(event: &Inbound) -> String {
     };
     let what = match &event.what {
         What::UserMessage(text) => format!("{who} writes {text:?}"),
+        What::Media { kind, reference } => format!("{who} sends {kind:?} {reference:?}"),
         What::Tapped(tap) => {
             let ours = tap.send.map(|send| format!(" of {send}")).unwrap_or_default();
             let under = tap.message.as_ref().map(|message| format!(" under {message}")).unwrap_or_default();
