@@ -292,6 +292,10 @@ impl Engine {
                 due: step.state.due,
             })));
         }
+        if let Some(at) = step.state.question.filter(|at| step.state.handed_over == Some(*at) && before.question != Some(*at)) {
+            // We have spoken for the bot: whatever it asked before that is not the last question.
+            deltas.push(Delta::AskedAt(at));
+        }
         if step.finished().is_some() && before.purpose == Purpose::Notify {
             // A one-time password is nothing to keep.
             deltas.push(Delta::Outbound(None));

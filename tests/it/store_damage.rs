@@ -360,9 +360,23 @@ pub(crate) fn held(store: &SledStore) -> Option<String> {
     held
 }
 
+/// The database alone. sled lets go of its lock on threads of its own, a little after whoever had it is gone.
+fn opened(home: &Path) -> sled::Db {
+    let config = sled::Config::new().path(home.join("store"));
+    for _ in 0..500 {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            other => return other.unwrap(),
+        }
+    }
+    panic!("the database stays locked")
+}
+
 /// Flips a bit of the first value at or behind `key`, so that sled takes it for good.
 pub(crate) fn overwrite(home: &Path, table: &str, key: &[u8]) {
-    let db = sled::Config::new().path(home.join("store")).open().unwrap();
+    let db = opened(home);
     let tree = db.open_tree(table).unwrap();
     let (key, value) = tree.range(key..).next().unwrap().unwrap();
     let mut value = value.to_vec();

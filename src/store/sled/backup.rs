@@ -147,7 +147,9 @@ impl SledStore {
         step();
         self.copy_table(tape, table::OPTED_OUT, &self.base.opted_out, None, step)?;
         step();
-        self.copy_table(tape, table::SMALL, &self.base.small, None, step)
+        // Records of the registry may be long, and are copied chunk by chunk: no fold changes one in between.
+        let _folder = lock(&self.folder);
+        self.copy_table(tape, table::SMALL, &self.base.small, None, &mut || ())
     }
 
     fn copy_details(&self, tape: &Tape, backed: &mut Backed, now: Moment, step: &mut dyn FnMut()) -> Result<(), Fault> {
