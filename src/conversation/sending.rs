@@ -94,6 +94,8 @@ impl Turn<'_> {
         }
         let before = self.state;
         self.state.shut = true;
+        // A refusal ends the doubt, where there was one.
+        self.state.doubt = false;
         self.state.phase = self.armed_phase();
         self.plan();
         if self.state.skip.is_some() {

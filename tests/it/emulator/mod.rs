@@ -201,7 +201,15 @@ impl<M: Manners> Emulator<M> {
             let report = move || {
                 for hook in hooks {
                     let address = lock(&book).hooks.clone();
-                    let (status, _) = runtime.block_on(post(&client, &address, &hook));
+                    let mut status = 503;
+                    // As providers do, tells again what was not taken: a status may overtake the answer to its own call.
+                    for _ in 0..200 {
+                        status = runtime.block_on(post(&client, &address, &hook)).0;
+                        if status != 503 {
+                            break;
+                        }
+                        std::thread::sleep(std::time::Duration::from_millis(20));
+                    }
                     note(&book, |book| book.reported.push(status));
                 }
             };
