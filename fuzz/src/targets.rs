@@ -53,6 +53,7 @@ static TRUORA: LazyLock<Line> = LazyLock::new(|| Line::of(truora_with, "test-onl
 
 fn whatsapp_with(secret: Key) -> Result<whatsapp::Reader, String> {
     whatsapp::Reader::new(&whatsapp::Settings {
+        waba_id: None,
         api: url("https://graph.facebook.com/v25.0"),
         phone_number_id: "106540352242922".into(),
         token: Key::new("token"),
@@ -66,6 +67,7 @@ fn whatsapp_with(secret: Key) -> Result<whatsapp::Reader, String> {
 
 fn gupshup_with(token: Key) -> Result<gupshup::Reader, String> {
     gupshup::Reader::new(&gupshup::Settings {
+        approvals: None,
         api: url("https://api.gupshup.io"),
         api_key: Key::new("key"),
         app: "DemoApp".into(),
@@ -78,6 +80,7 @@ fn gupshup_with(token: Key) -> Result<gupshup::Reader, String> {
 fn twilio_with(token: Key) -> Result<twilio::Reader, String> {
     twilio::Reader::new(&twilio::Settings {
         api: url("https://api.twilio.com"),
+        content_api: url("https://content.twilio.com"),
         account_sid: "AC00000000000000000000000000000001".into(),
         auth_tokens: vec![token],
         phone: "5716000001".into(),
