@@ -114,11 +114,7 @@ impl Engine {
             let full = self.paces.get(&id).zip(who).is_some_and(|(pace, who)| pace.crowded(line, who, steady).is_some());
             !full || turn.closes < now
         });
-        let first = match (room.first(), crowded) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        first.map(|(_, slot)| slot)
+        room.first().into_iter().chain(crowded).min().map(|(_, slot)| slot)
     }
 
     /// When somebody who waits for this line can go, where that is known; on the wall.
@@ -132,13 +128,13 @@ impl Engine {
         if pace.in_flight() >= line.max_in_flight {
             return None;
         }
-        let crowded = room.first_crowded().and_then(|(turn, slot)| {
+        let crowded = room.first_crowded().filter_map(|(turn, slot)| {
             let who = self.hot.get(slot)?.id;
             let frees = pace.crowded(line, who, steady).map_or(Moment::MIN, |at| self.steady.wall(at));
             Some(frees.min(turn.closes.plus(1)).max(rate.unwrap_or(Moment::MIN)))
         });
         let first = room.first().and(rate);
-        [early, crowded, first].into_iter().flatten().min()
+        [early, first].into_iter().flatten().chain(crowded).min()
     }
 
     /// Whoever waits is taken at its turn: claimed, or told what it waits for instead.

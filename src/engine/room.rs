@@ -78,9 +78,12 @@ impl Room {
         self.line.first().copied()
     }
 
-    /// The first who waits for a place among the people of the day.
-    pub(super) fn first_crowded(&self) -> Option<(Turn, Slot)> {
-        self.crowded.first().copied()
+    /// Those who wait for a place among the people of the day and close soonest: of what goes out at once, and of follow-ups. Whoever
+    /// goes first may close last, and hides nobody whose time is over.
+    pub(super) fn first_crowded(&self) -> impl Iterator<Item = (Turn, Slot)> {
+        let follow_ups = Turn { follow_up: true, closes: Moment::MIN, due: Moment::MIN };
+        let at_once = self.crowded.first().filter(|(turn, _)| !turn.follow_up);
+        at_once.into_iter().chain(self.crowded.range((follow_ups, Slot::MIN)..).next()).copied()
     }
 
     /// Whose gap is over first, and when.

@@ -1,10 +1,10 @@
-//! What the submissions of all providers share: what an answer without success means, and what a word for a state means.
+//! What submissions share: what an answer without success means, what a word for a state means, and the buttons of a template.
 //!
 //! Not a request: each provider writes its own.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::engine::approval::{Approval, Unsubmitted};
+use crate::engine::approval::{Approval, TemplateDraft, Unsubmitted};
 use crate::provider::client::Reply;
 
 /// As much of a provider's own words is told, in characters.
@@ -46,6 +46,22 @@ pub(super) fn standing(word: &str, why: &str) -> Option<Approval> {
         "PENDING" | "IN_APPEAL" | "RECEIVED" | "UNSUBMITTED" | "SUBMITTED" | "IN_REVIEW" => Approval::Pending,
         _ => return None,
     })
+}
+
+/// The buttons of a template, as Meta writes them and Gupshup passes them on. *Continue* and *cancel* come first: what a tap brings
+/// back is told by their place.
+pub(super) fn buttons(draft: &TemplateDraft) -> Vec<Value> {
+    let mut buttons = Vec::new();
+    if let Some((go_on, cancel)) = &draft.buttons {
+        buttons.extend([go_on, cancel].map(|text| json!({ "type": "QUICK_REPLY", "text": text })));
+    }
+    if let Some(call) = &draft.call {
+        buttons.push(json!({ "type": "PHONE_NUMBER", "text": call.label, "phone_number": call.target }));
+    }
+    if let Some(link) = &draft.link {
+        buttons.push(json!({ "type": "URL", "text": link.label, "url": link.target }));
+    }
+    buttons
 }
 
 #[cfg(test)]

@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reengaged::conversation::{Choice, Phase, Policy, Purpose, Refusal, Verdict};
+use reengaged::conversation::{Choice, Phase, Policy, Purpose, Refusal, SendOutcome, Verdict};
 use reengaged::engine::Engine;
 use reengaged::engine::book::{Book, Line};
 use reengaged::engine::group::Call;
 use reengaged::engine::ports::Store;
-use reengaged::engine::record::{NameId, Question};
-use reengaged::engine::request::{Inbound, Target, What, Who};
+use reengaged::engine::record::{NameId, Outgoing, Question};
+use reengaged::engine::request::{Inbound, Invitation, Target, What, Who};
 use reengaged::id::Keys;
 use reengaged::limits;
 use reengaged::moment::{DAY, HOUR, MINUTE, Moment, SECOND};
+use reengaged::schedule::SkipReason;
 use reengaged::shapes::story::read_policy;
 use reengaged::store::MemoryStore;
 
@@ -362,4 +363,20 @@ fn so_many_people_a_day_by_template_and_everybody_else_at_once() {
     assert_eq!(went(&mut world, 0), [""; 0], "a restart forgets nobody");
     assert_eq!(went(&mut world, 1), ["carla"], "a place is free: whoever waits longest has it");
     assert_eq!(went(&mut world, SECOND), ["dora"]);
+}
+
+#[test]
+fn an_invitation_that_waits_for_a_place_in_the_day_hides_nobody_whose_time_is_over() {
+    let rules = "45m; late by at most 20m; window 1d less 10m, template OTB1, skip";
+    let mut world = World::new(book(rules, |line| line.daily = Some(1)));
+    world.ask(&["ana"]);
+    assert_eq!(world.live(46 * MINUTE).len(), 1, "the day is full");
+    let outgoing = Outgoing { outbound: "OTB2".to_owned(), template: "start/es".to_owned(), yes: "Sí".to_owned(), ..Outgoing::default() };
+    let (line, flow, phone) = ("support".to_owned(), Some("onboarding".to_owned()), "573181230000".to_owned());
+    world.engine.invite(&Invitation { line, flow, phone, outgoing, id: None }, world.now).expect("taken");
+    world.ask(&["berta"]);
+    assert_eq!(world.live(66 * MINUTE).len(), 0);
+    let berta = world.state("berta");
+    let skipped = Some(SendOutcome::Skipped(SkipReason::TooLate));
+    assert_eq!((berta.sent, berta.phase), (skipped, Phase::Answering), "{berta:?}");
 }

@@ -5,49 +5,21 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reengaged::conversation::{Form, Purpose, Refusal};
-use reengaged::engine::ports::{CallEnd, Called, Message, Provider};
-use reengaged::engine::record::Question;
-use reengaged::id::{ConversationId, SendId};
+use reengaged::conversation::Refusal;
+use reengaged::engine::ports::{CallEnd, Called, Provider};
+use reengaged::id::SendId;
 use reengaged::moment::{MINUTE, Moment, SECOND};
 use reengaged::provider::client::{self, Ended};
 use reengaged::provider::webhook::Webhook;
 use reengaged::shapes::signature::{self, Signed, SigningKey};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use crate::provider_contract::message;
 use crate::stub::{self, Mood, Stub};
 
 const BUDGET: Duration = Duration::from_secs(10);
 /// For what never ends by itself.
 const SHORT: Duration = Duration::from_millis(300);
-
-fn message() -> Message {
-    Message {
-        send: SendId(7),
-        conversation: ConversationId(42),
-        caller: "lead-42".into(),
-        to: "573001234567".into(),
-        line: "support".into(),
-        flow: "onboarding".into(),
-        purpose: Purpose::FollowUp,
-        form: Form::Message,
-        text: "¿Seguimos?".into(),
-        buttons: Some(("Sí".into(), "No".into())),
-        template: None,
-        template_vars: Vec::new(),
-        choices: Vec::new(),
-        choices_label: "Opciones".into(),
-        media: None,
-        password: false,
-        vars: Vec::new(),
-        question: Some(Question::default()),
-        step: 0,
-        episode: 1,
-        attempt: 1,
-        silence: Moment(1_800_000_000_000),
-        now: Moment(1_800_000_000_000 + 60 * MINUTE),
-    }
-}
 
 fn key() -> SigningKey {
     SigningKey::read("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap()

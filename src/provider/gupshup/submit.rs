@@ -2,11 +2,11 @@
 //!
 //! Not sent: that is `write.rs`.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use crate::engine::approval::{Approval, Submission, TemplateDraft, Unsubmitted};
-use crate::provider::approving::{body, is_success, standing, told, unsubmitted};
+use crate::provider::approving::{body, buttons, is_success, standing, told, unsubmitted};
 use crate::provider::client::Reply;
 use crate::provider::form::{self, FORM};
 use crate::provider::remote::{Key, Outgoing, Submitting};
@@ -90,21 +90,6 @@ fn written(draft: &TemplateDraft) -> String {
         fields.push(("buttons", &buttons));
     }
     form::body(fields)
-}
-
-/// *Continue* and *cancel* come first: what a tap brings back is told by their place.
-fn buttons(draft: &TemplateDraft) -> Vec<Value> {
-    let mut buttons = Vec::new();
-    if let Some((go_on, cancel)) = &draft.buttons {
-        buttons.extend([go_on, cancel].map(|text| json!({ "type": "QUICK_REPLY", "text": text })));
-    }
-    if let Some(call) = &draft.call {
-        buttons.push(json!({ "type": "PHONE_NUMBER", "text": call.label, "phone_number": call.target }));
-    }
-    if let Some(link) = &draft.link {
-        buttons.push(json!({ "type": "URL", "text": link.label, "url": link.target }));
-    }
-    buttons
 }
 
 #[cfg(test)]

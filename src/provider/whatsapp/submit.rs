@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::engine::approval::{Approval, Submission, TemplateCategory, TemplateDraft, Unsubmitted};
-use crate::provider::approving::{body, is_success, standing, told, unsubmitted};
+use crate::provider::approving::{body, buttons, is_success, standing, told, unsubmitted};
 use crate::provider::client::Reply;
 use crate::provider::remote::{Key, Outgoing, Submitting};
 
@@ -105,21 +105,6 @@ fn written(draft: &TemplateDraft) -> Result<Value, &'static str> {
         components.push(json!({ "type": "BUTTONS", "buttons": buttons }));
     }
     Ok(json!({ "name": draft.name, "language": draft.locale(), "category": draft.category.as_str(), "components": components }))
-}
-
-/// *Continue* and *cancel* come first: what a tap brings back is told by their place.
-fn buttons(draft: &TemplateDraft) -> Vec<Value> {
-    let mut buttons = Vec::new();
-    if let Some((go_on, cancel)) = &draft.buttons {
-        buttons.extend([go_on, cancel].map(|text| json!({ "type": "QUICK_REPLY", "text": text })));
-    }
-    if let Some(call) = &draft.call {
-        buttons.push(json!({ "type": "PHONE_NUMBER", "text": call.label, "phone_number": call.target }));
-    }
-    if let Some(link) = &draft.link {
-        buttons.push(json!({ "type": "URL", "text": link.label, "url": link.target }));
-    }
-    buttons
 }
 
 /// Meta writes the text of these itself: one variable, the code, and a button that copies it.

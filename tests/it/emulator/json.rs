@@ -16,7 +16,7 @@ pub(super) fn text(text: impl AsRef<str>) -> String {
     serde_json::Value::from(text.as_ref()).to_string()
 }
 
-/// The same JSON with everything but ASCII as `\uXXXX` and `/` as `\/`: how Meta writes its webhooks.
+/// The same JSON with everything but ASCII as `\u00f1` and `/` as `\/`: how Meta writes its webhooks.
 pub(super) fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
