@@ -135,12 +135,19 @@ impl Engine {
 
     /// The last look before a call: is this send still wanted, and still in time? Whatever was acknowledged before this moment counts.
     pub fn door(&mut self, send: SendId, now: Moment) -> bool {
-        let open = self.may_go_out(send, now);
+        let open = self.may_go_out(send, now) && !self.is_blocked(send);
         match self.in_flight.get(&send).copied() {
             Some(call) if open => self.called(call.line, call.conversation, now),
             _ => self.counters.stopped_at_the_door += 1,
         }
         open
+    }
+
+    /// An opt-out since the claim is not spread to a notification: no name of the person leads to it.
+    fn is_blocked(&mut self, send: SendId) -> bool {
+        let call = self.in_flight.get(&send).copied();
+        let in_hand = call.and_then(|call| self.in_hand_hot(call.conversation));
+        in_hand.is_some_and(|in_hand| self.blocked(&in_hand).is_some())
     }
 
     fn may_go_out(&self, send: SendId, now: Moment) -> bool {

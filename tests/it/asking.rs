@@ -272,6 +272,22 @@ fn what_is_not_wanted_any_more_does_not_go_out() {
 }
 
 #[test]
+fn an_opt_out_between_the_claim_and_the_call_stops_a_notification() {
+    let mut world = World::new();
+    let notified = world.engine.invite(&invitation(None, "1"), world.now).expect("taken").conversation;
+    world.engine.fire(world.now);
+    let calls = world.commit();
+    assert_eq!(calls.len(), 1);
+    world.says("stop");
+    world.commit();
+    assert!(!world.engine.door(calls[0].id, world.now));
+    world.engine.settle(calls[0].id, Verdict::NotBegun, world.now);
+    world.commit();
+    assert_eq!(world.begin(MINUTE), Vec::new());
+    assert_eq!(world.view(notified).stored.state.outcome(), Some(Outcome::Failed));
+}
+
+#[test]
 fn a_notification_is_a_conversation_of_its_own_and_leaves_no_password_behind() {
     let mut world = World::new();
     let talking = world.says("hola").conversation;
