@@ -35,7 +35,9 @@ impl Engine {
         let mut steady = self.steady;
         let steady = steady.at(now);
         let in_hand = InHand { id: hot.id, line: hot.line, flow: hot.flow, state: hot.state };
-        let template = self.foretold(&in_hand, now).0 == Some(Form::Template);
+        // The clock may have been set back while it waited: how it would go out is told by the instant at which it is due again.
+        let due = hot.state.wake_at().map_or(now, |wake| wake.max(now));
+        let template = self.foretold(&in_hand, due).0 == Some(Form::Template);
         let crowded = template && pace.crowded(rules, hot.id, steady).is_some();
         let open = pace.permits(rules, steady) && pace.early(rules, hot.id, steady).is_none() && self.health.lets_claim(hot.line);
         let paused = self.pauses.contains(&PauseScope::Line(hot.line)) || self.pauses.contains(&PauseScope::Flow(hot.flow));
