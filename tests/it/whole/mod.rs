@@ -4,5 +4,6 @@ mod keep;
 mod kill;
 mod life;
 mod lines;
+mod operator;
 pub(crate) mod process;
 mod receiver;
