@@ -20,10 +20,12 @@ mod hooks;
 mod http;
 mod lines;
 mod missed;
+mod named;
 mod paced;
 mod provider_contract;
 mod readers;
 mod readers_forms;
+mod reliability;
 #[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;
 mod scenarios;
