@@ -25,7 +25,7 @@ impl Sources {
 
 fn walk(directory: &Path, module: &str, sources: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path()) {
-        let stem = entry.file_stem().and_then(|stem| stem.to_str()).expect("a name").trim_end_matches("_tests").to_owned();
+        let stem = entry.file_stem().and_then(|stem| stem.to_str()).expect("a name").trim_end_matches("_tests");
         let named = if stem == "mod" { module.to_owned() } else { format!("{module}::{stem}") };
         let inner = named.trim_start_matches("::");
         if entry.is_dir() {
