@@ -9,7 +9,7 @@ use super::world::World;
 use crate::conversation::{Event, Phase, Send, State, Step, Verdict};
 use crate::engine::book::Book;
 use crate::engine::ports::{Durable, Store};
-use crate::engine::record::{Change, NameId};
+use crate::engine::record::{Change, Delta, NameId};
 use crate::limits;
 use crate::moment::{MINUTE, Moment};
 
@@ -64,10 +64,14 @@ pub(super) enum Sabotage {
     LoseAnAttemptPerStop,
     /// A line that is told to wait does not.
     IgnoreTheThrottle,
+    /// A question of a flow that asks is not asked.
+    LeaveOutAQuestion,
+    /// Answers to a flow that asks are not kept.
+    LoseAnswers,
 }
 
 impl Sabotage {
-    pub(super) const ALL: [Sabotage; 24] = [
+    pub(super) const ALL: [Sabotage; 26] = [
         Sabotage::SkipAFlush,
         Sabotage::AnswerBeforeFlush,
         Sabotage::RetryAnUnknown,
@@ -92,6 +96,8 @@ impl Sabotage {
         Sabotage::IgnoreTheStop,
         Sabotage::LoseAnAttemptPerStop,
         Sabotage::IgnoreTheThrottle,
+        Sabotage::LeaveOutAQuestion,
+        Sabotage::LoseAnswers,
     ];
 }
 
@@ -114,6 +120,7 @@ impl World {
             Sabotage::ForgetIdentities => store.tamper = Some(without_identity),
             Sabotage::LoseOptOuts => store.tamper = Some(|change| (!matches!(change, Change::OptedOut(..))).then_some(change)),
             Sabotage::LoseHookRecords => store.tamper = Some(without_hooks),
+            Sabotage::LoseAnswers => store.tamper = Some(without_answers),
             _ => {}
         }
     }
@@ -140,6 +147,9 @@ impl World {
             Some(Sabotage::IgnoreTheGap) => book.lines.values_mut().for_each(|line| line.pair_gap = 0),
             Some(Sabotage::IgnoreThePermits) => book.lines.values_mut().for_each(|line| line.max_in_flight = 1_000),
             Some(Sabotage::IgnoreTheWait) => book.lines.values_mut().for_each(|line| line.catch_up_wait = 0),
+            Some(Sabotage::LeaveOutAQuestion) => {
+                book.questions.values_mut().for_each(|asked| *asked = [&asked[..1], &asked[2..]].concat().into())
+            }
             _ => return Arc::clone(&self.book),
         }
         Arc::new(book)
@@ -181,6 +191,16 @@ fn without_hooks(change: Change) -> Option<Change> {
     Some(match change {
         Change::Moved(mut moved) => {
             moved.hooks.clear();
+            Change::Moved(moved)
+        }
+        other => other,
+    })
+}
+
+fn without_answers(change: Change) -> Option<Change> {
+    Some(match change {
+        Change::Moved(mut moved) => {
+            moved.deltas.retain(|delta| !matches!(delta, Delta::Answered(..)));
             Change::Moved(moved)
         }
         other => other,
