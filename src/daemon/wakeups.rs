@@ -24,6 +24,7 @@ use crate::engine::record::{Change, NameId};
 use crate::id::SendId;
 use crate::limits;
 use crate::moment::{DAY, Moment, SECOND};
+use crate::points;
 
 /// Requests taken from the desk at a time.
 const REQUESTS: usize = 1_024;
@@ -101,6 +102,7 @@ impl Loop {
     pub(super) async fn run(mut self) -> End {
         let mut batch = Vec::with_capacity(REQUESTS);
         loop {
+            points::at("engine.turn");
             let now = self.clock.now();
             self.look_at_the_clock();
             self.tick(now);
