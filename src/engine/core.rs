@@ -312,7 +312,10 @@ impl Engine {
         };
         if let Some(call) = self.in_flight.get_mut(&send) {
             call.proved = end == LedgerEnd::Accepted;
-            return None;
+            if !call.proved {
+                return None;
+            }
+            // Acknowledged before the call ends, so it is on disk before that.
         }
         let doubtful = self.store.standing(send).filter(|s| matches!(s.end, None | Some(LedgerEnd::Unknown)));
         doubtful.map(|standing| ended(&standing, now, end))

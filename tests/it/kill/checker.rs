@@ -269,14 +269,14 @@ impl Checker {
         if ["question", "opt_out", "succeeded"].iter().any(|once| decided.iter().filter(|kind| kind == &once).count() > 1) {
             self.violated(Broken::Repeated, format!("{called}: an event that was told again counted twice: {}", brief(shown)));
         }
-        self.look_at_sends(person, shown, doubts);
+        self.look_at_sends(person, shown, doubts, history);
         if self.races.remove(&person) && !claimed_before_the_reply(shown) {
             self.violated(Broken::AfterTheAnswer, format!("{called} was claimed after the answer was in: {}", brief(shown)));
         }
     }
 
     /// Whatever the provider has taken is known, as sent or as a doubt; and who is in doubt is listed.
-    fn look_at_sends(&mut self, person: usize, shown: &Value, doubts: &Doubts) {
+    fn look_at_sends(&mut self, person: usize, shown: &Value, doubts: &Doubts, history: &History) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let sends: BTreeSet<String> = shown["sends"].as_array().into_iter().flatten().map(|send| text(&send["send"])).collect();
         let unknown: Vec<String> = self
@@ -290,8 +290,9 @@ impl Checker {
         for send in unknown {
             self.violated(Broken::Unlisted, format!("{send} was handed over, and neither sent nor in doubt is it: {}", brief(shown)));
         }
-        // A conversation that ended in doubt says so for good; the send is settled all the same.
-        let settled = self.handed.get(&person).is_some_and(|sends| sends.iter().any(|send| self.reported.contains(send)));
+        // A conversation that went on in doubt says so for good; the send is settled all the same by a report, which the ledger may have
+        // heard even where that was not acknowledged.
+        let settled = self.handed.get(&person).is_some_and(|sends| sends.iter().any(|send| history.may_be_reported(send)));
         if shown["in_doubt"] == true && !settled && !doubts.values().any(|conversation| *conversation == name(person)) {
             self.violated(Broken::Unlisted, format!("{} is in doubt and not listed: {}", name(person), brief(shown)));
         }

@@ -42,6 +42,8 @@ pub(super) struct History {
     entries: Mutex<Vec<(Duration, Entry)>>,
     /// Requests that no provider takes: a mistake of the program, or of the tests.
     wrong: Mutex<Vec<String>>,
+    /// Sends of which reports were under way, acknowledged or not.
+    reporting: Mutex<BTreeSet<String>>,
     /// Who was told of, acknowledged or not.
     told: Mutex<BTreeSet<(usize, u8)>>,
 }
@@ -61,6 +63,15 @@ impl History {
     pub(super) fn may_have_replied(&self, person: usize) -> bool {
         let told = lock(&self.told);
         [What::Message, What::OptOut, What::Finish].iter().any(|what| told.contains(&(person, *what as u8)))
+    }
+
+    /// A report is about to be told: it may be kept even where nobody says so.
+    pub(super) fn reports(&self, send: &str) {
+        lock(&self.reporting).insert(send.to_owned());
+    }
+
+    pub(super) fn may_be_reported(&self, send: &str) -> bool {
+        lock(&self.reporting).contains(send)
     }
 
     pub(super) fn wrong(&self, why: String) {

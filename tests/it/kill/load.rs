@@ -193,6 +193,7 @@ impl Talk<'_> {
     }
 
     async fn reports(&self, report: Report) -> bool {
+        self.load.history.reports(&report.send);
         match self.deliver(&report.hook).await {
             Some((200, _)) => self.load.history.note(Entry::Reported { send: report.send }),
             _ => {
