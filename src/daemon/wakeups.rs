@@ -25,6 +25,7 @@ use crate::engine::request::StoppedLine;
 use crate::id::SendId;
 use crate::limits;
 use crate::moment::{DAY, Moment, SECOND};
+use crate::points;
 
 /// Requests taken from the desk at a time.
 const REQUESTS: usize = 1_024;
@@ -102,6 +103,7 @@ impl Loop {
     pub(super) async fn run(mut self) -> End {
         let mut batch = Vec::with_capacity(REQUESTS);
         loop {
+            points::at("engine.turn");
             let now = self.clock.now();
             self.look_at_the_clock();
             self.tick(now);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::process::Process;
 use super::world::World;
-use crate::conversation::{Event, Phase, Send, State, Step, Verdict};
+use crate::conversation::{Event, Phase, State, Step, Verdict};
+use crate::engine::bend::trust_the_timer;
 use crate::engine::book::Book;
 use crate::engine::ports::{Durable, Store};
 use crate::engine::record::{Change, Delta, NameId};
@@ -205,19 +206,6 @@ fn without_answers(change: Change) -> Option<Change> {
         }
         other => other,
     })
-}
-
-fn trust_the_timer(before: &State, event: &Event, now: Moment, step: Step) -> Step {
-    let armed = matches!(before.phase, Phase::Waiting | Phase::Retrying) || before.phase == Phase::Answering && before.wake.is_some();
-    let due = before.wake.is_some_and(|wake| wake <= now) && before.skip.is_none();
-    if *event != Event::Woke || !armed || !due || step.send.is_some() {
-        return step;
-    }
-    let attempt = before.attempt + 1;
-    let state = State { phase: Phase::Sending, attempt, wake: Some(now.plus(limits::DOUBT)), not_after: Moment::MAX, ..*before };
-    let State { purpose, form, silence, step: number, not_after, .. } = state;
-    let send = Some(Send { purpose, form, silence, step: number, attempt, not_after });
-    Step { state, send, ended: None, ..step }
 }
 
 fn forget_the_claim(_: &State, _: &Event, now: Moment, step: Step) -> Step {

@@ -18,6 +18,7 @@ mod heard;
 mod help;
 mod hooks;
 mod http;
+mod kill;
 mod lines;
 mod missed;
 mod named;

@@ -11,6 +11,9 @@ use serde_json::Value;
 /// Longer than any start or stop takes on a busy machine; a bound for failures, not a wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often a process is asked whether it is still there.
+const TICK: Duration = Duration::from_millis(5);
+
 /// What the line of the tests signs with.
 pub(crate) const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 
@@ -31,6 +34,11 @@ impl Daemon {
 
     /// Starts it and does not wait.
     pub(crate) fn spawn(dir: &Path, extra: &[&str]) -> Daemon {
+        Daemon::spawn_armed(dir, extra, "")
+    }
+
+    /// Starts it with these points armed, where they are built in, and does not wait.
+    pub(crate) fn spawn_armed(dir: &Path, extra: &[&str], points: &str) -> Daemon {
         let socket = dir.join("notify.sock");
         if socket.exists() {
             std::fs::remove_file(&socket).expect("an old socket can be removed");
@@ -46,6 +54,7 @@ impl Daemon {
             .args(extra)
             .env("NOTIFY_SOCKET", &socket)
             .env("REENGAGED_TEST_SECRET", SECRET)
+            .env("FAILPOINTS", points)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
@@ -70,6 +79,45 @@ impl Daemon {
         let message = self.wait_notified("READY=1");
         let address = message.split("listening at ").nth(1).and_then(|rest| rest.split_whitespace().next());
         self.base = format!("http://{}", address.expect("the status names the address"));
+    }
+
+    /// Whether it got ready; `false` where it ended instead.
+    pub(crate) fn ready_or_gone(&mut self) -> bool {
+        self.notify.set_read_timeout(Some(TICK)).expect("a timeout");
+        let mut buffer = [0; 4_096];
+        for _ in 0..PATIENCE.as_millis() / TICK.as_millis() {
+            if let Ok(n) = self.notify.recv(&mut buffer) {
+                let message = String::from_utf8_lossy(&buffer[..n]).into_owned();
+                if let Some(address) = message.split("listening at ").nth(1).and_then(|rest| rest.split_whitespace().next()) {
+                    self.base = format!("http://{address}");
+                    return true;
+                }
+            } else if self.gone().is_some() {
+                return false;
+            }
+        }
+        panic!("neither ready nor gone in a minute\n{}", self.log());
+    }
+
+    /// How it ended; `None` while it runs.
+    pub(crate) fn gone(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it can be asked")
+    }
+
+    /// How it ended; `None` where it still runs after so long.
+    pub(crate) fn gone_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        for _ in 0..limit.as_millis() / TICK.as_millis() {
+            if let Some(status) = self.gone() {
+                return Some(status);
+            }
+            std::thread::sleep(TICK);
+        }
+        self.gone()
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: &str) {
