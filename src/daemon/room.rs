@@ -90,7 +90,9 @@ impl Room {
             tokio::time::sleep(LOOK).await;
             let asked = Arc::clone(&room);
             // On a thread of its own: a disk that hangs must not take one of the server's with it.
-            let Ok((missing, found)) = tokio::task::spawn_blocking(move || (asked.missing(asked.least), asked.home())).await else { return };
+            let Ok((missing, found)) = tokio::task::spawn_blocking(move || (asked.missing(asked.least), asked.home())).await else {
+                return;
+            };
             let told = if found != home {
                 let why = format!("the store's directory {} is not there any more; put it back, then start again", room.store.display());
                 wakeups.send(Wakeup::Failed(Fault::Corrupt(why)))

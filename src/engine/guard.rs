@@ -100,6 +100,7 @@ impl ClockGuard {
         let limit = if self.steady_since.is_some() { limits::CLOCK_DRIFT } else { limits::CLOCK_JUMP };
         if by.saturating_abs() > limit {
             // Years ahead, or before this program was made: no steadiness makes that the time.
+            let beyond = by > limits::CLOCK_AHEAD || wall < limits::CLOCK_EARLIEST;
             if by > limits::CLOCK_AHEAD {
                 self.ceiling = Moment(anchor.lead.saturating_add(monotonic_ms)).plus(limits::CLOCK_AHEAD);
             }
@@ -108,7 +109,9 @@ impl ClockGuard {
             }
             let first = self.steady_since.replace(monotonic_ms).is_none();
             self.anchor = Some(Anchor { lead, at: monotonic_ms });
-            return if first || by.saturating_abs() > limits::CLOCK_JUMP {
+            return if beyond {
+                self.standing(wall, monotonic_ms)
+            } else if first || by.saturating_abs() > limits::CLOCK_JUMP {
                 Verdict::Jumped { by }
             } else {
                 self.standing(wall, monotonic_ms)
@@ -255,10 +258,11 @@ mod tests {
         use Verdict::Steady;
         let years = 73 * 365 * DAY / SECOND;
         let after = Verdict::Held(Held::After(Moment(T + 5 * SECOND + limits::CLOCK_AHEAD)));
-        story(ALIVE, &[(0, 0, Steady), (5, years, jumped(years)), (10, years, after), (600, years, after), (605, 0, jumped(-years))]);
+        story(ALIVE, &[(0, 0, Steady), (5, years, after), (10, years, after), (600, years, after), (605, 0, jumped(-years))]);
         let dead = -(T / SECOND);
         let before = Verdict::Held(Held::Before(limits::CLOCK_EARLIEST));
-        let set = [(0, 0, Steady), (5, dead, jumped(dead)), (600, dead, before), (605, 0, jumped(-dead)), (664, 0, settling(1)), (665, 0, Steady)];
+        let set =
+            [(0, 0, Steady), (5, dead, before), (600, dead, before), (605, 0, jumped(-dead)), (664, 0, settling(1)), (665, 0, Steady)];
         story(ALIVE, &set);
     }
 
