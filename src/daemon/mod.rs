@@ -2,7 +2,7 @@
 //!
 //! Not a decision: when and whether something is sent is the engine's. This is the only place where the edges meet.
 //!
-//! Order of start: listener (answers 503) → store → engine recovered → commit thread → loop → calls and hooks → ready.
+//! Order of start: listener (answers 503) → room on the disk → store → engine recovered → commit thread → loop → calls and hooks → ready.
 //! Order of stop: not ready → requests under way finish → calls under way end, or are in doubt → last group durable → out.
 
 mod approvals;
@@ -16,6 +16,7 @@ pub mod logs;
 mod missed;
 mod probing;
 mod reload;
+mod room;
 mod start;
 mod systemd;
 mod upkeep;
@@ -41,6 +42,7 @@ use crate::daemon::caretaker::Keeper;
 use crate::daemon::commit::Outlets;
 use crate::daemon::deliver::{Delivery, Providers};
 use crate::daemon::probing::Probing;
+use crate::daemon::room::Room;
 use crate::daemon::wakeups::{End, Loop, Wakeup};
 use crate::engine::Engine;
 use crate::engine::book::Book;
@@ -125,6 +127,8 @@ struct Shared {
 /// [`Failure`], with the exit code.
 pub async fn run(start: Start) -> Result<(), Failure> {
     let Start { config, file, clock, drop, accept_loss } = start;
+    // A file that may not grow is then an error of the write, as a full disk is, and not the end of the process.
+    let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
     let listeners = start::listeners(&config).await?;
     points::at("start.listening");
     let addresses: Vec<String> = listeners.iter().map(|l| l.address().to_string()).collect();
@@ -137,10 +141,12 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         // Dropping the other end closes as well.
         let _ = closed.await;
     }));
-    let store = open(&config, accept_loss).await?;
+    let room = Room::of(&config);
+    let store = room.wait_for(&site, &addresses.join(" and "), async || open(&config, accept_loss).await).await?;
     points::at("start.opened");
     let parts = Parts { config, printer, providers, clock, site };
     let mut running = Running::begin(parts, store, drop).await?;
+    tokio::spawn(room.watch(running.shared.wakeups.clone()));
     // Before anybody is told that it runs: whoever was told may stop it.
     let signals = Signals::listen();
     points::at("start.ready");

@@ -54,6 +54,8 @@ pub(super) enum Wakeup {
     Forget(i64),
     /// Somebody wants figures.
     Figures(oneshot::Sender<Snapshot>),
+    /// The disk has too little room, and how much; or has enough again.
+    Room(Option<String>),
     /// The store failed.
     Failed(Fault),
     /// Stop taking in and claiming; end when what is under way has ended.
@@ -164,6 +166,9 @@ impl Loop {
             Wakeup::Reload(book, reply) => {
                 let _ = reply.send(self.reload(book));
             }
+            Wakeup::Room(missing) => self.engine.hold_for_room(missing),
+            // By its next time the clock may be right.
+            Wakeup::Forget(_) if self.engine.doubts_the_clock() => tracing::warn!("the clock is not believed, so nothing is forgotten"),
             Wakeup::Forget(days) => self.forget_before = Some(now.plus(-days.saturating_mul(DAY))),
             Wakeup::Figures(reply) => {
                 let _ = reply.send(self.engine.snapshot(now));

@@ -70,6 +70,8 @@ pub struct Engine {
     pub(super) early: Vec<Early>,
     pub(super) held: Option<String>,
     pub(super) clock_held: Option<String>,
+    /// There is too little room on the disk.
+    pub(super) no_room: Option<String>,
     /// An operator resumed everything, the clock as it is included.
     pub(super) resumed: bool,
     pub(super) failed: Option<String>,
@@ -161,6 +163,7 @@ impl Engine {
             early: Vec::new(),
             held: None,
             clock_held: None,
+            no_room: None,
             resumed: false,
             failed: None,
             last_alive: None,

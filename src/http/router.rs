@@ -134,7 +134,7 @@ async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Re
     points::at("http.handler");
     admit(&door.site, door.face, door.need, guides, request.headers())?;
     if !door.early {
-        let inside = door.site.inside().ok_or_else(reply::starting)?;
+        let inside = door.site.inside().ok_or_else(|| door.site.starting())?;
         request.extensions_mut().insert(inside.clone());
     }
     Ok(next.run(request).await)

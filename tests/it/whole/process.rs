@@ -127,6 +127,7 @@ impl Daemon {
 
     /// kill -9: the process is gone when this returns.
     pub(crate) fn kill(mut self) {
+        self.untrace();
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it is gone");
     }
@@ -149,6 +150,7 @@ impl Drop for Daemon {
         if std::thread::panicking() {
             eprintln!("the daemon said:\n{}", self.log());
         }
+        self.untrace();
         // It may have ended by itself, or been killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -190,4 +192,86 @@ pub(crate) async fn get(client: &reqwest::Client, url: &str) -> (u16, Value) {
     let status = answer.status().as_u16();
     let text = answer.text().await.expect("a body");
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+impl Daemon {
+    /// Starts it under a program that runs it (a tracer, a limiter; none where the list is empty), with these variables, and does not wait.
+    pub(crate) fn spawn_through(dir: &Path, through: &[&str], variables: &[(&str, &str)]) -> Daemon {
+        let socket = dir.join("notify.sock");
+        // There is none at a first start.
+        let _ = std::fs::remove_file(&socket);
+        let notify = UnixDatagram::bind(&socket).expect("a socket in a temporary directory");
+        notify.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        // Whoever it is run as may tell.
+        let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(&socket, all).expect("a mode");
+        let log = dir.join("log");
+        let stderr = std::fs::File::options().create(true).append(true).open(&log).expect("a log file");
+        let mut words = through.iter().copied().chain([env!("CARGO_BIN_EXE_reengaged")]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words).arg("serve").arg("--config").arg(dir.join("config.toml")).env("NOTIFY_SOCKET", &socket);
+        command.env("REENGAGED_TEST_SECRET", SECRET).envs(variables.iter().copied());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().expect("the binary starts");
+        Daemon { child, notify, base: String::new(), log }
+    }
+
+    /// Waits until it tells systemd that its start waits, and why; it can be asked from then on.
+    pub(crate) fn wait_waiting(&mut self) -> String {
+        let message = self.wait_notified("and waiting: ");
+        let address = message.split("listening at ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        self.base = format!("http://{}", address.expect("the status names the address"));
+        message
+    }
+
+    /// Takes all that it has told systemd so far; then whether it feeds the watchdog within this time.
+    pub(crate) fn feeds_within(&mut self, limit: Duration) -> bool {
+        let mut buffer = [0; 4_096];
+        self.notify.set_read_timeout(Some(Duration::from_millis(1))).expect("a timeout");
+        while self.notify.recv(&mut buffer).is_ok() {}
+        self.notify.set_read_timeout(Some(limit)).expect("a timeout");
+        let told = self.notify.recv(&mut buffer).map(|n| String::from_utf8_lossy(&buffer[..n]).into_owned());
+        self.notify.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        told.is_ok_and(|told| told.contains("WATCHDOG=1"))
+    }
+
+    /// What the kernel says of it, in KiB: `VmRSS`, `VmHWM`.
+    pub(crate) fn memory(&self, what: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it is there");
+        let line = status.lines().find(|line| line.starts_with(what)).expect("the kernel says it");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+    }
+
+    /// Its process, for what is done to it from outside.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it is ready (`None`) or has ended, with which code.
+    pub(crate) fn ready_or_ended(&mut self) -> Option<Option<i32>> {
+        let mut buffer = [0; 4_096];
+        self.notify.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+        for _ in 0..3_000 {
+            if let Ok(n) = self.notify.recv(&mut buffer) {
+                let message = String::from_utf8_lossy(&buffer[..n]).into_owned();
+                if let Some(address) = message.split("listening at ").nth(1).and_then(|rest| rest.split_whitespace().next()) {
+                    self.base = format!("http://{address}");
+                    self.notify.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                    return None;
+                }
+            }
+            if let Some(status) = self.child.try_wait().expect("it can be asked") {
+                return Some(status.code());
+            }
+        }
+        panic!("neither ready nor ended in a minute\n{}", self.log());
+    }
+
+    /// Ends who traces it: a thread that a tracer holds up cannot be killed.
+    fn untrace(&self) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).map_or("0", str::trim);
+        if tracer != "0" {
+            let _ = Command::new("kill").args(["-9", tracer]).status();
+        }
+    }
 }
