@@ -31,6 +31,13 @@ impl Daemon {
 
     /// Starts it and does not wait.
     pub(crate) fn spawn(dir: &Path, extra: &[&str]) -> Daemon {
+        Daemon::spawn_as(dir, extra, |command| {
+            command.env("REENGAGED_TEST_SECRET", SECRET);
+        })
+    }
+
+    /// Starts it as `change` has it and does not wait. What it prints and logs is in `stdout` and `log` beneath `dir`.
+    pub(crate) fn spawn_as(dir: &Path, extra: &[&str], change: impl FnOnce(&mut Command)) -> Daemon {
         let socket = dir.join("notify.sock");
         if socket.exists() {
             std::fs::remove_file(&socket).expect("an old socket can be removed");
@@ -39,18 +46,12 @@ impl Daemon {
         notify.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let log = dir.join("log");
         let stderr = std::fs::File::options().create(true).append(true).open(&log).expect("a log file");
-        let child = Command::new(env!("CARGO_BIN_EXE_reengaged"))
-            .arg("serve")
-            .arg("--config")
-            .arg(dir.join("config.toml"))
-            .args(extra)
-            .env("NOTIFY_SOCKET", &socket)
-            .env("REENGAGED_TEST_SECRET", SECRET)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .expect("the binary starts");
+        let stdout = std::fs::File::options().create(true).append(true).open(dir.join("stdout")).expect("a file for what it prints");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reengaged"));
+        command.arg("serve").arg("--config").arg(dir.join("config.toml")).args(extra).env("NOTIFY_SOCKET", &socket);
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        change(&mut command);
+        let child = command.spawn().expect("the binary starts");
         Daemon { child, notify, base: String::new(), log }
     }
 
@@ -70,6 +71,10 @@ impl Daemon {
         let message = self.wait_notified("READY=1");
         let address = message.split("listening at ").nth(1).and_then(|rest| rest.split_whitespace().next());
         self.base = format!("http://{}", address.expect("the status names the address"));
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -108,7 +113,7 @@ impl Drop for Daemon {
 }
 
 /// Runs a verb on the configuration in `dir` to its end: exit code, standard output, standard error.
-pub(super) fn verb(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn verb(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_reengaged"))
         .args(arguments)
         .arg("--config")
