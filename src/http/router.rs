@@ -14,6 +14,7 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use futures_util::FutureExt as _;
 
+use super::audit;
 use super::auth::{Need, admit};
 use super::counts::RequestLabels;
 use super::listen::Face;
@@ -100,8 +101,8 @@ pub(super) fn router(site: &Arc<Site>, face: Face) -> Router {
     };
     let mut router = Router::new();
     for route in table().into_iter().filter(|route| shown(route.path)) {
-        let door =
-            Door { site: Arc::clone(site), face, need: route.need, early: route.path == "/healthz" || route.path.starts_with("/hooks/") };
+        let early = route.path == "/healthz" || route.path.starts_with("/hooks/");
+        let door = Door { site: Arc::clone(site), face, need: route.need, path: route.path, early };
         router = router.route(route.path, route.answers.route_layer(middleware::from_fn_with_state(door, enter)));
     }
     router
@@ -124,6 +125,7 @@ struct Door {
     site: Arc<Site>,
     face: Face,
     need: Need,
+    path: &'static str,
     /// The route answers even before the engine does.
     early: bool,
 }
@@ -132,12 +134,18 @@ struct Door {
 async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Reply {
     let guides = request.uri().path().starts_with(guide::PATHS);
     points::at("http.handler");
-    admit(&door.site, door.face, door.need, guides, request.headers())?;
+    let actor = admit(&door.site, door.face, door.need, guides, request.headers())?;
     if !door.early {
         let inside = door.site.inside().ok_or_else(|| door.site.starting())?;
         request.extensions_mut().insert(inside.clone());
     }
-    Ok(next.run(request).await)
+    if door.need != Need::Operate {
+        return Ok(next.run(request).await);
+    }
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    audit::tell(&actor, method.as_str(), door.path, &response);
+    Ok(response)
 }
 
 /// Counts and logs; and refuses what a proxy before us might have understood in another way.

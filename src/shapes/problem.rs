@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::engine::request::Rejected;
+use crate::shapes::discreet;
 use crate::shapes::event::{BadEvent, BadKind};
 
 /// What kind of problem it is. The slugs and codes are for programs and never change meaning.
@@ -273,7 +274,7 @@ impl From<Rejected> for Problem {
         let message = match &rejected {
             Rejected::Unavailable(_) => Cow::Borrowed("nothing can be kept now, and nothing of this was; send it again later"),
             Rejected::Damaged(_) => Cow::Borrowed("a stored record of this conversation cannot be read; the daemon's log says which"),
-            other => Cow::Owned(other.to_string()),
+            other => Cow::Owned(discreet::numbers(&other.to_string())),
         };
         Problem { kind, message, field: Cow::Borrowed(field) }
     }

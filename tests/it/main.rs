@@ -30,6 +30,7 @@ mod reliability;
 #[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;
 mod scenarios;
+mod security;
 mod store_backup;
 mod store_contract;
 mod store_damage;

@@ -8,7 +8,7 @@ mod fixtures;
 mod form;
 mod gupshup;
 mod json;
-mod sign;
+pub(crate) mod sign;
 mod truora;
 mod twilio;
 mod whatsapp;

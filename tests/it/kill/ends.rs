@@ -164,7 +164,7 @@ async fn a_kernel_out_of_memory_is_a_kill() {
     let seed = seed();
     let mut stage = Stage::new(seed, Temper::Moody, None);
     let mut daemon = stage.restart("").await.expect("it starts");
-    group.put("cgroup.procs", u64::from(daemon.id()));
+    group.put("cgroup.procs", u64::from(daemon.pid()));
     let loading = tokio::spawn(Arc::clone(&stage.load).run(daemon.base.clone(), usize::MAX / 2));
     stage.handed(10).await;
     // From here on there is hardly a page more: what it has is not charged to this group, what it takes is.

@@ -113,7 +113,7 @@ pub(super) async fn cut(stage: &mut Stage, disk: &Disk, life: u64) {
     tokio::time::sleep(Duration::from_millis(life)).await;
     daemon.signal("STOP");
     tokio::task::block_in_place(|| {
-        stopped(daemon.id());
+        stopped(daemon.pid());
         disk.copy();
         daemon.kill();
     });
