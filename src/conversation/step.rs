@@ -281,7 +281,8 @@ impl Turn<'_> {
                 (Outcome::Cancelled, None)
             }
         };
-        if at < self.state.begun {
+        // A clock that was set back since may have this run begin later than now.
+        if at < self.state.begun.min(self.now) {
             return self.ignore(Ignored::Stale);
         }
         if let Phase::Finished(before) = self.state.phase {
