@@ -30,6 +30,7 @@ mod samples;
 mod scenarios;
 mod store_backup;
 mod store_contract;
+mod store_cuts;
 mod store_damage;
 mod store_kill;
 mod store_rescue;

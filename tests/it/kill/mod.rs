@@ -36,7 +36,7 @@ fn seed() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_at_random_under_load_and_while_starting_it_keeps_its_promises() {
     let (seed, long) = (seed(), crate::support::long());
-    let wanted = ordered("REENGAGED_KILLS").unwrap_or(if long { 300 } else { 24 }) as usize;
+    let wanted = ordered("REENGAGED_KILLS").unwrap_or(if long { 300 } else { 16 }) as usize;
     let mut dice = Dice::new(seed, 0);
     let mut total = Figures::default();
     let mut era = 0;

@@ -49,8 +49,8 @@ const FOLD: [&str; 8] =
 pub(super) fn some_point(dice: &mut Dice) -> (&'static str, u64) {
     match dice.below(8) {
         0 | 1 => (START[dice.below(START.len() as u64) as usize], 0),
-        2..5 => (COMMIT[dice.below(COMMIT.len() as u64) as usize], dice.below(40)),
-        5 | 6 => (CALL[dice.below(CALL.len() as u64) as usize], dice.below(20)),
+        2..5 => (COMMIT[dice.below(COMMIT.len() as u64) as usize], dice.below(20)),
+        5 | 6 => (CALL[dice.below(CALL.len() as u64) as usize], dice.below(8)),
         _ => (FOLD[dice.below(FOLD.len() as u64) as usize], dice.below(2)),
     }
 }
@@ -82,7 +82,7 @@ async fn killed_at_every_named_point_it_keeps_its_promises() {
         let passes = match point.split_once('.').map_or("", |(group, _)| group) {
             "start" => 0,
             "fold" => dice.below(2),
-            _ => dice.below(30),
+            _ => dice.below(12),
         };
         let mut reached = stage.at_point(&format!("{point}={passes}*off->return(kill)"), Duration::from_secs(3)).await;
         if !reached {
