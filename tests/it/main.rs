@@ -33,6 +33,7 @@ mod scenarios;
 mod security;
 mod store_backup;
 mod store_contract;
+mod store_cuts;
 mod store_damage;
 mod store_kill;
 mod store_rescue;
