@@ -7,10 +7,14 @@ use clap::Parser;
 
 use reengaged::cli::args::Arguments;
 use reengaged::cli::serve::{self, Asked};
-use reengaged::cli::{self, Own};
+use reengaged::cli::{self, Own, shut};
 use reengaged::demo;
 
 fn main() -> ExitCode {
+    if let Err(why) = shut::close() {
+        // Without a standard error there is nobody to tell.
+        let _ = writeln!(io::stderr(), "reengaged: {why}");
+    }
     ExitCode::from(cli::run(Arguments::parse(), own))
 }
 

@@ -13,6 +13,7 @@ pub mod plan;
 mod play;
 pub mod print;
 pub mod serve;
+pub mod shut;
 pub mod simulate;
 pub mod verbs;
 

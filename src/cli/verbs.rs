@@ -51,7 +51,7 @@ pub fn run(verb: ClientVerb, desk: &mut Desk<'_>) -> Result<(), Failure> {
         ClientVerb::Doubts { what: None, daemon } => doubts(desk, &daemon),
         ClientVerb::Doubts { what: Some(Doubts::Resend { id, daemon }), .. } => {
             let path = format!("/v1/doubts/{}/resend", segment(&id));
-            let answer = desk.act(&daemon, &format!("sending {id} again"), Method::POST, &path, None)?;
+            let answer = desk.act(&daemon, &format!("sending {} again", masked(&id)), Method::POST, &path, None)?;
             desk.print(&daemon, &answer, |out, _| stands(out, &answer))
         }
         ClientVerb::Upcoming { late: true, daemon } => late(desk, &daemon),

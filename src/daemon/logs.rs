@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::env;
 use crate::config::settings::{LogConfig, LogFormat, LogLevel};
+use crate::http;
 
 /// Begins logging as configured, to standard error. A second call changes nothing.
 pub fn begin(config: LogConfig) {
@@ -21,7 +22,8 @@ pub fn begin(config: LogConfig) {
         LogLevel::Trace => "trace",
     };
     // What the libraries beneath have to say is seldom ours to tell; their warnings are.
-    let filter = EnvFilter::new(format!("warn,reengaged={level}"));
+    // Who acted is told at any level.
+    let filter = EnvFilter::new(format!("warn,reengaged={level},{}=info", http::AUDIT));
     let registry = tracing_subscriber::registry().with(filter);
     let journal = || tracing_journald::layer().ok();
     let format = match config.format {

@@ -60,7 +60,9 @@ pub(super) fn bounds(config: &Config) -> http::Settings {
 pub(super) fn tokens(config: &Config) -> http::Tokens {
     let scopes = |Scopes { ingest, read, operate }| http::Scopes { ingest, read, operate };
     let tokens = config.server.tokens.iter();
-    http::Tokens::new(tokens.flat_map(|token| token.secrets.iter().map(move |s| (s.digest(), scopes(token.scopes)))).collect())
+    let known =
+        tokens.flat_map(|token| token.secrets.iter().map(move |s| (Arc::from(token.name.as_str()), s.digest(), scopes(token.scopes))));
+    http::Tokens::named(known.collect())
 }
 
 /// What the lines need while the daemon runs.

@@ -21,9 +21,11 @@ use crate::engine::heard::Trouble;
 use crate::engine::ports::Fault;
 use crate::engine::reads::Snapshot;
 use crate::engine::record::{Change, NameId};
+use crate::engine::request::StoppedLine;
 use crate::id::SendId;
 use crate::limits;
 use crate::moment::{DAY, Moment, SECOND};
+use crate::points;
 
 /// Requests taken from the desk at a time.
 const REQUESTS: usize = 1_024;
@@ -103,11 +105,15 @@ impl Loop {
     pub(super) async fn run(mut self) -> End {
         let mut batch = Vec::with_capacity(REQUESTS);
         loop {
+            points::at("engine.turn");
             let now = self.clock.now();
             self.look_at_the_clock();
             self.tick(now);
             let next = if self.stopping.is_none() { self.engine.fire(now) } else { None };
             let next = self.probe(now, next);
+            for StoppedLine { line, why, .. } in self.engine.newly_stopped() {
+                tracing::error!(%line, %why, "the line has stopped: nothing is sent on it, nothing is lost; it starts when it works again");
+            }
             let busy = self.upkeep(now);
             self.hand_over_group();
             if self.drained() {
@@ -192,9 +198,7 @@ impl Loop {
     fn trouble(&mut self, id: NameId, trouble: Trouble, (wait, detail): (i64, &str), now: Moment) {
         let line = self.engine.names().name(id);
         if trouble.stops() {
-            if self.engine.stop_line(id, trouble == Trouble::Account, detail, now) {
-                tracing::error!(%line, %trouble, %detail, "the line has stopped: nothing is sent on it, nothing is lost; it starts when it works again");
-            }
+            self.engine.stop_line(id, trouble == Trouble::Account, &format!("{trouble}: {detail}"), now);
         } else {
             tracing::warn!(%line, %detail, "the provider says that the line sends too fast; it waits");
             self.engine.throttle(id, wait, now);

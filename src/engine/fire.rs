@@ -185,6 +185,7 @@ impl Engine {
             (verdict, _) => verdict,
         };
         self.pending().permits.push(call.line);
+        self.line_answered(call.line, if call.proved { Verdict::Accepted(now) } else { verdict }, now);
         if verdict == Verdict::Refused(Refusal::OptedOut) {
             // First, so that a crash in between leaves it in force.
             self.opt_out(call.conversation, now);

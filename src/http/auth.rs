@@ -5,13 +5,14 @@
 //! The scopes: `ingest` brings events and reads nothing; `read` looks; `operate` acts, and looks. Where no token is configured,
 //! only listeners that this machine alone can reach let anybody in, and web pages of other origins not even there.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::audit;
 use super::guide;
 use super::listen::Face;
 use super::site::Site;
@@ -70,29 +71,46 @@ impl Need {
     }
 }
 
+/// A token in force.
+#[derive(Clone)]
+struct Token {
+    name: Arc<str>,
+    digest: [u8; 32],
+    scopes: Scopes,
+}
+
 /// The tokens in force, as SHA-256.
 #[derive(Clone, Default)]
-pub struct Tokens(Vec<([u8; 32], Scopes)>);
+pub struct Tokens(Vec<Token>);
 
 impl Tokens {
     /// Tokens from the SHA-256 of each secret and what it allows. None at all: whoever can reach a local listener may do everything.
     #[must_use]
     pub fn new(tokens: Vec<([u8; 32], Scopes)>) -> Tokens {
-        Tokens(tokens)
+        Tokens::named(tokens.into_iter().map(|(digest, scopes)| (Arc::from("a token"), digest, scopes)).collect())
     }
 
-    /// What this token allows; `None` where it is unknown. Every known token is compared, whichever matches.
-    fn scopes_of(&self, token: &[u8]) -> Option<Scopes> {
+    /// The same, each with the name by which the audit trail tells who acted.
+    #[must_use]
+    pub fn named(tokens: Vec<(Arc<str>, [u8; 32], Scopes)>) -> Tokens {
+        Tokens(tokens.into_iter().map(|(name, digest, scopes)| Token { name, digest, scopes }).collect())
+    }
+
+    /// The token that this is; `None` where it is unknown. Every known token is compared, whichever matches.
+    fn find(&self, token: &[u8]) -> Option<&Token> {
         let digest: [u8; 32] = Sha256::digest(token).into();
         let mut found = None;
-        for (known, scopes) in &self.0 {
-            if bool::from(known.ct_eq(&digest)) {
-                found = Some(*scopes);
+        for known in &self.0 {
+            if bool::from(known.digest.ct_eq(&digest)) {
+                found = Some(known);
             }
         }
         found
     }
 }
+
+/// Who was let in, as the audit trail calls it: the name of the token, or `local` where none is configured.
+pub(super) type Actor = Arc<str>;
 
 /// Slows down whoever tries wrong tokens. A right token never meets it.
 #[derive(Default)]
@@ -113,29 +131,41 @@ impl Throttle {
 }
 
 /// Lets a request through, or says why not. On the guide's paths (`guides`) a token may also come as the guide's clients send it.
-pub(super) fn admit(site: &Site, face: Face, need: Need, guides: bool, headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn admit(site: &Site, face: Face, need: Need, guides: bool, headers: &HeaderMap) -> Result<Actor, Problem> {
+    let local = || Arc::from("local");
     if need == Need::Nothing {
-        return Ok(());
+        return Ok(local());
     }
     let tokens = site.tokens();
     if tokens.0.is_empty() {
-        return if face.local() { same_origin(headers) } else { Err(Problem::new(Kind::Unauthorized, NO_TOKENS)) };
+        let admitted = if face.local() { same_origin(headers) } else { Err(Problem::new(Kind::Unauthorized, NO_TOKENS)) };
+        return admitted.map(|()| local());
     }
     let key = || headers.get(guide::KEY).filter(|_| guides).map(|key| key.as_bytes().trim_ascii());
-    let scopes = bearer(headers).or_else(key).and_then(|token| tokens.scopes_of(token));
-    match scopes {
-        Some(scopes) if need.met_by(scopes) => Ok(()),
-        Some(_) => {
-            let message = format!("this token does not have the scope {}", need.scope());
-            Err(Problem::new(Kind::Forbidden, message))
+    let token = bearer(headers).or_else(key).and_then(|token| tokens.find(token));
+    match token {
+        Some(token) if need.met_by(token.scopes) => Ok(Arc::clone(&token.name)),
+        Some(token) => {
+            let scope = need.scope();
+            // As seldom as wrong tokens, so that nobody fills the log.
+            if site.throttle.admits((site.settings.elapsed)()) {
+                tracing::warn!(target: audit::TARGET, actor = &*token.name, scope, "refused: the token does not have the scope");
+            }
+            Err(Problem::new(Kind::Forbidden, format!("this token does not have the scope {scope}")))
         }
-        None if (headers.contains_key(header::AUTHORIZATION) || key().is_some()) && !site.throttle.admits((site.settings.elapsed)()) => {
-            Err(Problem::new(Kind::TooManyTries, "too many wrong tokens; wait a second"))
+        None if headers.contains_key(header::AUTHORIZATION) || key().is_some() => {
+            if !site.throttle.admits((site.settings.elapsed)()) {
+                return Err(Problem::new(Kind::TooManyTries, "too many wrong tokens; wait a second"));
+            }
+            tracing::warn!(target: audit::TARGET, scope = need.scope(), "refused: a wrong token");
+            Err(Problem::new(Kind::Unauthorized, if guides { SEND_KEY } else { SEND_TOKEN }))
         }
-        None if guides => Err(Problem::new(Kind::Unauthorized, "send a known token as: Truora-API-Key: TOKEN")),
-        None => Err(Problem::new(Kind::Unauthorized, "send a known token as: Authorization: Bearer TOKEN")),
+        None => Err(Problem::new(Kind::Unauthorized, if guides { SEND_KEY } else { SEND_TOKEN })),
     }
 }
+
+const SEND_KEY: &str = "send a known token as: Truora-API-Key: TOKEN";
+const SEND_TOKEN: &str = "send a known token as: Authorization: Bearer TOKEN";
 
 const NO_TOKENS: &str = "no token is configured, so only programs on the daemon's own machine are let in; configure server.tokens";
 

@@ -15,6 +15,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::site::Settings;
+use crate::shapes::discreet;
 use crate::shapes::problem::{Kind, Problem};
 
 /// So much of a refused body is still read, so that the refusal reaches whoever is still writing.
@@ -113,7 +114,7 @@ pub(super) async fn json<T: DeserializeOwned + Default>(headers: &HeaderMap, bod
     must_be_json(headers)?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let kind = if error.is_data() { Kind::Invalid } else { Kind::NotJson };
-        Problem::new(kind, format!("reading the body: {error}"))
+        Problem::new(kind, format!("reading the body: {}", discreet::sentence(&error.to_string())))
     })
 }
 

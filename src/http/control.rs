@@ -9,6 +9,7 @@ use axum::extract::{Extension, Path, Query, Request, State};
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use super::audit;
 use super::body;
 use super::events;
 use super::reply::{self, Reply};
@@ -18,6 +19,7 @@ use crate::engine::request::{Target, Who};
 use crate::id::SendId;
 use crate::limits;
 use crate::shapes::answer::{DeadShape, DoubtShape, StandingShape};
+use crate::shapes::discreet;
 use crate::shapes::event;
 use crate::shapes::problem::{Kind, Problem};
 
@@ -42,14 +44,15 @@ pub(super) async fn resume(site: State<Arc<Site>>, inside: Extension<Inside>, re
 async fn set(State(site): State<Arc<Site>>, Extension(inside): Extension<Inside>, request: Request, paused: bool) -> Reply {
     let (parts, body) = request.into_parts();
     let scope: Scope = body::json(&parts.headers, body, &site.settings).await?;
-    let target = match (scope.line, scope.flow) {
-        (None, None) => Target::All,
-        (Some(line), None) => Target::Line(line),
-        (None, Some(flow)) => Target::Flow(flow),
+    let (target, what) = match (scope.line, scope.flow) {
+        (None, None) => (Target::All, "all".to_owned()),
+        // Only a name that is configured gets an answer that says so.
+        (Some(line), None) => (Target::Line(line.clone()), format!("line {line}")),
+        (None, Some(flow)) => (Target::Flow(flow.clone()), format!("flow {flow}")),
         (Some(_), Some(_)) => return Err(Problem::new(Kind::Invalid, "name a line or a flow, not both; nothing for all").into()),
     };
     let standing = inside.desk.ask(|answer| Ask::Pause(target, paused, answer)).await.map_err(reply::rejected)?;
-    Ok(reply::json(&StandingShape(&standing)))
+    Ok(audit::about(reply::json(&StandingShape(&standing)), what))
 }
 
 /// `GET /v1/doubts`.
@@ -92,7 +95,7 @@ pub(super) struct DeadQuery {
 /// `GET /v1/hooks/dead`.
 pub(super) async fn dead(Extension(inside): Extension<Inside>, query: Result<Query<DeadQuery>, QueryRejection>) -> Reply {
     let wrong = |why: String| Problem::new(Kind::BadRequest, format!("reading the query: {why}"));
-    let Query(query) = query.map_err(|error| wrong(error.body_text()))?;
+    let Query(query) = query.map_err(|error| wrong(discreet::sentence(&error.body_text())))?;
     let limit = query.limit.unwrap_or(100);
     if limit == 0 || limit > limits::PAGE {
         return Err(wrong(format!("limit = {limit}: a page has 1 to {} dead letters", limits::PAGE)).into());
@@ -126,9 +129,10 @@ pub(super) async fn replay(
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Reply {
-    let Path(hook) = path.map_err(|error| Problem::new(Kind::BadRequest, format!("reading the path: {}", error.body_text())))?;
+    let Path(hook) =
+        path.map_err(|error| Problem::new(Kind::BadRequest, format!("reading the path: {}", discreet::sentence(&error.body_text()))))?;
     let (parts, body) = request.into_parts();
     let which: Which = body::json(&parts.headers, body, &site.settings).await?;
-    let replayed = inside.desk.ask(|answer| Ask::Replay(hook, which.seq, answer)).await.map_err(reply::rejected)?;
-    Ok(reply::json(&serde_json::json!({ "status": 200, "replayed": replayed })))
+    let replayed = inside.desk.ask(|answer| Ask::Replay(hook.clone(), which.seq, answer)).await.map_err(reply::rejected)?;
+    Ok(audit::about(reply::json(&serde_json::json!({ "status": 200, "replayed": replayed })), format!("hook {hook}")))
 }

@@ -11,6 +11,7 @@ use axum::extract::{Extension, Path, Query, Request, State};
 use axum::http::Response;
 use serde::Deserialize;
 
+use super::audit;
 use super::body;
 use super::events;
 use super::reply::{self, Fault, Reply};
@@ -19,6 +20,7 @@ use crate::engine::desk::Request as Ask;
 use crate::engine::request::{Filter, Inbound, View, What, Who};
 use crate::id::ConversationId;
 use crate::limits;
+use crate::shapes::discreet;
 use crate::shapes::event;
 use crate::shapes::explain::Explained;
 use crate::shapes::problem::{Kind, Problem};
@@ -42,7 +44,7 @@ pub(super) struct ListQuery {
 
 /// `GET /v1/conversations`.
 pub(super) async fn list(Extension(inside): Extension<Inside>, query: Result<Query<ListQuery>, QueryRejection>) -> Reply {
-    let Query(query) = query.map_err(|error| bad_query(&error.body_text()))?;
+    let Query(query) = query.map_err(|error| bad_query(&discreet::sentence(&error.body_text())))?;
     let limit = query.limit.unwrap_or(PAGE);
     if limit == 0 || limit > limits::PAGE {
         return Err(bad_query(&format!("limit = {limit}: a page has 1 to {} conversations", limits::PAGE)).into());
@@ -66,7 +68,8 @@ fn bad_query(why: &str) -> Problem {
 
 /// The conversation of a path: our id or the caller's name.
 fn who(path: Result<Path<String>, PathRejection>) -> Result<Who, Problem> {
-    let Path(name) = path.map_err(|error| Problem::new(Kind::BadRequest, format!("reading the path: {}", error.body_text())))?;
+    let Path(name) =
+        path.map_err(|error| Problem::new(Kind::BadRequest, format!("reading the path: {}", discreet::sentence(&error.body_text()))))?;
     event::who(Cow::Owned(name)).map_err(|bad| Problem::new(Kind::BadRequest, bad.message))
 }
 
@@ -90,7 +93,8 @@ pub(super) async fn explain(Extension(inside): Extension<Inside>, path: Result<P
 pub(super) async fn erase(Extension(inside): Extension<Inside>, path: Result<Path<String>, PathRejection>) -> Reply {
     let who = who(path)?;
     let erased = inside.desk.ask(|answer| Ask::Erase(who, answer)).await.map_err(reply::rejected)?;
-    Ok(reply::json(&serde_json::json!({ "status": 200, "conversation_id": erased.to_string(), "erased": true })))
+    let erased = erased.to_string();
+    Ok(audit::about(reply::json(&serde_json::json!({ "status": 200, "conversation_id": erased, "erased": true })), erased))
 }
 
 type Named = Result<Path<String>, PathRejection>;

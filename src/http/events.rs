@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use tokio::time::timeout;
 
+use super::audit;
 use super::body::{self, NDJSON};
 use super::ndjson;
 use super::reply::{self, Reply};
@@ -49,7 +50,7 @@ pub(super) fn told(who: &Who, answer: Result<Answer, Rejected>) -> Reply {
 }
 
 fn tell(who: &Who, answer: &Answer) -> Response<Body> {
-    reply::json(&Answered { who, answer })
+    audit::about(reply::json(&Answered { who, answer }), answer.conversation.to_string())
 }
 
 /// The engine has not answered: nobody knows whether it was kept.

@@ -18,6 +18,7 @@ use crate::engine::desk::Request as Ask;
 use crate::engine::registry::{Filing, Register, Shelf};
 use crate::engine::request::Rejected;
 use crate::limits;
+use crate::shapes::discreet;
 use crate::shapes::event::shortened;
 use crate::shapes::guide::BadField;
 use crate::shapes::guide::form::Form;
@@ -119,7 +120,7 @@ pub(super) type Page<'s> = (&'s [(Arc<str>, Arc<[u8]>)], Option<Arc<str>>);
 /// A query that cannot be read, and pages of no size or too much of one.
 pub(super) fn page(shelf: &Shelf, query: Result<Query<PageQuery>, QueryRejection>) -> Result<Page<'_>, Fault> {
     let wrong = |why: String| Problem::new(Kind::BadRequest, format!("reading the query: {why}"));
-    let Query(query) = query.map_err(|error| wrong(error.body_text()))?;
+    let Query(query) = query.map_err(|error| wrong(discreet::sentence(&error.body_text())))?;
     let limit = query.limit.unwrap_or(100);
     if limit == 0 || limit > limits::PAGE {
         return Err(wrong(format!("limit = {limit}: a page has 1 to {}", limits::PAGE)).into());

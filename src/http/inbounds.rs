@@ -8,6 +8,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, Request, State};
 use serde_json::json;
 
+use super::audit;
 use super::guide::{self, PageQuery, bad_field};
 use super::reply::{self, Fault, Reply};
 use super::site::{Inside, Site};
@@ -24,7 +25,7 @@ pub(super) async fn create(State(site): State<Arc<Site>>, Extension(inside): Ext
     };
     let (id, shelf) = guide::file(&site, &inside, Register::Inbound, decide).await?;
     let inbound = Inbound::create(form, &shelf.book).map_err(bad_field)?;
-    Ok(reply::json(&InboundShape { id: &id, inbound: &inbound, book: &shelf.book }))
+    Ok(audit::about(reply::json(&InboundShape { id: &id, inbound: &inbound, book: &shelf.book }), &*id))
 }
 
 /// `GET /v1/whatsapp/inbounds`.
@@ -88,7 +89,7 @@ async fn change(
     };
     let decide = |shelf: &Shelf| filing(shelf, Some(&id), Some(&changed(shelf)?));
     let (id, shelf) = guide::file(&site, &inside, Register::Inbound, decide).await?;
-    Ok(reply::json(&InboundShape { id: &id, inbound: &changed(&shelf)?, book: &shelf.book }))
+    Ok(audit::about(reply::json(&InboundShape { id: &id, inbound: &changed(&shelf)?, book: &shelf.book }), &*id))
 }
 
 /// `DELETE /v1/whatsapp/inbounds/{id}`.
@@ -103,7 +104,7 @@ pub(super) async fn delete(
         filing(shelf, Some(&id), None)
     };
     let (id, _) = guide::file(&site, &inside, Register::Inbound, decide).await?;
-    Ok(reply::json(&json!({ "inbound_id": &*id, "deleted": true })))
+    Ok(audit::about(reply::json(&json!({ "inbound_id": &*id, "deleted": true })), &*id))
 }
 
 /// The change of one inbound, with all that are in force after it.

@@ -2,6 +2,7 @@
 //!
 //! Not the engine, and not TLS: that is the proxy's job. Nothing here reads the wall clock or touches the store.
 
+mod audit;
 mod auth;
 mod body;
 mod control;
@@ -26,6 +27,7 @@ mod site;
 mod stalling;
 mod upkeep;
 
+pub use audit::TARGET as AUDIT;
 pub use auth::{Need, Scopes, Tokens};
 pub use forward::{BotAnswer, Forward, Onward};
 pub use listen::{Address, Face, Listener};

@@ -11,6 +11,7 @@ use axum::http::HeaderMap;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::audit;
 use super::events;
 use super::guide::{self, PageQuery, bad_field};
 use super::reply::{self, Fault, Reply};
@@ -32,7 +33,7 @@ pub(super) async fn create(State(site): State<Arc<Site>>, Extension(inside): Ext
     let read = |shelf: &Shelf| Outbound::create(form.clone(), &shelf.book, shelf.now).map_err(bad_field);
     let decide = |shelf: &Shelf| Ok(filing(shelf, None, Some(&read(shelf)?)));
     let (id, shelf) = guide::file(&site, &inside, Register::Outbound, decide).await?;
-    Ok(reply::json(&OutboundShape { id: &id, outbound: &read(&shelf)?, book: &shelf.book }))
+    Ok(audit::about(reply::json(&OutboundShape { id: &id, outbound: &read(&shelf)?, book: &shelf.book }), &*id))
 }
 
 /// `GET /v1/whatsapp/outbounds`.
@@ -72,7 +73,7 @@ pub(super) async fn delete(
         Ok(filing(shelf, Some(&id), None))
     };
     let (id, _) = guide::file(&site, &inside, Register::Outbound, decide).await?;
-    Ok(reply::json(&json!({ "outbound_id": &*id, "deleted": true })))
+    Ok(audit::about(reply::json(&json!({ "outbound_id": &*id, "deleted": true })), &*id))
 }
 
 /// `POST /v1/whatsapp/outbounds/send`.
@@ -89,7 +90,7 @@ pub(super) async fn send(State(site): State<Arc<Site>>, Extension(inside): Exten
     let flow = invitation.flow.clone();
     let asked = timeout(site.settings.answer, inside.desk.ask(|answer| Ask::Invite(Box::new(invitation), answer)));
     let answer = asked.await.map_err(|_| events::no_answer())?.map_err(reply::rejected)?;
-    Ok(reply::json(&sent(&id, flow.as_deref(), &answer)))
+    Ok(audit::about(reply::json(&sent(&id, flow.as_deref(), &answer)), format!("{id} to {}", answer.conversation)))
 }
 
 fn sent(id: &str, flow: Option<&str>, answer: &Answer) -> serde_json::Value {

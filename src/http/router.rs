@@ -2,6 +2,7 @@
 //!
 //! Not the answers. Around every route: counting, a log line without numbers, names or tokens, and the check of who comes in.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,13 +12,16 @@ use axum::http::{HeaderMap, HeaderValue, Response, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use futures_util::FutureExt as _;
 
+use super::audit;
 use super::auth::{Need, admit};
 use super::counts::RequestLabels;
 use super::listen::Face;
 use super::reply::{self, Reply};
 use super::site::Site;
 use super::{control, conversations, events, guide, health, inbound, inbounds, outbounds, schedule, upkeep};
+use crate::points;
 use crate::shapes::problem::{Kind, Problem};
 
 /// The description of every route, served as it stands.
@@ -97,8 +101,8 @@ pub(super) fn router(site: &Arc<Site>, face: Face) -> Router {
     };
     let mut router = Router::new();
     for route in table().into_iter().filter(|route| shown(route.path)) {
-        let door =
-            Door { site: Arc::clone(site), face, need: route.need, early: route.path == "/healthz" || route.path.starts_with("/hooks/") };
+        let early = route.path == "/healthz" || route.path.starts_with("/hooks/");
+        let door = Door { site: Arc::clone(site), face, need: route.need, path: route.path, early };
         router = router.route(route.path, route.answers.route_layer(middleware::from_fn_with_state(door, enter)));
     }
     router
@@ -121,6 +125,7 @@ struct Door {
     site: Arc<Site>,
     face: Face,
     need: Need,
+    path: &'static str,
     /// The route answers even before the engine does.
     early: bool,
 }
@@ -128,12 +133,19 @@ struct Door {
 /// Lets a request in: the right token, one way of telling a body's length, and an engine that runs.
 async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Reply {
     let guides = request.uri().path().starts_with(guide::PATHS);
-    admit(&door.site, door.face, door.need, guides, request.headers())?;
+    points::at("http.handler");
+    let actor = admit(&door.site, door.face, door.need, guides, request.headers())?;
     if !door.early {
         let inside = door.site.inside().ok_or_else(|| door.site.starting())?;
         request.extensions_mut().insert(inside.clone());
     }
-    Ok(next.run(request).await)
+    if door.need != Need::Operate {
+        return Ok(next.run(request).await);
+    }
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    audit::tell(&actor, method.as_str(), door.path, &response);
+    Ok(response)
 }
 
 /// Counts and logs; and refuses what a proxy before us might have understood in another way.
@@ -145,7 +157,11 @@ async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) ->
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     let mut response = match ambiguous(request.version(), request.headers()) {
         Some(problem) => reply::problem(&problem),
-        None => next.run(request).await,
+        // A mistake in one answer stays that answer's: nothing that others use is left half changed, since the engine has it all.
+        None => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(%method, route = known_pattern(pattern.as_ref().map(MatchedPath::as_str)), "answering a request ended in a panic");
+            reply::problem(&Problem::new(Kind::Panicked, "answering this request ended in a panic, which the log has; others go on"))
+        }),
     };
     if guides {
         response = reply::as_the_guide_has_it(response);

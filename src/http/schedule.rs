@@ -14,6 +14,7 @@ use super::site::{Inside, Site};
 use crate::engine::desk::Request as Ask;
 use crate::limits;
 use crate::shapes::answer::{LateShape, UpcomingShape};
+use crate::shapes::discreet;
 use crate::shapes::plan::{Line, Planner};
 use crate::shapes::problem::{Kind, Problem};
 
@@ -32,7 +33,7 @@ pub(super) struct UpcomingQuery {
 /// `GET /v1/schedule/upcoming`: counts by hour and line; or those that cannot go out in time, one by one.
 pub(super) async fn upcoming(Extension(inside): Extension<Inside>, query: Result<Query<UpcomingQuery>, QueryRejection>) -> Reply {
     let wrong = |why: String| Problem::new(Kind::BadRequest, format!("reading the query: {why}"));
-    let Query(query) = query.map_err(|error| wrong(error.body_text()))?;
+    let Query(query) = query.map_err(|error| wrong(discreet::sentence(&error.body_text())))?;
     match (query.late, query.limit) {
         (false, None) => {}
         (false, Some(_)) => return Err(wrong("limit: only with late=true; counts have no pages".to_owned()).into()),

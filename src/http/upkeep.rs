@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::{Extension, Request, State};
 use serde::Deserialize;
 
+use super::audit;
 use super::body;
 use super::reply::{self, Reply};
 use super::site::{Inside, Site};
@@ -32,7 +33,7 @@ pub(super) async fn backup(State(site): State<Arc<Site>>, Extension(inside): Ext
             Problem::new(Kind::Invalid, "to: write the absolute path of a file on the daemon's machine, which does not exist yet").into()
         );
     }
-    begin(&inside, Task::Backup(to))
+    Ok(audit::about(begin(&inside, Task::Backup(to.clone()))?, format!("to {to}")))
 }
 
 /// `POST /v1/fsck`.

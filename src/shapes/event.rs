@@ -17,6 +17,7 @@ use crate::engine::request::{Inbound, What, Who};
 use crate::id::ConversationId;
 use crate::limits;
 use crate::moment::Moment;
+use crate::shapes::discreet;
 use crate::shapes::pairs::{PairsSeed, Text};
 
 /// The types of events, as `type` names them.
@@ -97,7 +98,7 @@ pub fn too_large() -> BadEvent {
 }
 
 fn not_understood(error: &serde_json::Error, field: &'static str) -> BadEvent {
-    let text = error.to_string();
+    let text = discreet::sentence(&error.to_string());
     if error.classify() == Category::Data {
         let sentence = text.rfind(" at line ").map_or(&*text, |end| &text[..end]);
         let message = if field.is_empty() { sentence.to_owned() } else { format!("{field}: {sentence}") };
@@ -110,8 +111,9 @@ fn invalid(field: &'static str, what: impl fmt::Display) -> BadEvent {
     BadEvent { kind: BadKind::Invalid, field, message: format!("{field}: {what}") }
 }
 
-/// A value as it stands in an error: at most 40 characters.
+/// A value as it stands in an error: at most 40 characters, and no number of a person.
 pub(crate) fn shortened(value: &str) -> String {
+    let value = &*discreet::numbers(value);
     match value.char_indices().nth(40) {
         Some((end, _)) => format!("{:?}…", &value[..end]),
         None => format!("{value:?}"),
@@ -258,7 +260,7 @@ fn question(asked: Asked<'_>) -> Result<Question, BadEvent> {
     }
     // Characters are never more than bytes, so most texts need no count.
     if text.len() > limits::QUESTION_CHARS && text.chars().count() > limits::QUESTION_CHARS {
-        return Err(invalid("question.text", format_args!("{} is longer than {} characters", shortened(&text), limits::QUESTION_CHARS)));
+        return Err(invalid("question.text", format_args!("is longer than {} characters", limits::QUESTION_CHARS)));
     }
     if payload.len() > limits::PAYLOAD_BYTES {
         return Err(invalid("question.payload", format_args!("has {} bytes; at most {}", payload.len(), limits::PAYLOAD_BYTES)));

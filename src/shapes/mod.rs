@@ -6,6 +6,7 @@ pub mod address;
 pub mod answer;
 pub mod button;
 mod calendars;
+pub mod discreet;
 pub mod event;
 pub mod explain;
 pub mod guide;

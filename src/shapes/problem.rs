@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::engine::request::Rejected;
+use crate::shapes::discreet;
 use crate::shapes::event::{BadEvent, BadKind};
 
 /// What kind of problem it is. The slugs and codes are for programs and never change meaning.
@@ -74,6 +75,8 @@ pub enum Kind {
     TooManyTries,
     /// A stored record cannot be read.
     Damaged,
+    /// Answering the request ended in a panic.
+    Panicked,
     /// The bot that a webhook was handed on to did not take it.
     BotFailed,
     /// The daemon is starting.
@@ -88,7 +91,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 36] = [
+    pub const ALL: [Kind; 37] = [
         Kind::NotJson,
         Kind::BadRequest,
         Kind::AmbiguousLength,
@@ -120,6 +123,7 @@ impl Kind {
         Kind::FlowMissing,
         Kind::TooManyTries,
         Kind::Damaged,
+        Kind::Panicked,
         Kind::BotFailed,
         Kind::Starting,
         Kind::Overloaded,
@@ -161,6 +165,7 @@ impl Kind {
             Kind::FlowMissing => (42205, "flow-missing", "The flow is not named"),
             Kind::TooManyTries => (42901, "too-many-tries", "Too many tries with wrong tokens"),
             Kind::Damaged => (50001, "damaged", "A stored record cannot be read"),
+            Kind::Panicked => (50002, "panicked", "The request met a mistake of the program"),
             Kind::BotFailed => (50201, "bot-failed", "The bot did not take the webhook"),
             Kind::Starting => (50301, "starting", "The daemon is starting"),
             Kind::Overloaded => (50302, "overloaded", "Too much at once"),
@@ -269,7 +274,7 @@ impl From<Rejected> for Problem {
         let message = match &rejected {
             Rejected::Unavailable(_) => Cow::Borrowed("nothing can be kept now, and nothing of this was; send it again later"),
             Rejected::Damaged(_) => Cow::Borrowed("a stored record of this conversation cannot be read; the daemon's log says which"),
-            other => Cow::Owned(other.to_string()),
+            other => Cow::Owned(discreet::numbers(&other.to_string())),
         };
         Problem { kind, message, field: Cow::Borrowed(field) }
     }

@@ -7,6 +7,7 @@ use url::Url;
 use crate::conversation::answer;
 use crate::engine::template;
 use crate::limits;
+use crate::shapes::address;
 use crate::shapes::event::shortened;
 use crate::shapes::guide::form::Form;
 use crate::shapes::guide::outbound::{CallToAction, TemplateType};
@@ -28,8 +29,12 @@ pub(super) fn media(form: &mut Form, template_type: TemplateType) -> Result<Opti
         return none.ok_or_else(|| BadField::new(field, "a message of template_type TEXT has no media; leave it out"));
     }
     let url = form.need(field, URL_BYTES, "write where the picture, video or document is: template_type is not TEXT")?;
-    address(field, &url)?;
-    Ok(Some(url))
+    let at = address(field, &url)?;
+    // The provider fetches it, not this program: it must not be led into its own network either.
+    match address::private(&at) {
+        None => Ok(Some(url)),
+        Some(why) => Err(BadField::new(field, format!("{why}; write an address that the provider can fetch it from"))),
+    }
 }
 
 /// The labels of *continue* and *cancel*: needed where a flow starts, and out of place in a notification.
@@ -123,14 +128,14 @@ pub(super) fn call_to_action(
     }
 }
 
-pub(super) fn address(field: &str, text: &str) -> Result<(), BadField> {
+pub(super) fn address(field: &str, text: &str) -> Result<Url, BadField> {
     let wrong = || BadField::new(field, format!("{} is no address; write it whole, as https://my-page.com", shortened(text)));
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(wrong());
     }
     let url = Url::parse(text).map_err(|_| wrong())?;
     let plain = url.username().is_empty() && url.password().is_none() && url.has_host();
-    if matches!(url.scheme(), "http" | "https") && plain { Ok(()) } else { Err(wrong()) }
+    if matches!(url.scheme(), "http" | "https") && plain { Ok(url) } else { Err(wrong()) }
 }
 
 /// A language as the guide writes it: `es`, `pt-BR`; an underscore is taken as well.

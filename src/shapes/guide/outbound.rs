@@ -163,7 +163,7 @@ impl Outbound {
         let call = call_to_action(&mut form, "phone.message", "phone.number", |field, value| {
             number(field, value).map(|digits| format!("+{digits}"))
         })?;
-        let link = call_to_action(&mut form, "url.message", "url.url", |field, value| address(field, value).map(|()| value.to_owned()))?;
+        let link = call_to_action(&mut form, "url.message", "url.url", |field, value| address(field, value).map(|_| value.to_owned()))?;
         form.end(FIELDS)?;
         let outbound = Outbound {
             waba_phone_number,

@@ -143,3 +143,13 @@ fn numbers_of_people_are_joined_and_never_repeated() {
         assert!(field == "country_code" || !bad.why.contains(phone), "{}", bad.why);
     }
 }
+
+#[test]
+fn media_is_nowhere_in_a_network_of_ours() {
+    for url in crate::shapes::address::tests::table(false) {
+        let bad = create(&[("template_type", Some("IMAGE")), ("media_url", Some(url))]).expect_err(url);
+        assert_eq!(bad.field, "media_url", "{url}: {}", bad.why);
+    }
+    let found = create(&[("template_type", Some("IMAGE")), ("media_url", Some("https://cdn.my-page.com/a.png"))]).expect("an outbound");
+    assert_eq!(found.media_url.as_deref(), Some("https://cdn.my-page.com/a.png"));
+}

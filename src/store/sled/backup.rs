@@ -18,7 +18,7 @@ use crate::store::sled::blocks::Blocks;
 use crate::store::sled::build::table;
 use crate::store::sled::overlay::Kept;
 use crate::store::sled::place::FORMAT;
-use crate::store::sled::{SledStore, details, hooks, lock, log, small};
+use crate::store::sled::{FOLD, SledStore, details, hooks, lock, log, small};
 
 /// Changes put into one frame.
 const SOME: usize = 256;
@@ -87,6 +87,7 @@ impl SledStore {
 
     /// As [`SledStore::backup`]; `step` is called for each record and before each table.
     pub(super) fn backup_watched(&self, dest: &Path, now: Moment, step: &mut dyn FnMut()) -> Result<Backed, Fault> {
+        self.fold_what_is_durable()?;
         let tape = self.begin_tape(dest, now)?;
         let taping = Taping(self);
         let mut backed = Backed { records: 0, bytes: 0, last: 0, damaged: Vec::new(), left_out: 0 };
@@ -116,6 +117,15 @@ impl SledStore {
                 Err(fault)
             }
         }
+    }
+
+    /// What was erased before a backup begins is in no part of it: neither as a row that a fold would have removed, nor as a change.
+    fn fold_what_is_durable(&self) -> Result<(), Fault> {
+        let upto = lock(&self.inner).durable;
+        while lock(&self.inner).overlay.queue.front().is_some_and(|(seq, _)| *seq <= upto) {
+            self.failed(self.fold_some(FOLD))?;
+        }
+        Ok(())
     }
 
     /// From here on every fold leaves its changes on the tape.

@@ -7,13 +7,13 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
 /// `X-Hub-Signature-256`: HMAC-SHA256 of the body's bytes under the app's secret, in hexadecimal.
-pub(super) fn meta(secret: &str, body: &[u8]) -> String {
+pub(crate) fn meta(secret: &str, body: &[u8]) -> String {
     let digest: String = hmac256(secret, body).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256={digest}")
 }
 
 /// `X-Twilio-Signature`: HMAC-SHA1 of the public address and the fields sorted by name, under the auth token, in base64.
-pub(super) fn twilio(token: &str, address: &str, form: &[(String, String)]) -> String {
+pub(crate) fn twilio(token: &str, address: &str, form: &[(String, String)]) -> String {
     let mut fields: Vec<&(String, String)> = form.iter().collect();
     fields.sort();
     let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("HMAC takes a key of any length");
@@ -26,7 +26,7 @@ pub(super) fn twilio(token: &str, address: &str, form: &[(String, String)]) -> S
 }
 
 /// A JWT of these claims under a shared secret, by the algorithm of this name.
-pub(super) fn jwt(algorithm: &str, secret: &str, claims: &str) -> String {
+pub(crate) fn jwt(algorithm: &str, secret: &str, claims: &str) -> String {
     let head = format!("{{\"alg\":\"{algorithm}\",\"typ\":\"JWT\"}}");
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(head), URL_SAFE_NO_PAD.encode(claims));
     let signature = match algorithm {

@@ -283,12 +283,12 @@ async fn frozen_with_its_group_it_sends_once_and_goes_on() {
     let receiver = Receiver::start(Duration::ZERO).await;
     let dir = directory(&receiver.url, "", "", "");
     let daemon = Daemon::start(dir.path());
-    let group = Path::new("/sys/fs/cgroup/freezer").join(format!("reengaged-test-{}", daemon.process()));
+    let group = Path::new("/sys/fs/cgroup/freezer").join(format!("reengaged-test-{}", daemon.pid()));
     if fs::create_dir(&group).is_err() {
         return skipped("a frozen control group", "no freezer of version 1 can be made here");
     }
     let _gone = Group(group.clone());
-    fs::write(group.join("cgroup.procs"), daemon.process().to_string()).expect("it joins");
+    fs::write(group.join("cgroup.procs"), daemon.pid().to_string()).expect("it joins");
     assert_eq!(tell(&client(), &daemon.base, &question("ana", Some(1_798))).await, Answered::Acknowledged);
     fs::write(group.join("freezer.state"), "FROZEN").expect("it freezes");
     pause(if long() { 30 } else { 3 }).await;

@@ -281,7 +281,7 @@ async fn a_second_daemon_on_a_directory_leaves_the_first_unharmed() {
     fs::write(other.path().join("config.toml"), same).expect("a file");
     let mut second = Daemon::spawn(other.path(), &[]);
     assert_eq!(second.wait().code(), Some(75));
-    assert!(second.log().contains(&format!("is locked by pid {}", first.process())), "{}", second.log());
+    assert!(second.log().contains(&format!("is locked by pid {}", first.pid())), "{}", second.log());
     let after = load(&first.base, "after", 4, 5).await;
     assert_eq!((before.acknowledged.len(), after.acknowledged.len()), (20, 20));
     keeps(&first, &before.acknowledged).await;

@@ -7,6 +7,7 @@ mod keep;
 mod kill;
 mod life;
 mod lines;
+mod operator;
 mod overload;
 pub(crate) mod process;
 mod receiver;
