@@ -213,8 +213,10 @@ fn read_segment(dir: &Path, number: u32, last: bool, (sends, ended): (&mut Sends
     if whole < records.len() || records.is_empty() {
         if !last || !torn(&records[whole..], whole) {
             return Err(Fault::Corrupt(format!(
-                "reading the ledger {}: record {whole} is damaged and others follow it; put the file back as it was",
-                path.display()
+                "reading the ledger {}: the record at byte {} is damaged and others follow it; put the file back as it was, or go on with \
+                 the other records by `reengaged serve --accept-loss`",
+                path.display(),
+                whole * RECORD
             )));
         }
         cut(&path, number, whole)?;

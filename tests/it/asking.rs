@@ -180,6 +180,22 @@ fn taps_answer_the_question_they_stand_under_and_no_other() {
 }
 
 #[test]
+fn the_last_answer_ends_a_run_that_began_before_the_clock_was_set_back() {
+    let mut world = World::new();
+    world.says("hola");
+    world.sent();
+    world.says("Ana");
+    let color = world.sent();
+    world.now = world.now.plus(-55 * MINUTE);
+    world.taps(&color, 1);
+    let shade = world.sent();
+    let id = world.taps(&shade, 0).conversation;
+    assert_eq!(world.view(id).stored.state.outcome(), Some(Outcome::Succeeded));
+    assert_eq!(world.hooks().pop().map(|told| told.0), Some("conversation.succeeded"));
+    assert_eq!(world.begin(DAY), []);
+}
+
+#[test]
 fn a_tap_before_the_call_has_ended_proves_that_the_question_arrived() {
     let mut world = World::new();
     world.says("hola");

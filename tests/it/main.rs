@@ -32,6 +32,7 @@ mod samples;
 mod scenarios;
 mod security;
 mod store_backup;
+mod store_bytes;
 mod store_contract;
 mod store_cuts;
 mod store_damage;
