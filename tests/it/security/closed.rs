@@ -152,3 +152,23 @@ fn the_socket_of_the_api_is_for_its_user_and_group() {
     let _daemon = start(dir.path(), None);
     assert_eq!(mode(&socket), 0o660);
 }
+
+/// Not a test of its own: `a_fault_tells_where_and_not_what` runs it in a process of its own, because it ends in a panic.
+#[test]
+#[ignore = "ends in a panic, as it should; run by the test beside it"]
+fn stumbles_over_a_text() {
+    reengaged::cli::shut::hush();
+    let text = format!("ñ{}{}", super::planted::SAID, super::planted::NUMBER);
+    let _ = &text[1..];
+}
+
+#[test]
+fn a_fault_tells_where_and_not_what() {
+    let mut child = Command::new(std::env::current_exe().expect("this program"));
+    child.args(["security::closed::stumbles_over_a_text", "--exact", "--ignored", "--nocapture"]);
+    let output = child.stdin(Stdio::null()).output().expect("it runs");
+    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success(), "{told}");
+    assert!(told.contains("a fault in the program at tests/it/security/closed.rs:"), "{told}");
+    assert_eq!(super::planted::found(told.as_bytes(), &super::planted::all()), None, "the standard library's message has the text");
+}

@@ -105,8 +105,9 @@ async fn all_its_work_is_done_with_the_calls_that_the_unit_allows() {
     let receiver = Stub::answering(200, "", "ok");
     let dir = tempfile::tempdir().expect("a directory");
     let list = refusing(&allowed);
-    let chroot =
-        Command::new("strace").args(["-f", "-qq", "-o"]).arg(dir.path().join("refused")).args(list).args(["chroot", "/", "true"]).status();
+    let mut chroot = Command::new("strace");
+    chroot.args(["-f", "-qq", "-o"]).arg(dir.path().join("refused")).args(list).args(["chroot", "/", "true"]);
+    let chroot = chroot.stderr(Stdio::null()).status();
     assert!(!chroot.expect("strace runs").success() && refused(dir.path()).contains("chroot"), "what is refused fails, and is told");
     let line = |name: &str, url: &str| {
         format!("[lines.{name}]\nprovider = \"webhook\"\nurl = \"{url}\"\nsecret_env = \"REENGAGED_TEST_SECRET\"\nflow = \"onboarding\"\n")
