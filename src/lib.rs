@@ -24,6 +24,8 @@ pub mod id;
 pub mod limits;
 pub mod moment;
 #[cfg(feature = "daemon")]
+mod points;
+#[cfg(feature = "daemon")]
 pub mod provider;
 pub mod schedule;
 #[cfg(feature = "daemon")]

@@ -56,6 +56,9 @@ pub const ATTEMPTS: u8 = 8;
 pub const RATE: usize = 10_000;
 /// Follow-ups that cannot go out in time are named so long in advance.
 pub const FORESEE: i64 = DAY;
+/// A line on which so many calls in a row ended without an answer has stopped: its provider is not itself, and each further call would
+/// be one more that nobody may repeat.
+pub const DOUBTS_IN_A_ROW: u32 = 8;
 /// A line that has stopped is asked about so long after; each time in vain, the wait doubles.
 pub const PROBE: i64 = 15 * SECOND;
 /// The longest wait between two questions whether a stopped line works.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::clock::Clock;
 use crate::config::{self, env};
 use crate::daemon::{self, Start, logs};
+use crate::points;
 
 /// What `serve` was asked for.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,7 @@ pub struct Asked {
 /// Runs the daemon; answers the exit code.
 #[must_use]
 pub fn serve(asked: Asked) -> u8 {
+    let _armed = points::arm();
     let file = env::locate(asked.config);
     let config = match config::load(&file) {
         Ok(config) => config,

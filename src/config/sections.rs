@@ -108,6 +108,7 @@ pub(super) fn server(root: &Table<'_>, secrets: &dyn SecretSource) -> Server {
         header_timeout: table.or("header_timeout", Span(10 * SECOND), span(SECOND, 5 * MINUTE)).0,
         body_timeout: table.or("body_timeout", Span(30 * SECOND), span(SECOND, 5 * MINUTE)).0,
         max_connections: table.or("max_connections", 1_024, whole(8, 65_536)) as usize,
+        max_connections_per_address: table.or("max_connections_per_address", 512, whole(1, 65_536)) as usize,
         trusted_proxies: table.or("trusted_proxies", TrustedProxies::default(), proxies),
     };
     let notes = table.notes();
@@ -178,6 +179,7 @@ pub(super) fn store(root: &Table<'_>) -> StoreConfig {
             path => Ok(PathBuf::from(path)),
         }),
         any_filesystem: table.or("any_filesystem", false, truth),
+        min_free: (table.or("min_free_mib", 64, whole(0, 1_048_576)) as u64) << 20,
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Server {
     pub body_timeout: i64,
     /// Connections at once, on each listener.
     pub max_connections: usize,
+    /// Connections at once of one address, on each listener; those of trusted proxies and socket files are not counted so.
+    pub max_connections_per_address: usize,
     /// Proxies whose word on where a request comes from is believed.
     pub trusted_proxies: TrustedProxies,
 }
@@ -156,6 +158,8 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// A file system that is known to lose what was synced (network, memory) is accepted.
     pub any_filesystem: bool,
+    /// Bytes of the disk that stay free: with less, nothing is taken in and nothing is sent.
+    pub min_free: u64,
 }
 
 /// `[maintenance]`.

@@ -13,6 +13,7 @@ use crate::daemon::approvals::Errand;
 use crate::daemon::wakeups::Wakeup;
 use crate::engine::group::{Call, Group, Told};
 use crate::engine::ports::{Durable, Fault, Store};
+use crate::points;
 
 /// How often the fold thread looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -38,7 +39,11 @@ pub(super) fn run(store: &Arc<dyn Store>, groups: &Receiver<Group>, outlets: &Ou
         let mut waiting = vec![first];
         waiting.extend(groups.try_iter());
         match store.flush() {
-            Ok(durable) => waiting.into_iter().for_each(|group| release(group, durable, outlets)),
+            Ok(durable) => {
+                points::at("commit.acknowledge");
+                waiting.into_iter().for_each(|group| release(group, durable, outlets));
+                points::at("commit.released");
+            }
             Err(fault) => return fail(waiting, &fault, groups, outlets),
         }
     }

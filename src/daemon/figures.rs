@@ -17,7 +17,7 @@ pub(super) fn render(snapshot: &Snapshot, store: &dyn Store) -> Vec<Figure> {
         ),
         gauge(
             "sending_held",
-            "1 while all sending is held: a copied or restored store, a clock that jumped.",
+            "1 while all sending is held: a copied or restored store, a clock that jumped, a disk without room.",
             flag(snapshot.standing.held.is_some()),
         ),
         gauge("pauses", "Pauses in force.", snapshot.standing.paused.len() as f64),

@@ -2,7 +2,7 @@
 //!
 //! Not a decision: when and whether something is sent is the engine's. This is the only place where the edges meet.
 //!
-//! Order of start: listener (answers 503) → store → engine recovered → commit thread → loop → calls and hooks → ready.
+//! Order of start: listener (answers 503) → room on the disk → store → engine recovered → commit thread → loop → calls and hooks → ready.
 //! Order of stop: not ready → requests under way finish → calls under way end, or are in doubt → last group durable → out.
 
 mod approvals;
@@ -16,17 +16,20 @@ pub mod logs;
 mod missed;
 mod probing;
 mod reload;
+mod room;
 mod start;
 mod systemd;
 mod upkeep;
 mod wakeups;
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -39,6 +42,7 @@ use crate::daemon::caretaker::Keeper;
 use crate::daemon::commit::Outlets;
 use crate::daemon::deliver::{Delivery, Providers};
 use crate::daemon::probing::Probing;
+use crate::daemon::room::Room;
 use crate::daemon::wakeups::{End, Loop, Wakeup};
 use crate::engine::Engine;
 use crate::engine::book::Book;
@@ -51,6 +55,7 @@ use crate::engine::record::NameId;
 use crate::engine::tables::Names;
 use crate::http::{self, Figure, Inside, Site};
 use crate::limits;
+use crate::points;
 use crate::provider::Printer;
 use crate::store::{OpenOptions, SledStore};
 
@@ -122,7 +127,10 @@ struct Shared {
 /// [`Failure`], with the exit code.
 pub async fn run(start: Start) -> Result<(), Failure> {
     let Start { config, file, clock, drop, accept_loss } = start;
+    // A file that may not grow is then an error of the write, as a full disk is, and not the end of the process.
+    let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
     let listeners = start::listeners(&config).await?;
+    points::at("start.listening");
     let addresses: Vec<String> = listeners.iter().map(|l| l.address().to_string()).collect();
     let site = Site::new(start::bounds(&config), start::tokens(&config));
     let printer = start::printer();
@@ -133,11 +141,15 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         // Dropping the other end closes as well.
         let _ = closed.await;
     }));
-    let store = open(&config, accept_loss).await?;
+    let room = Room::of(&config);
+    let store = room.wait_for(&site, &addresses.join(" and "), async || open(&config, accept_loss).await).await?;
+    points::at("start.opened");
     let parts = Parts { config, printer, providers, clock, site };
     let mut running = Running::begin(parts, store, drop).await?;
+    tokio::spawn(room.watch(running.shared.wakeups.clone()));
     // Before anybody is told that it runs: whoever was told may stop it.
     let signals = Signals::listen();
+    points::at("start.ready");
     let status = format!("listening at {}", addresses.join(" and "));
     tracing::info!(conversations = running.conversations, "{status}");
     systemd::ready(&status);
@@ -191,6 +203,11 @@ impl Running {
         let Parts { config, printer, providers, clock, site } = parts;
         let book = Arc::new(config.book.clone());
         let mut engine = recover(&store, &book, &clock).await?;
+        points::at("start.recovered");
+        #[cfg(feature = "failpoints")]
+        if points::wrong("wrong.trust_the_timer") {
+            engine.bend = Some(crate::engine::bend::trust_the_timer);
+        }
         check_in_use(&mut engine, &book, &clock, drop)?;
         start::put_inbounds_in_force(&mut engine, clock.now());
         let (wakeups, woken) = unbounded_channel();
@@ -218,9 +235,10 @@ impl Running {
         let mut running = Running { shared, conversations, engine: Some(end), threads: Vec::new() };
         let outlets = Outlets { wakeups: running.shared.wakeups.clone(), calls, told, errands: errands.clone() };
         running.threads(engine, (woken, requested, probes), outlets, ended)?;
+        points::at("start.threads");
         running.tasks(called, telling, probed, errands);
         let desk = running.open(requests);
-        tokio::spawn(approvals::run(running.approvals(&desk), to_run));
+        running.task("approvals", approvals::run(running.approvals(&desk), to_run));
         if let Some(alive) = alive {
             missed::recover(&running.shared, &desk, alive);
         }
@@ -265,10 +283,26 @@ impl Running {
         })
     }
 
-    fn thread(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+    fn thread(&mut self, name: &'static str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+        let wakeups = self.shared.wakeups.clone();
+        let guarded = move || {
+            if std::panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
+                panicked(&wakeups, name);
+            }
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(guarded);
         self.threads.push(thread.map_err(|e| Failure::again(format!("starting the {name} thread: {e}")))?);
         Ok(())
+    }
+
+    /// Runs a task for as long as the daemon: nobody misses one that has ended in a panic but all who wait for it.
+    fn task(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let wakeups = self.shared.wakeups.clone();
+        tokio::spawn(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                panicked(&wakeups, name);
+            }
+        });
     }
 
     /// Those who make calls, ask about lines, tell hooks and do upkeep.
@@ -288,12 +322,12 @@ impl Running {
             names: Arc::clone(&shared.names),
             wakeups: shared.wakeups.clone(),
         };
-        tokio::spawn(deliver::run(Arc::new(delivery), calls));
+        self.task("calls", deliver::run(Arc::new(delivery), calls));
         let (providers, names) = (Arc::clone(&shared.providers), Arc::clone(&shared.names));
         let probing = Probing { providers, names, wakeups: shared.wakeups.clone() };
-        tokio::spawn(probing::run(Arc::new(probing), probes));
-        tokio::spawn(hooks::run(Arc::clone(shared), told));
-        tokio::spawn(upkeep::run(Arc::clone(shared), errands));
+        self.task("probing", probing::run(Arc::new(probing), probes));
+        self.task("hooks", hooks::run(Arc::clone(shared), told));
+        self.task("upkeep", upkeep::run(Arc::clone(shared), errands));
     }
 
     fn approvals(&self, desk: &Desk) -> Approvals {
@@ -389,6 +423,13 @@ fn check_in_use(engine: &mut Engine, book: &Book, clock: &Clock, drop: bool) -> 
     let lost: Vec<String> = lost.iter().map(|(what, count)| format!("{what} ({count} conversations)")).collect();
     let why = format!("starting: no longer configured but in use: {}; configure them, or start once with --drop", lost.join(", "));
     Err(Failure::setup(why))
+}
+
+/// Without this part nothing can be promised any more: the loop ends, and the process with it, to be started again.
+fn panicked(wakeups: &UnboundedSender<Wakeup>, part: &str) {
+    let why = format!("the part of the daemon called {part} ended in a panic; the log before this line says where");
+    // The loop may be what has panicked; then whoever waits for its end knows.
+    let _ = wakeups.send(Wakeup::Failed(Fault::Unavailable(why)));
 }
 
 /// Figures of the engine. Called by a server task that may wait: the loop answers between two groups.

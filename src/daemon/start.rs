@@ -51,6 +51,7 @@ pub(super) fn bounds(config: &Config) -> http::Settings {
         head: millis(server.header_timeout),
         body: millis(server.body_timeout),
         connections: server.max_connections,
+        connections_each: server.max_connections_per_address,
         ..http::Settings::standard(|| Clock::system().elapsed())
     }
 }

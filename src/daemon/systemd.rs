@@ -4,9 +4,17 @@
 
 use sd_notify::NotifyState;
 
+/// As long as this systemd waits after each word of [`waiting`], in microseconds.
+const PATIENCE: u32 = 60_000_000;
+
 /// Everything is up: events are taken in.
 pub(super) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Not up yet, for a reason that is no fault of the daemon's: it is not to be shot for taking so long.
+pub(super) fn waiting(status: &str) {
+    tell(&[NotifyState::Status(status), NotifyState::ExtendTimeoutUsec(PATIENCE)]);
 }
 
 /// A new configuration is being read.

@@ -21,9 +21,11 @@ use crate::engine::heard::Trouble;
 use crate::engine::ports::Fault;
 use crate::engine::reads::Snapshot;
 use crate::engine::record::{Change, NameId};
+use crate::engine::request::StoppedLine;
 use crate::id::SendId;
 use crate::limits;
 use crate::moment::{DAY, Moment, SECOND};
+use crate::points;
 
 /// Requests taken from the desk at a time.
 const REQUESTS: usize = 1_024;
@@ -52,6 +54,8 @@ pub(super) enum Wakeup {
     Forget(i64),
     /// Somebody wants figures.
     Figures(oneshot::Sender<Snapshot>),
+    /// The disk has too little room, and how much; or has enough again.
+    Room(Option<String>),
     /// The store failed.
     Failed(Fault),
     /// Stop taking in and claiming; end when what is under way has ended.
@@ -101,11 +105,15 @@ impl Loop {
     pub(super) async fn run(mut self) -> End {
         let mut batch = Vec::with_capacity(REQUESTS);
         loop {
+            points::at("engine.turn");
             let now = self.clock.now();
             self.look_at_the_clock();
             self.tick(now);
             let next = if self.stopping.is_none() { self.engine.fire(now) } else { None };
             let next = self.probe(now, next);
+            for StoppedLine { line, why, .. } in self.engine.newly_stopped() {
+                tracing::error!(%line, %why, "the line has stopped: nothing is sent on it, nothing is lost; it starts when it works again");
+            }
             let busy = self.upkeep(now);
             self.hand_over_group();
             if self.drained() {
@@ -158,6 +166,9 @@ impl Loop {
             Wakeup::Reload(book, reply) => {
                 let _ = reply.send(self.reload(book));
             }
+            Wakeup::Room(missing) => self.engine.hold_for_room(missing),
+            // By its next time the clock may be right.
+            Wakeup::Forget(_) if self.engine.doubts_the_clock() => tracing::warn!("the clock is not believed, so nothing is forgotten"),
             Wakeup::Forget(days) => self.forget_before = Some(now.plus(-days.saturating_mul(DAY))),
             Wakeup::Figures(reply) => {
                 let _ = reply.send(self.engine.snapshot(now));
@@ -187,9 +198,7 @@ impl Loop {
     fn trouble(&mut self, id: NameId, trouble: Trouble, (wait, detail): (i64, &str), now: Moment) {
         let line = self.engine.names().name(id);
         if trouble.stops() {
-            if self.engine.stop_line(id, trouble == Trouble::Account, detail, now) {
-                tracing::error!(%line, %trouble, %detail, "the line has stopped: nothing is sent on it, nothing is lost; it starts when it works again");
-            }
+            self.engine.stop_line(id, trouble == Trouble::Account, &format!("{trouble}: {detail}"), now);
         } else {
             tracing::warn!(%line, %detail, "the provider says that the line sends too fast; it waits");
             self.engine.throttle(id, wait, now);

@@ -43,9 +43,17 @@ impl Engine {
             Request::Template(news, reply) => self.tell_when_durable(reply, |engine| engine.hear_of_templates(&news)),
             Request::Unusable(reply) => tell(reply, Ok(self.unusable_templates())),
             Request::Shelf(register, reply) => tell(reply, Ok(self.shelf(register, now))),
-            Request::File(filing, reply) => self.tell_when_durable(reply, |engine| engine.file(*filing, now)),
-            Request::Invite(invitation, reply) => self.tell_when_durable(reply, |engine| engine.invite(&invitation, now)),
-            Request::Standing(reply) => tell(reply, Ok(self.standing())),
+            Request::File(filing, reply) => {
+                self.tell_when_durable(reply, |engine| engine.has_room().and_then(|()| engine.file(*filing, now)));
+            }
+            Request::Invite(invitation, reply) => {
+                self.tell_when_durable(reply, |engine| engine.has_room().and_then(|()| engine.invite(&invitation, now)));
+            }
+            // Behind what is being written: a disk that stands still is told by the answer's absence.
+            Request::Standing(reply) => {
+                let standing = Ok(self.standing());
+                self.pending().done.push(Done::new(reply, standing));
+            }
         }
     }
 
@@ -104,6 +112,23 @@ impl Engine {
         let changed = self.clock_held.is_some() != why.is_some();
         self.clock_held = why.map(str::to_owned);
         changed
+    }
+
+    /// Takes nothing in and holds sending because the disk has too little room (`Some`), or lifts that (`None`). What is under way
+    /// goes on, and is kept: the room that is left is for that.
+    pub fn hold_for_room(&mut self, why: Option<String>) {
+        self.no_room = why;
+    }
+
+    /// Whether something new can be taken in.
+    pub(super) fn has_room(&self) -> Result<(), Rejected> {
+        self.failed.as_ref().or(self.no_room.as_ref()).map_or(Ok(()), |why| Err(Rejected::Unavailable(why.clone())))
+    }
+
+    /// Whether the clock is doubted.
+    #[must_use]
+    pub fn doubts_the_clock(&self) -> bool {
+        self.clock_held.is_some()
     }
 
     /// Whether an operator has resumed everything since this was last asked: then the clock is to be believed as it is.
@@ -177,8 +202,14 @@ impl Engine {
         Ok(ids.len() == FORGET)
     }
 
-    /// Notes that the daemon is alive, and forgets identities whose days are over.
+    /// Notes that the daemon is alive, and forgets identities whose days are over; not by a clock that nobody believes.
     pub fn tick(&mut self, now: Moment) {
+        if self.clock_held.is_some() {
+            // The loop shall see all the same that the commit thread moves.
+            let (reply, _) = oneshot::channel::<Result<(), Rejected>>();
+            self.pending().done.push(Done::new(reply, Ok(())));
+            return;
+        }
         self.push(Change::Alive(now));
         if let Some(day) = self.identities.forget(now) {
             self.push(Change::IdentitiesUntil(day));

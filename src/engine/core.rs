@@ -70,6 +70,8 @@ pub struct Engine {
     pub(super) early: Vec<Early>,
     pub(super) held: Option<String>,
     pub(super) clock_held: Option<String>,
+    /// There is too little room on the disk.
+    pub(super) no_room: Option<String>,
     /// An operator resumed everything, the clock as it is included.
     pub(super) resumed: bool,
     pub(super) failed: Option<String>,
@@ -83,14 +85,10 @@ pub struct Engine {
     pub(super) changes: Vec<Change>,
     pending: Group,
     applied: u64,
-    /// What a sabotage of the simulator makes of a step, so that its checks are checked.
-    #[cfg(test)]
-    pub(crate) bend: Option<Bend>,
+    /// What a sabotage makes of a step, so that the checks are checked.
+    #[cfg(any(test, feature = "failpoints"))]
+    pub(crate) bend: Option<crate::engine::bend::Bend>,
 }
-
-/// What the machine made of a state and an event, bent.
-#[cfg(test)]
-type Bend = fn(&State, &Event, Moment, Step) -> Step;
 
 /// What moving a conversation needs to know beside the event.
 pub(super) struct Context {
@@ -165,6 +163,7 @@ impl Engine {
             early: Vec::new(),
             held: None,
             clock_held: None,
+            no_room: None,
             resumed: false,
             failed: None,
             last_alive: None,
@@ -175,7 +174,7 @@ impl Engine {
             changes: Vec::new(),
             pending: Group::default(),
             applied: 0,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "failpoints"))]
             bend: None,
         }
     }
@@ -271,7 +270,7 @@ impl Engine {
         let InHand { id, line, flow, state: before } = in_hand;
         let policy = self.policy_or_retired(line, flow);
         let step = step(&policy, &before, event, now);
-        #[cfg(test)]
+        #[cfg(any(test, feature = "failpoints"))]
         let step = self.bend.map_or(step, |bend| bend(&before, event, now, step));
         debug_assert_eq!(step.state.check(), None, "{event:?} at {now} on {before:?}");
         let Context { identity, mut deltas, aliases, mut ledger } = context;
@@ -316,7 +315,10 @@ impl Engine {
         };
         if let Some(call) = self.in_flight.get_mut(&send) {
             call.proved = end == LedgerEnd::Accepted;
-            return None;
+            if !call.proved {
+                return None;
+            }
+            // Acknowledged before the call ends, so it is on disk before that.
         }
         let doubtful = self.store.standing(send).filter(|s| matches!(s.end, None | Some(LedgerEnd::Unknown)));
         doubtful.map(|standing| ended(&standing, now, end))

@@ -23,6 +23,10 @@ impl Engine {
         if self.failed.is_some() {
             return None;
         }
+        if self.clock_held.is_some() {
+            // What comes due by a clock that nobody believes is not over.
+            return Some(now.plus(limits::NAP));
+        }
         for _ in 0..limits::GROUP {
             let Some((_, slot)) = self.pop_due(now) else { return self.claim_what_may_go(now) };
             self.woken(slot, now);
@@ -87,7 +91,7 @@ impl Engine {
     }
 
     pub(super) fn everything_is_held(&self) -> bool {
-        self.held.is_some() || self.clock_held.is_some() || self.pauses.contains(&PauseScope::All)
+        self.held.is_some() || self.clock_held.is_some() || self.no_room.is_some() || self.pauses.contains(&PauseScope::All)
     }
 
     /// Asks the machine whether this follow-up goes out now; if so, its claim and its ledger entry join the group.
@@ -181,6 +185,7 @@ impl Engine {
             (verdict, _) => verdict,
         };
         self.pending().permits.push(call.line);
+        self.line_answered(call.line, if call.proved { Verdict::Accepted(now) } else { verdict }, now);
         if verdict == Verdict::Refused(Refusal::OptedOut) {
             // First, so that a crash in between leaves it in force.
             self.opt_out(call.conversation, now);

@@ -11,7 +11,7 @@ use crate::moment::{MINUTE, Moment, SECOND};
 pub struct ClockGuard {
     /// The wall may not be before this: the year of the release, or when the daemon was last alive.
     floor: Moment,
-    /// Nor after this: when the daemon was last alive, and [`limits::CLOCK_AHEAD`].
+    /// Nor after this: when the clock was last believed, in this life or the one before, and [`limits::CLOCK_AHEAD`].
     ceiling: Moment,
     /// The wall clock's lead over boot time, and since when it has been compared with that.
     anchor: Option<Anchor>,
@@ -99,9 +99,19 @@ impl ClockGuard {
         // While it settles even a small step says that somebody is still setting it.
         let limit = if self.steady_since.is_some() { limits::CLOCK_DRIFT } else { limits::CLOCK_JUMP };
         if by.saturating_abs() > limit {
+            // Years ahead, or before this program was made: no steadiness makes that the time.
+            let beyond = by > limits::CLOCK_AHEAD || wall < limits::CLOCK_EARLIEST;
+            if by > limits::CLOCK_AHEAD {
+                self.ceiling = Moment(anchor.lead.saturating_add(monotonic_ms)).plus(limits::CLOCK_AHEAD);
+            }
+            if wall < limits::CLOCK_EARLIEST {
+                self.floor = limits::CLOCK_EARLIEST;
+            }
             let first = self.steady_since.replace(monotonic_ms).is_none();
             self.anchor = Some(Anchor { lead, at: monotonic_ms });
-            return if first || by.saturating_abs() > limits::CLOCK_JUMP {
+            return if beyond {
+                self.standing(wall, monotonic_ms)
+            } else if first || by.saturating_abs() > limits::CLOCK_JUMP {
                 Verdict::Jumped { by }
             } else {
                 self.standing(wall, monotonic_ms)
@@ -241,6 +251,19 @@ mod tests {
         let after = Verdict::Held(Held::After(Moment(T - HOUR + limits::CLOCK_AHEAD)));
         story(ALIVE, &[(0, ahead, after), (5, ahead, after), (10, 0, jumped(-ahead)), (70, 0, Steady)]);
         story(ALIVE, &[(0, 90 * DAY / SECOND, Steady)]);
+    }
+
+    #[test]
+    fn a_step_of_years_or_to_before_the_release_is_not_believed_for_being_steady() {
+        use Verdict::Steady;
+        let years = 73 * 365 * DAY / SECOND;
+        let after = Verdict::Held(Held::After(Moment(T + 5 * SECOND + limits::CLOCK_AHEAD)));
+        story(ALIVE, &[(0, 0, Steady), (5, years, after), (10, years, after), (600, years, after), (605, 0, jumped(-years))]);
+        let dead = -(T / SECOND);
+        let before = Verdict::Held(Held::Before(limits::CLOCK_EARLIEST));
+        let set =
+            [(0, 0, Steady), (5, dead, before), (600, dead, before), (605, 0, jumped(-dead)), (664, 0, settling(1)), (665, 0, Steady)];
+        story(ALIVE, &set);
     }
 
     #[test]

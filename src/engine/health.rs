@@ -1,4 +1,5 @@
-//! The health of a line: one whose credentials or account are not taken claims nothing until a probe says that they are.
+//! The health of a line: one whose credentials or account are not taken, or whose provider answers nothing any more, claims nothing until
+//! a probe or one send says that it works.
 //!
 //! Not a pause: nobody asked for it, and it ends by itself. Not durable, on purpose: after a restart the first call finds out
 //! again, and costs the send nothing. Timers run on: what comes due meanwhile waits for its line.
@@ -19,6 +20,10 @@ pub(super) struct Health {
     stopped: BTreeMap<NameId, Stopped>,
     /// When a line last started again, in the time of pacing, and how long it had waited between two questions before.
     started: BTreeMap<NameId, (Moment, i64)>,
+    /// Calls without an answer since the last that had one.
+    doubts: BTreeMap<NameId, u32>,
+    /// Lines that have stopped since [`Engine::newly_stopped`] was last asked.
+    news: Vec<NameId>,
 }
 
 #[derive(Debug)]
@@ -83,6 +88,23 @@ impl Health {
         }
     }
 
+    /// Counts a call that ended; whether it is one too many without an answer.
+    fn counts(&mut self, line: NameId, end: Verdict) -> bool {
+        match end {
+            Verdict::Unknown => {
+                let doubts = self.doubts.entry(line).or_default();
+                *doubts += 1;
+                *doubts >= limits::DOUBTS_IN_A_ROW
+            }
+            // Nothing was asked.
+            Verdict::NotBegun => false,
+            Verdict::Accepted(_) | Verdict::Refused(_) | Verdict::Busy(_) | Verdict::Stopped => {
+                self.doubts.remove(&line);
+                false
+            }
+        }
+    }
+
     /// A call has ended: if it was the one that was let through, it tells whether the line works.
     pub(super) fn heard(&mut self, line: NameId, send: SendId, verdict: Verdict, now: Moment) {
         let Some(stopped) = self.stopped.get_mut(&line).filter(|stopped| stopped.trial == Trial::Out(send)) else { return };
@@ -113,7 +135,23 @@ impl Engine {
         let wait = lately.map_or(limits::PROBE, |(_, wait)| wait.saturating_mul(2).min(limits::PROBE_CEILING));
         let stopped = Stopped { why: why.to_owned(), since: now, probe: steady.plus(wait), wait, account, trial: Trial::None };
         self.health.stopped.insert(line, stopped);
+        self.health.news.push(line);
         true
+    }
+
+    /// A call has ended so. A provider that answers one call after the other with nothing stops its line; that it says of itself to be
+    /// well proves nothing then, a send that it takes does.
+    pub(super) fn line_answered(&mut self, line: NameId, end: Verdict, now: Moment) {
+        if self.health.counts(line, end) {
+            self.health.doubts.remove(&line);
+            self.stop_line(line, true, &format!("{} calls in a row without an answer", limits::DOUBTS_IN_A_ROW), now);
+        }
+    }
+
+    /// Lines that have stopped since this was last asked, so that it is told once.
+    pub fn newly_stopped(&mut self) -> Vec<StoppedLine> {
+        let news = std::mem::take(&mut self.health.news);
+        news.into_iter().filter_map(|line| Some(self.told(line, self.health.stopped.get(&line)?))).collect()
     }
 
     /// A line works, an operator says: what waits for it goes out at its pace. Answers whether it had stopped.
@@ -187,10 +225,10 @@ impl Engine {
 
     /// The lines that have stopped, by name, and why.
     pub(super) fn stopped_lines(&self) -> Vec<StoppedLine> {
-        let told = |(line, stopped): (&NameId, &Stopped)| {
-            let line = self.names.name(*line).to_string();
-            StoppedLine { line, why: stopped.why.clone(), since: stopped.since }
-        };
-        self.health.stopped.iter().map(told).collect()
+        self.health.stopped.iter().map(|(line, stopped)| self.told(*line, stopped)).collect()
+    }
+
+    fn told(&self, line: NameId, stopped: &Stopped) -> StoppedLine {
+        StoppedLine { line: self.names.name(line).to_string(), why: stopped.why.clone(), since: stopped.since }
     }
 }

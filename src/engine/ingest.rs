@@ -43,10 +43,7 @@ impl Engine {
     /// # Errors
     /// [`Rejected`], with nothing kept.
     pub fn take_one(&mut self, now: Moment, event: &Inbound) -> Result<Answer, Rejected> {
-        let answer = match &self.failed {
-            Some(why) => Err(Rejected::Unavailable(why.clone())),
-            None => self.decide(now, event),
-        };
+        let answer = self.has_room().and_then(|()| self.decide(now, event));
         match &answer {
             Ok(answer) => {
                 *self.counters.events.entry(event.what.kind()).or_default() += 1;

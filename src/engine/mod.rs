@@ -47,4 +47,7 @@ pub mod wheel;
 #[path = "../../tests/it/samples.rs"]
 pub(crate) mod samples;
 
+#[cfg(any(test, feature = "failpoints"))]
+pub(crate) mod bend;
+
 pub use core::Engine;

@@ -16,19 +16,24 @@ impl Engine {
     /// Claims whose process is gone: in doubt. A send that stands in the ledger while the store has not heard of its claim
     /// (a crash between the two, or a restored store) is in doubt as well.
     pub(super) fn adopt_orphans(&mut self, dangling: Vec<Standing>, now: Moment) {
-        let claimed: Vec<ConversationId> =
-            self.hot.iter().filter(|hot| hot.state.phase == Phase::Sending && !hot.state.doubt).map(|hot| hot.id).collect();
+        let claimed: Vec<ConversationId> = self.hot.iter().filter(|hot| hot.state.phase == Phase::Sending).map(|hot| hot.id).collect();
         let mut adopted = BTreeSet::new();
         for id in claimed {
             let Some(in_hand) = self.in_hand_hot(id) else { continue };
-            let send = self.keys.send(id, in_hand.state.silence, in_hand.state.step);
-            adopted.insert(send);
+            let State { silence, step, doubt, .. } = in_hand.state;
+            let send = self.keys.send(id, silence, step);
             let standing = self.store.standing(send);
             let ledger = standing.filter(|s| s.end.is_none()).map(|s| ended(&s, now, LedgerEnd::Unknown));
             // The ledger may have heard an end that the store has not: a crash between the two, or a restored store.
-            let State { silence, step, .. } = in_hand.state;
-            let accepted = standing.filter(|s| s.end == Some(LedgerEnd::Accepted));
-            let event = accepted.map_or(Event::Orphaned, |s| Event::Sent { silence, step, verdict: Verdict::Accepted(s.at) });
+            let heard = match standing.and_then(|s| s.end.map(|end| (end, s.at))) {
+                Some((LedgerEnd::Accepted, at)) => Some(Verdict::Accepted(at)),
+                // It was not taken, and may be made again. A doubt waits for the report that said so to be told again, with its reason.
+                Some((LedgerEnd::Refused | LedgerEnd::Undelivered, _)) if !doubt => Some(Verdict::Busy(0)),
+                _ if doubt => continue,
+                _ => None,
+            };
+            adopted.insert(send);
+            let event = heard.map_or(Event::Orphaned, |verdict| Event::Sent { silence, step, verdict });
             self.step_and_keep(in_hand, &event, now, Context { ledger, ..Context::none() });
         }
         for standing in dangling.into_iter().filter(|standing| !adopted.contains(&standing.send)) {

@@ -156,7 +156,7 @@ impl Engine {
             PauseScope::Line(line) => format!("line {}", self.names.name(*line)),
             PauseScope::Flow(flow) => format!("flow {}", self.names.name(*flow)),
         });
-        let held = self.held.clone().or_else(|| self.clock_held.clone());
+        let held = self.held.clone().or_else(|| self.clock_held.clone()).or_else(|| self.no_room.clone());
         Standing { paused: paused.collect(), held, failed: self.failed.clone(), stopped: self.stopped_lines() }
     }
 

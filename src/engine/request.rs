@@ -385,7 +385,7 @@ pub enum Target {
 pub struct Standing {
     /// Pauses in force, as `all`, `line support`, `flow onboarding`.
     pub paused: Vec<String>,
-    /// The whole store is held, and why: a copy, a restore, a clock that jumped.
+    /// The whole store is held, and why: a copy, a restore, a clock that jumped, a disk without room.
     pub held: Option<String>,
     /// The store can no longer keep anything, and why.
     pub failed: Option<String>,

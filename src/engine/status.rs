@@ -129,10 +129,20 @@ impl Engine {
                 self.step_and_keep(in_hand, &Event::Sent { silence, step, verdict }, now, Context::none());
                 Some(step)
             }
-            _ => {
-                self.settle_ledger(send, LedgerEnd::Accepted, now);
-                self.step_in_hand(&in_hand, send)
-            }
+            _ => match self.in_flight.get_mut(&send).filter(|call| !call.proved) {
+                // The person spoke while the call was under way, and the provider is quicker than its answer, which adds nothing more.
+                Some(call) => {
+                    call.proved = true;
+                    let step = call.step;
+                    let ledger = self.store.standing(send).map(|standing| ended(&standing, now, LedgerEnd::Accepted));
+                    self.settle_late(in_hand, (send, step), Verdict::Accepted(at), Beside { ledger, ..Beside::default() }, now);
+                    Some(step)
+                }
+                None => {
+                    self.settle_ledger(send, LedgerEnd::Accepted, now);
+                    self.step_in_hand(&in_hand, send)
+                }
+            },
         };
         let in_hand = self.in_hand(in_hand.id).map_err(damaged)?.unwrap_or(in_hand);
         let news =
@@ -140,7 +150,8 @@ impl Engine {
         let hook =
             if news { self.hook_record(&in_hand, Report::FollowUpDelivered, step.unwrap_or(0), Some(send), None, now) } else { None };
         // Whoever tells of the call before it has ended tells the id of its message too.
-        let (mut deltas, aliases) = if in_call { (vec![Delta::Handed(send, message)], vec![message]) } else { (Vec::new(), Vec::new()) };
+        let of_call = in_call || self.in_flight.contains_key(&send);
+        let (mut deltas, aliases) = if of_call { (vec![Delta::Handed(send, message)], vec![message]) } else { (Vec::new(), Vec::new()) };
         deltas.push(Delta::Reached(send, reach));
         self.keep_beside(&in_hand, now, Beside { identity, deltas, aliases, hooks: hook.into_iter().collect(), ..Beside::default() });
         Ok(Answer::of(in_hand.id, &in_hand.state))

@@ -110,7 +110,7 @@ impl Counts {
         http.register("request_duration_seconds", "From the head of a request to the head of its answer", self.duration.clone());
         http.register("connections", "Connections open now", self.connections.clone());
         http.register("turned_away", "Connections refused because all places were taken", self.turned_away.clone());
-        let events = registry.sub_registry_with_prefix("events");
+        let events = http.sub_registry_with_prefix("events");
         events.register("taken", "Events over HTTP that changed something, durably", self.events.taken.clone());
         events.register("ignored", "Events over HTTP that changed nothing", self.events.ignored.clone());
         events.register("rejected", "Events over HTTP that were not taken", self.events.rejected.clone());

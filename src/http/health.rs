@@ -44,7 +44,7 @@ struct Ready<'a> {
 /// has stopped is told, and leaves the others ready.
 pub(super) async fn ready(Extension(inside): Extension<Inside>) -> Response<Body> {
     let standing = match timeout(PROMPT, inside.desk.ask(Ask::Standing)).await {
-        Err(_) => return not_ready("the engine does not answer"),
+        Err(_) => return not_ready("the engine or its disk does not answer"),
         Ok(Err(rejected)) => return reply::problem(&reply::rejected(rejected).0),
         Ok(Ok(standing)) => standing,
     };

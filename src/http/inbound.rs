@@ -126,10 +126,14 @@ pub(super) async fn post(State(site): State<Arc<Site>>, request: Request) -> Rep
         let message = format!("this webhook does not prove that the line's provider sent it: {}", forged.0);
         return Err(Problem::new(Kind::Unproved, message).into());
     }
+    let share = site.share(&arrived.name).ok_or_else(|| {
+        counts.get_or_create(&arrived.labels("too_many")).inc();
+        Problem::new(Kind::Overloaded, "too many webhooks of this line at once; send this one again in a second")
+    })?;
     // On its own, so that a provider that hangs up leaves nothing half done: it may never send this again.
     let taking = tokio::spawn(async move {
         let response = take(&site, &arrived).await;
-        drop(place);
+        drop((place, share));
         response
     });
     taking.await.map_err(|_| no_answer().into())

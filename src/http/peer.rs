@@ -50,6 +50,14 @@ impl Proxies {
         nearest
     }
 
+    /// The address that a connection is counted for; `None` for proxies that are trusted and for the socket file, behind which are many.
+    pub(super) fn counted(&self, peer: Peer) -> Option<IpAddr> {
+        match peer {
+            Peer::Tcp(address) if !self.trusts(address) => Some(address),
+            Peer::Tcp(_) | Peer::Unix | Peer::Unknown => None,
+        }
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|net| net.contains(&address))
     }

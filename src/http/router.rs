@@ -2,6 +2,7 @@
 //!
 //! Not the answers. Around every route: counting, a log line without numbers, names or tokens, and the check of who comes in.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Response, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use futures_util::FutureExt as _;
 
 use super::audit;
 use super::auth::{Need, admit};
@@ -19,6 +21,7 @@ use super::listen::Face;
 use super::reply::{self, Reply};
 use super::site::Site;
 use super::{control, conversations, events, guide, health, inbound, inbounds, outbounds, schedule, upkeep};
+use crate::points;
 use crate::shapes::problem::{Kind, Problem};
 
 /// The description of every route, served as it stands.
@@ -130,9 +133,10 @@ struct Door {
 /// Lets a request in: the right token, one way of telling a body's length, and an engine that runs.
 async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Reply {
     let guides = request.uri().path().starts_with(guide::PATHS);
+    points::at("http.handler");
     let actor = admit(&door.site, door.face, door.need, guides, request.headers())?;
     if !door.early {
-        let inside = door.site.inside().ok_or_else(reply::starting)?;
+        let inside = door.site.inside().ok_or_else(|| door.site.starting())?;
         request.extensions_mut().insert(inside.clone());
     }
     if door.need != Need::Operate {
@@ -153,7 +157,11 @@ async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) ->
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     let mut response = match ambiguous(request.version(), request.headers()) {
         Some(problem) => reply::problem(&problem),
-        None => next.run(request).await,
+        // A mistake in one answer stays that answer's: nothing that others use is left half changed, since the engine has it all.
+        None => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(%method, route = known_pattern(pattern.as_ref().map(MatchedPath::as_str)), "answering a request ended in a panic");
+            reply::problem(&Problem::new(Kind::Panicked, "answering this request ended in a panic, which the log has; others go on"))
+        }),
     };
     if guides {
         response = reply::as_the_guide_has_it(response);

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -56,26 +57,24 @@ pub async fn serve(listeners: Vec<Listener>, site: Arc<Site>, shutdown: impl Fut
 
 async fn accept(listener: Listener, site: Arc<Site>) {
     let router = router::router(&site, listener.face());
-    let crowd = Crowd::new(site.settings.connections);
+    let crowd = Crowd::new(site.settings.connections, site.settings.connections_each);
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut connections = JoinSet::new();
     let mut stopping = site.stopping();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok(stream) => match crowd.sit() {
-                    Some(seat) => {
+                Ok(stream) => {
+                    let from = site.hooks().proxies.counted(stream.peer());
+                    if let Some(seat) = crowd.sit(from) {
                         connections.spawn(connection(stream, seat, router.clone(), Arc::clone(&site)));
+                    } else if let Ok(place) = Arc::clone(&turned_away).try_acquire_owned() {
+                        let (crowd, router, site) = (Arc::clone(&crowd), router.clone(), Arc::clone(&site));
+                        connections.spawn(async move {
+                            squeeze_in(stream, from, &crowd, router, site, place).await;
+                        });
                     }
-                    None => {
-                        if let Ok(place) = Arc::clone(&turned_away).try_acquire_owned() {
-                            let (crowd, router, site) = (Arc::clone(&crowd), router.clone(), Arc::clone(&site));
-                            connections.spawn(async move {
-                                squeeze_in(stream, &crowd, router, site, place).await;
-                            });
-                        }
-                    }
-                },
+                }
                 Err(error) => {
                     tracing::warn!(at = %listener.address(), %error, "accepting a connection failed; trying again");
                     sleep(ACCEPT_AGAIN).await;
@@ -94,13 +93,20 @@ async fn accept(listener: Listener, site: Arc<Site>) {
 }
 
 /// All places are taken: the longest idle connection has been asked to make room. Where none is, the answer is 503.
-async fn squeeze_in(mut stream: Stream, crowd: &Arc<Crowd>, router: Router, site: Arc<Site>, place: tokio::sync::OwnedSemaphorePermit) {
-    match timeout(MAKE_ROOM, crowd.wait()).await {
-        Ok(Some(seat)) => {
+async fn squeeze_in(
+    mut stream: Stream,
+    from: Option<IpAddr>,
+    crowd: &Arc<Crowd>,
+    router: Router,
+    site: Arc<Site>,
+    place: tokio::sync::OwnedSemaphorePermit,
+) {
+    match timeout(MAKE_ROOM, crowd.wait(from)).await {
+        Ok(seat) => {
             drop(place);
             connection(stream, seat, router, site).await;
         }
-        _ => {
+        Err(_) => {
             site.counts.turned_away.inc();
             // Whoever does not take the answer in a second goes without it.
             let _ = timeout(Duration::from_secs(1), turn_away(&mut stream)).await;

@@ -3,20 +3,25 @@
 //! Not the daemon: the daemon makes it, opens it when the engine is ready, and replaces its tokens on reload.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, watch};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::auth::{Throttle, Tokens};
 use super::counts::Counts;
 use super::forward::Forward;
 use super::peer::Proxies;
+use super::reply;
 use crate::engine::desk::Desk;
 use crate::engine::inboxes::Inboxes;
 use crate::engine::upkeep::Caretaker;
 use crate::limits;
+use crate::shapes::problem::{Kind, Problem};
+
+/// One line may have this part of a listener's connections under way with webhooks.
+const LINES_SHARE: usize = 4;
 
 /// The bounds of the listeners.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +38,8 @@ pub struct Settings {
     pub drain: Duration,
     /// Connections at once, on each listener.
     pub connections: usize,
+    /// Of these, connections of one address that is no trusted proxy's.
+    pub connections_each: usize,
     /// Time since some instant, never stepping: for measuring. The edge reads no clock of its own.
     pub elapsed: fn() -> Duration,
 }
@@ -43,7 +50,7 @@ impl Settings {
     pub fn standard(elapsed: fn() -> Duration) -> Settings {
         let thirty = Duration::from_secs(30);
         let ten = Duration::from_secs(10);
-        Settings { head: ten, body: thirty, stall: thirty, answer: thirty, drain: ten, connections: 1_024, elapsed }
+        Settings { head: ten, body: thirty, stall: thirty, answer: thirty, drain: ten, connections: 1_024, connections_each: 512, elapsed }
     }
 }
 
@@ -115,9 +122,13 @@ pub struct Site {
     pub(super) forged: Throttle,
     /// Places for webhooks that are large.
     pub(super) large: Arc<Semaphore>,
+    /// Places for proved webhooks, by line.
+    lines: Mutex<BTreeMap<Arc<str>, Arc<Semaphore>>>,
     tokens: ArcSwap<Tokens>,
     hooks: ArcSwap<Hooks>,
     inside: OnceLock<Inside>,
+    /// What a start that takes long waits for.
+    waits_for: ArcSwapOption<String>,
     stopping: watch::Sender<bool>,
 }
 
@@ -131,9 +142,11 @@ impl Site {
             throttle: Throttle::default(),
             forged: Throttle::default(),
             large: Arc::new(Semaphore::new(limits::WEBHOOKS_LARGE)),
+            lines: Mutex::default(),
             hooks: ArcSwap::default(),
             tokens: ArcSwap::from_pointee(tokens),
             inside: OnceLock::new(),
+            waits_for: ArcSwapOption::empty(),
             stopping: watch::Sender::new(false),
         })
     }
@@ -155,6 +168,16 @@ impl Site {
         self.hooks.store(Arc::new(hooks));
     }
 
+    /// A place among the webhooks of a line that are under way, or `None` where the line has all that it may have: a line whose
+    /// provider pours, or whose bot hangs, leaves places to the others.
+    pub(super) fn share(&self, line: &Arc<str>) -> Option<OwnedSemaphorePermit> {
+        // Nothing between lock and unlock can leave the table half changed.
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = (self.settings.connections / LINES_SHARE).max(1);
+        let places = lines.entry(Arc::clone(line)).or_insert_with(|| Arc::new(Semaphore::new(most)));
+        Arc::clone(places).try_acquire_owned().ok()
+    }
+
     /// The inboxes in force.
     #[must_use]
     pub fn inboxes(&self) -> Inboxes {
@@ -167,6 +190,19 @@ impl Site {
 
     pub(super) fn tokens(&self) -> Arc<Tokens> {
         self.tokens.load_full()
+    }
+
+    /// What the start waits for, for whoever asks before the engine is ready.
+    pub fn waits_for(&self, what: Option<&str>) {
+        self.waits_for.store(what.map(|what| Arc::new(what.to_owned())));
+    }
+
+    /// The answer to whoever asks before the engine is ready.
+    pub(super) fn starting(&self) -> Problem {
+        match &*self.waits_for.load() {
+            Some(what) => Problem::new(Kind::Starting, format!("starting: {what}")),
+            None => reply::starting(),
+        }
     }
 
     pub(super) fn inside(&self) -> Option<&Inside> {

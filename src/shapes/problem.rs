@@ -75,6 +75,8 @@ pub enum Kind {
     TooManyTries,
     /// A stored record cannot be read.
     Damaged,
+    /// Answering the request ended in a panic.
+    Panicked,
     /// The bot that a webhook was handed on to did not take it.
     BotFailed,
     /// The daemon is starting.
@@ -89,7 +91,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 36] = [
+    pub const ALL: [Kind; 37] = [
         Kind::NotJson,
         Kind::BadRequest,
         Kind::AmbiguousLength,
@@ -121,6 +123,7 @@ impl Kind {
         Kind::FlowMissing,
         Kind::TooManyTries,
         Kind::Damaged,
+        Kind::Panicked,
         Kind::BotFailed,
         Kind::Starting,
         Kind::Overloaded,
@@ -162,6 +165,7 @@ impl Kind {
             Kind::FlowMissing => (42205, "flow-missing", "The flow is not named"),
             Kind::TooManyTries => (42901, "too-many-tries", "Too many tries with wrong tokens"),
             Kind::Damaged => (50001, "damaged", "A stored record cannot be read"),
+            Kind::Panicked => (50002, "panicked", "The request met a mistake of the program"),
             Kind::BotFailed => (50201, "bot-failed", "The bot did not take the webhook"),
             Kind::Starting => (50301, "starting", "The daemon is starting"),
             Kind::Overloaded => (50302, "overloaded", "Too much at once"),

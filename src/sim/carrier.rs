@@ -154,10 +154,12 @@ impl World {
         if self.calm {
             return;
         }
-        if let Some(talk) = self.talk_of.get(&call.conversation).copied()
-            && let Some(deed) = People::react(&mut self.dice, talk)
-        {
-            self.later(deed.after, Happening::Deed(deed));
+        if let Some(talk) = self.talk_of.get(&call.conversation).copied() {
+            let asks = self.people.asked && call.send.purpose == Purpose::Ask;
+            let deed = if asks { People::answer(&mut self.dice, talk) } else { People::react(&mut self.dice, talk) };
+            if let Some(deed) = deed {
+                self.later(deed.after, Happening::Deed(deed));
+            }
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Circumstances<'a> {
 pub(super) fn hand_over(facts: &Facts, call: &Call, around: &Circumstances<'_>) -> Checked {
     let policy = around.policy.ok_or_else(|| Broken::new("Nothing is sent without rules.", format!("{} on {:?}", call.id, call.line)))?;
     never_twice(facts, call, policy)?;
-    never_after_the_answer(facts, call)?;
+    never_after_the_answer(facts, call, policy)?;
     never_to_whom_opted_out(facts, call, around)?;
     never_while_held(facts, call, around)?;
     never_at_the_wrong_hour(facts, call, policy, around)?;
@@ -61,10 +61,15 @@ fn never_twice(facts: &Facts, call: &Call, policy: &Policy) -> Checked {
     Ok(())
 }
 
-fn never_after_the_answer(facts: &Facts, call: &Call) -> Checked {
+fn never_after_the_answer(facts: &Facts, call: &Call, policy: &Policy) -> Checked {
     let Some(known) = facts.known.get(&call.conversation) else { return Ok(()) };
-    // What is said before an invitation or a notification is out is no answer to it; a wish to hear nothing more is.
-    let first_word = matches!(call.send.purpose, Purpose::Invite | Purpose::Notify);
+    // What is said before an invitation, a notification or a question of the flow's own is out is no answer to it; a wish to hear
+    // nothing more is.
+    let first_word = match call.send.purpose {
+        Purpose::Invite | Purpose::Notify => true,
+        Purpose::Ask | Purpose::Close => policy.asks,
+        Purpose::FollowUp => false,
+    };
     let ends = |kind| kind == Kind::OptOut || (kind == Kind::Word && !first_word);
     let late = known.activities.iter().find(|a| a.acked && ends(a.kind) && a.order > known.armed);
     match late {

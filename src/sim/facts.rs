@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::broken::Broken;
+use super::setup::QUESTIONS;
 use crate::conversation::{Event, Phase, Purpose, State, Verdict};
 use crate::engine::record::{Change, Delta, HookRecord, LedgerEntry, Moved, NameId, PauseScope, Stored};
 use crate::id::{ConversationId, Keys, SendId};
@@ -58,6 +59,8 @@ pub(super) struct Known {
     pub(super) sent: BTreeSet<(Moment, Moment)>,
     /// Changes by events that were not history when they came.
     pub(super) live: Vec<u64>,
+    /// Answers to the flow's own questions, of this run through them.
+    pub(super) answers: usize,
 }
 
 /// How a hand-over ended, by the provider's own knowledge.
@@ -185,6 +188,7 @@ impl Facts {
             known.inbounds.clear();
             known.sent.clear();
             known.number = None;
+            known.answers = 0;
         }
         for send in self.sends.values_mut().filter(|send| send.conversation == id) {
             send.exempt = true;
@@ -211,7 +215,9 @@ impl Facts {
         if let Some((silence, step)) = planned(&state) {
             self.send(id, silence, step);
         }
-        let asked = moved.deltas.iter().any(|delta| matches!(delta, Delta::Asked(_)));
+        // A question of the flow's own is one because we ask it, not because somebody told of it.
+        let told = |delta: &Delta| matches!(delta, Delta::Asked(question) if !QUESTIONS.contains(&&*question.id));
+        let asked = moved.deltas.iter().any(told);
         if asked && state.question == before.and_then(|before| before.question) && !took_a_question(&moved.deltas) {
             return Err(Broken::new("A question that is not taken is not remembered.", format!("{id}: {:?}", moved.deltas)));
         }
@@ -227,9 +233,12 @@ impl Facts {
                 Delta::Decided(decision) => stopped_for_nothing(&decision.event, &decision.before, &state)?,
                 Delta::Ended { send, outcome, .. } => self.ended(*send, outcome.as_str())?,
                 Delta::To(_) => _ = self.known.entry(id).or_default().number.get_or_insert(seq),
+                Delta::AnswersCleared => self.known.entry(id).or_default().answers = 0,
+                Delta::Answered(question, _) => self.answered(id, question)?,
                 _ => {}
             }
         }
+        self.asked(id, &moved.deltas)?;
         for record in moved.hooks.iter().filter(|record| !record.hooks.is_empty()) {
             let before = self.hooks.insert(record.seq, record.clone());
             if before.is_some() && !self.restored {
@@ -240,6 +249,39 @@ impl Facts {
             self.ledger(entry);
         }
         Ok(())
+    }
+
+    /// A question of the flow's own is answered.
+    fn answered(&mut self, id: ConversationId, question: &str) -> Result<(), Broken> {
+        let known = self.known.entry(id).or_default();
+        let next = QUESTIONS.get(known.answers);
+        known.answers += 1;
+        if next.is_none_or(|next| *next != question) {
+            return Err(Broken::new("Questions are answered in their order, each once.", format!("{id}: {question}, and not {next:?}")));
+        }
+        Ok(())
+    }
+
+    /// What the flow asks is the first that has no answer; its last word is said when all have one.
+    fn asked(&self, id: ConversationId, deltas: &[Delta]) -> Result<(), Broken> {
+        let next = QUESTIONS.get(self.known.get(&id).map_or(0, |known| known.answers));
+        for delta in deltas {
+            let wrong = match delta {
+                Delta::Asked(question) if QUESTIONS.contains(&&*question.id) => next.is_none_or(|next| *next != question.id),
+                Delta::Decided(decision) => matches!(decision.event, Event::Close { .. }) && next.is_some(),
+                _ => false,
+            };
+            if wrong {
+                let why = format!("{id}: {delta:?}, and {next:?} is open");
+                return Err(Broken::new("A flow asks the first question without an answer, and ends when all have one.", why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every question of the flow's own has an answer.
+    pub(super) fn has_all_answers(&self, id: ConversationId) -> bool {
+        self.known.get(&id).is_some_and(|known| known.answers == QUESTIONS.len())
     }
 
     /// The send of a step of a silence, noted if it is new.

@@ -113,9 +113,11 @@ impl World {
             // What arms is the line's, so any of its flows will tell.
             flows.values().any(|policy| policy.arm_on == ArmOn::AnyMessage)
         });
+        // What was said before a question of the flow's own was out says nothing to it.
+        let disorder = if self.people.asked { limits::CALL_BUDGET } else { limits::DISORDER };
         let old = before.is_some_and(|state| {
             let overtaken = any_message && matches!(what, What::UserMessage(_)) && state.last_inbound.is_some_and(|last| last > at);
-            planned(state).is_some() && (overtaken || at.plus(limits::DISORDER) < state.silence || asks_already(state, what, at))
+            planned(state).is_some() && (overtaken || at.plus(disorder) < state.silence || asks_already(state, what, at))
         });
         let past = before.is_some_and(|state| at < state.begun);
         let kind = match what {

@@ -53,6 +53,8 @@ pub(super) struct Deed {
 #[derive(Debug, Default)]
 pub(super) struct People {
     pub(super) talks: Vec<Talk>,
+    /// The flows ask their own questions: there is no bot.
+    pub(super) asked: bool,
 }
 
 impl People {
@@ -104,8 +106,11 @@ impl People {
         Post { talk, event, acked: false, tries: 0 }
     }
 
-    /// The bot asks.
+    /// The bot asks. Where there is none, the person says something instead.
     pub(super) fn question(&mut self, talk: usize) -> What {
+        if self.asked {
+            return What::UserMessage("buenas".to_owned());
+        }
         let talking = &mut self.talks[talk];
         talking.asked += 1;
         let id = format!("{}?{}", talking.name, talking.asked);
@@ -129,9 +134,24 @@ impl People {
             1 => What::Failed,
             2 => What::Cancelled,
             3 | 4 => return None,
+            _ if self.asked => return None,
             _ => self.question(talk),
         };
         Some(Deed { talk, what, after: dice.stretch(1, 2 * MINUTE) })
+    }
+
+    /// What the person does when a question of the flow's own reaches them: they answer it, more often than not in a way that counts.
+    pub(super) fn answer(dice: &mut Dice, talk: usize) -> Option<Deed> {
+        let what = match dice.below(20) {
+            0..=4 => "Ana",
+            5..=9 => "42",
+            10..=14 => "rojo",
+            15 => "no sé",
+            16 => "sí",
+            _ => return None,
+        };
+        let after = if dice.percent(70) { dice.stretch(SECOND, 10 * MINUTE) } else { dice.stretch(SECOND, DAY) };
+        Some(Deed { talk, what: What::UserMessage(what.to_owned()), after })
     }
 
     /// What the person does when something of ours reaches them.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::process::Process;
 use super::world::World;
-use crate::conversation::{Event, Phase, Send, State, Step, Verdict};
+use crate::conversation::{Event, Phase, State, Step, Verdict};
+use crate::engine::bend::trust_the_timer;
 use crate::engine::book::Book;
 use crate::engine::ports::{Durable, Store};
-use crate::engine::record::{Change, NameId};
+use crate::engine::record::{Change, Delta, NameId};
 use crate::limits;
 use crate::moment::{MINUTE, Moment};
 
@@ -64,10 +65,14 @@ pub(super) enum Sabotage {
     LoseAnAttemptPerStop,
     /// A line that is told to wait does not.
     IgnoreTheThrottle,
+    /// A question of a flow that asks is not asked.
+    LeaveOutAQuestion,
+    /// Answers to a flow that asks are not kept.
+    LoseAnswers,
 }
 
 impl Sabotage {
-    pub(super) const ALL: [Sabotage; 24] = [
+    pub(super) const ALL: [Sabotage; 26] = [
         Sabotage::SkipAFlush,
         Sabotage::AnswerBeforeFlush,
         Sabotage::RetryAnUnknown,
@@ -92,6 +97,8 @@ impl Sabotage {
         Sabotage::IgnoreTheStop,
         Sabotage::LoseAnAttemptPerStop,
         Sabotage::IgnoreTheThrottle,
+        Sabotage::LeaveOutAQuestion,
+        Sabotage::LoseAnswers,
     ];
 }
 
@@ -114,6 +121,7 @@ impl World {
             Sabotage::ForgetIdentities => store.tamper = Some(without_identity),
             Sabotage::LoseOptOuts => store.tamper = Some(|change| (!matches!(change, Change::OptedOut(..))).then_some(change)),
             Sabotage::LoseHookRecords => store.tamper = Some(without_hooks),
+            Sabotage::LoseAnswers => store.tamper = Some(without_answers),
             _ => {}
         }
     }
@@ -140,6 +148,9 @@ impl World {
             Some(Sabotage::IgnoreTheGap) => book.lines.values_mut().for_each(|line| line.pair_gap = 0),
             Some(Sabotage::IgnoreThePermits) => book.lines.values_mut().for_each(|line| line.max_in_flight = 1_000),
             Some(Sabotage::IgnoreTheWait) => book.lines.values_mut().for_each(|line| line.catch_up_wait = 0),
+            Some(Sabotage::LeaveOutAQuestion) => {
+                book.questions.values_mut().for_each(|asked| *asked = [&asked[..1], &asked[2..]].concat().into())
+            }
             _ => return Arc::clone(&self.book),
         }
         Arc::new(book)
@@ -187,17 +198,14 @@ fn without_hooks(change: Change) -> Option<Change> {
     })
 }
 
-fn trust_the_timer(before: &State, event: &Event, now: Moment, step: Step) -> Step {
-    let armed = matches!(before.phase, Phase::Waiting | Phase::Retrying) || before.phase == Phase::Answering && before.wake.is_some();
-    let due = before.wake.is_some_and(|wake| wake <= now) && before.skip.is_none();
-    if *event != Event::Woke || !armed || !due || step.send.is_some() {
-        return step;
-    }
-    let attempt = before.attempt + 1;
-    let state = State { phase: Phase::Sending, attempt, wake: Some(now.plus(limits::DOUBT)), not_after: Moment::MAX, ..*before };
-    let State { purpose, form, silence, step: number, not_after, .. } = state;
-    let send = Some(Send { purpose, form, silence, step: number, attempt, not_after });
-    Step { state, send, ended: None, ..step }
+fn without_answers(change: Change) -> Option<Change> {
+    Some(match change {
+        Change::Moved(mut moved) => {
+            moved.deltas.retain(|delta| !matches!(delta, Delta::Answered(..)));
+            Change::Moved(moved)
+        }
+        other => other,
+    })
 }
 
 fn forget_the_claim(_: &State, _: &Event, now: Moment, step: Step) -> Step {

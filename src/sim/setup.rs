@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::dice::Dice;
+use crate::conversation::questionnaire::{Kind, Question};
 use crate::conversation::{ArmOn, Capabilities, InDoubt, OnYes, Policy, StepRule};
 use crate::engine::book::{Book, Hook, Line};
 use crate::moment::{DAY, HOUR, MINUTE, SECOND};
@@ -17,6 +18,24 @@ pub(super) const FLOWS: [&str; 2] = ["alta", "cobro"];
 /// Hooks, as names.
 const HOOKS: [&str; 2] = ["crm", "bot"];
 
+/// What the flows of a seed ask where they ask their own questions, in this order.
+pub(super) const QUESTIONS: [&str; 3] = ["name", "age", "colour"];
+
+/// Flows that ask their own questions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asks {
+    /// They end with a word of thanks.
+    closing: bool,
+}
+
+impl Asks {
+    /// Whether the flows of a seed ask; drawn beside its other chances, which stay what they are.
+    pub(super) fn draw(seed: u64) -> Option<Asks> {
+        let mut dice = Dice::new(seed ^ 0x5bd1_e995_9e37_79b9);
+        dice.percent(25).then(|| Asks { closing: dice.percent(50) })
+    }
+}
+
 /// What of the rules stays as it is for a seed, so that a reload changes flows and limits and nothing else.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
@@ -24,10 +43,11 @@ pub(super) struct Shape {
     /// Lines whose providers can be asked whether they work.
     probes: Vec<Arc<str>>,
     hooks: Vec<Hook>,
+    pub(super) asks: Option<Asks>,
 }
 
 impl Shape {
-    pub(super) fn draw(dice: &mut Dice) -> Shape {
+    pub(super) fn draw(dice: &mut Dice, asks: Option<Asks>) -> Shape {
         let lines = LINES[..dice.between(1, 2) as usize].iter().map(|name| {
             let (correlation, recipient) = (dice.percent(40), dice.percent(25));
             let capabilities = Capabilities { free_text: true, buttons: true, template: true, correlation, recipient };
@@ -41,7 +61,7 @@ impl Shape {
             let some = vec!["conversation.resumed".to_owned(), "conversation.opted_out".to_owned()];
             Hook { name: Arc::from(*name), events: if dice.percent(70) { Vec::new() } else { some }, flows: Vec::new() }
         });
-        Shape { lines, probes, hooks: hooks.collect() }
+        Shape { lines, probes, hooks: hooks.collect(), asks }
     }
 
     /// Whether the provider of a line can be asked whether it works.
@@ -52,8 +72,15 @@ impl Shape {
     /// Rules of this shape: drawn anew each time, as an operator edits the file.
     pub(super) fn book(&self, dice: &mut Dice) -> Book {
         let flows: Vec<Arc<str>> = FLOWS.iter().map(|name| Arc::from(*name)).collect();
-        let drafts: Vec<Policy> = flows.iter().map(|_| policy(dice)).collect();
+        let mut drafts: Vec<Policy> = flows.iter().map(|_| policy(dice)).collect();
         let mut book = Book { hooks: self.hooks.clone(), flows: flows.clone(), ..Book::default() };
+        if let Some(asks) = self.asks {
+            book.questions = flows.iter().map(|flow| (Arc::clone(flow), questions())).collect();
+            for draft in &mut drafts {
+                (draft.asks, draft.on_yes) = (true, OnYes::Ask);
+                draft.closing = asks.closing.then(|| Arc::from("¡Gracias!"));
+            }
+        }
         for (name, capabilities, arm_on, in_doubt) in &self.lines {
             let policies: BTreeMap<Arc<str>, Arc<Policy>> = flows
                 .iter()
@@ -107,6 +134,12 @@ fn policy(dice: &mut Dice) -> Policy {
         choices_label: Arc::from("Opciones"),
         closing: None,
     }
+}
+
+fn questions() -> Arc<[Question]> {
+    let kinds = [Kind::Text, Kind::Number { min: None, max: None }, Kind::Choice(["rojo", "verde"].map(Arc::from).to_vec())];
+    let asked = QUESTIONS.iter().zip(kinds);
+    asked.map(|(id, kind)| Question { id: Arc::from(*id), prompt: Arc::from(format!("¿{id}?")), kind, retry: None }).collect()
 }
 
 fn hours(dice: &mut Dice) -> Hours {

@@ -8,10 +8,11 @@ use super::people::People;
 use super::process::Process;
 use super::setup;
 use super::world::{Happening, World};
+use crate::conversation;
 use crate::engine::courier::{Delivery, Order, Outcome, Settled};
 use crate::engine::group::{Call, Done, Told};
 use crate::engine::ports::{Durable, Fault, Store};
-use crate::engine::record::{Change, NameId};
+use crate::engine::record::{Change, Delta, Moved, NameId};
 use crate::limits;
 use crate::moment::{HOUR, MINUTE, Moment, SECOND};
 
@@ -160,8 +161,21 @@ impl World {
     pub(super) fn keep(&mut self, changes: Vec<(u64, Change)>) -> Result<(), Broken> {
         for (seq, change) in changes {
             self.facts.keep(seq, &change)?;
+            if let Change::Moved(moved) = &change {
+                self.count_answers(moved);
+            }
         }
         self.pace_is_kept()
+    }
+
+    fn count_answers(&mut self, moved: &Moved) {
+        for _ in moved.deltas.iter().filter(|delta| matches!(delta, Delta::Answered(..))) {
+            self.tally.count("question answered");
+        }
+        let ends = moved.stored.state.outcome() == Some(conversation::Outcome::Succeeded);
+        if ends && self.facts.has_all_answers(moved.stored.id) {
+            self.tally.count("questionnaire completed");
+        }
     }
 
     /// What waited for the disk goes out.

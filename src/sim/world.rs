@@ -15,7 +15,7 @@ use super::lines::Lines;
 use super::network::Reply;
 use super::people::{Deed, People, Post};
 use super::process::Process;
-use super::setup::{self, Shape};
+use super::setup::{self, Asks, Shape};
 use super::tally::Tally;
 use super::weather::Weather;
 use super::witness::Witness;
@@ -116,9 +116,9 @@ impl World {
     pub(super) fn new(seed: u64, traced: bool) -> World {
         let mut dice = Dice::new(seed);
         let weather = Weather::draw(&mut dice);
-        let shape = Shape::draw(&mut dice);
+        let shape = Shape::draw(&mut dice, Asks::draw(seed));
         let book = Arc::new(shape.book(&mut dice));
-        let people = People::draw(&mut dice, book.lines.len(), weather.imports);
+        let people = People { asked: shape.asks.is_some(), ..People::draw(&mut dice, book.lines.len(), weather.imports) };
         let keys = Keys::new(&[7; 32]);
         let talk_of = people.talks.iter().enumerate().map(|(i, talk)| (keys.conversation(&talk.name), i)).collect();
         World {

@@ -16,6 +16,7 @@ use crate::engine::record::{LedgerEntry, NameId};
 use crate::id::{ConversationId, SendId};
 use crate::limits;
 use crate::moment::{DAY, Moment};
+use crate::points;
 use crate::store::files::{failed, sync_dir};
 use crate::store::sends::{Sends, end_of};
 
@@ -110,7 +111,10 @@ impl Ledger {
             open.records += 1;
             open.learn(entry);
         }
-        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        let written = self.file.write_all(&bytes).and_then(|()| {
+            points::at("ledger.written");
+            if points::wrong("wrong.skip_the_fsync") { Ok(()) } else { self.file.sync_data() }
+        });
         written.map_err(|e| failed("writing the ledger", &path_of(&self.dir, open.number), &e))?;
         Ok(dropped)
     }

@@ -18,12 +18,15 @@ mod heard;
 mod help;
 mod hooks;
 mod http;
+mod kill;
 mod lines;
 mod missed;
+mod named;
 mod paced;
 mod provider_contract;
 mod readers;
 mod readers_forms;
+mod reliability;
 #[expect(dead_code, reason = "unit tests of the store use the rest")]
 mod samples;
 mod scenarios;

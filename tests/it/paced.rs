@@ -215,6 +215,44 @@ fn where_nobody_can_be_asked_one_send_at_a_time_tells() {
 }
 
 #[test]
+fn a_provider_that_answers_nothing_is_left_alone_before_everybody_is_in_doubt() {
+    let names: Vec<String> = (0..20).map(|i| format!("person-{i}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = World::new(book("45m", |line| line.max_in_flight = 20));
+    world.ask(&names);
+    let calls = world.pass(45 * MINUTE);
+    let (lost, rest) = calls.split_at(limits::DOUBTS_IN_A_ROW as usize);
+    // An answer in between, and it is one bad moment more.
+    world.end(&lost[0], Verdict::Unknown);
+    world.end(&rest[0], Verdict::Accepted(world.now));
+    for call in &lost[1..] {
+        world.end(call, Verdict::Unknown);
+    }
+    assert_eq!(world.engine.standing().stopped, []);
+    world.end(&rest[1], Verdict::Unknown);
+    let told = world.engine.standing().stopped;
+    assert!(told.len() == 1 && told[0].why.contains("without an answer"), "{told:?}");
+    assert_eq!(world.engine.newly_stopped(), told, "told once");
+    assert_eq!(world.engine.newly_stopped(), []);
+    for call in &rest[2..] {
+        assert!(!world.engine.door(call.id, world.now), "what was claimed stays here");
+        world.engine.settle(call.id, Verdict::NotBegun, world.now);
+    }
+    // Its provider says that all is well, and takes nothing all the same: one person at a time finds out.
+    let line = world.line();
+    for verdict in [Verdict::Unknown, Verdict::Unknown, Verdict::Accepted(Moment(0))] {
+        world.now = world.engine.next_probe().expect("it is asked about");
+        assert_eq!(world.engine.probe_due(world.now), [line]);
+        assert!(!world.engine.probed(line, Ok(()), world.now), "that proves nothing");
+        let tried = world.pass(0);
+        assert_eq!(tried.len(), 1);
+        world.end(&tried[0], verdict);
+    }
+    assert_eq!(world.engine.standing().stopped, []);
+    assert_eq!(world.pass(0).len(), rest.len() - 2 - 3, "everybody else, as if nothing had been");
+}
+
+#[test]
 fn an_operator_or_a_restart_starts_a_line_at_once_and_new_rules_ask_at_once() {
     let mut world = World::new(book("45m", |_| {}));
     world.ask(&["ana"]);

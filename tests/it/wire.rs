@@ -183,6 +183,40 @@ impl Resolve for Says {
     }
 }
 
+/// A listener that takes nobody any more: its queue is full, and the kernel drops whoever comes.
+fn black_hole() -> (TcpListener, Vec<std::net::TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, mut queue) = (listener.local_addr().unwrap(), Vec::new());
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        queue.push(stream);
+        assert!(queue.len() < 20_000, "the queue never fills");
+    }
+    (listener, queue)
+}
+
+#[test]
+fn a_connection_that_nobody_takes_is_a_refusal() {
+    let (listener, _queue) = black_hole();
+    let settings = client::Settings { connect: SHORT, ..settings() };
+    let line = line(&settings, format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap(), BUDGET);
+    let called = run(line.send(&message()));
+    assert_eq!(called.end, CallEnd::Busy(0), "{}", called.detail);
+    assert!(called.detail.starts_with("not sent: "), "{}", called.detail);
+}
+
+#[test]
+fn what_comes_around_an_answer_is_not_the_answer() {
+    let bytes = |text: &str| Mood::Half(text.as_bytes().to_vec());
+    for (name, mood) in [
+        ("early hints before it", bytes("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")),
+        ("trailers behind it", bytes("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-status: 500\r\n\r\n")),
+    ] {
+        let (called, stub) = call(mood, BUDGET);
+        assert_eq!(called.end, CallEnd::Accepted, "{name}: {}", called.detail);
+        assert_eq!((stub.requests().len(), stub.connections()), (1, 1), "{name}");
+    }
+}
+
 #[test]
 fn a_name_that_leads_nowhere_is_a_refusal() {
     for (answer, connect, told) in

@@ -11,6 +11,7 @@ use crate::engine::ports::Fault;
 use crate::engine::record::{Change, Stored};
 use crate::id::{AliasKey, ConversationId, PersonKey};
 use crate::moment::Moment;
+use crate::points;
 use crate::store::model::{Entry, HookOp, day_of};
 use crate::store::sled::base::Base;
 use crate::store::sled::blocks::{Blocks, Item};
@@ -82,11 +83,15 @@ impl Folder {
         }
         let folded = by_id.iter().map(|(id, steps)| self.conversation(base, *id, steps)).collect::<Result<Vec<_>, _>>()?;
         fold_aliases(base, &folded)?;
+        points::at("fold.aliases");
         self.fold_identities(base, window)?;
         self.fold_touched(base, &folded, spent)?;
         self.append_blocks(base, &folded)?;
+        points::at("fold.blocks");
         self.fold_details(base, &folded)?;
+        points::at("fold.details");
         self.collect_blocks(base, folded.len())?;
+        points::at("fold.collected");
         self.fold_hooks(base, window)?;
         fold_opted_out(base, window)?;
         small::fold(&base.small, &window.changes, window.buried_at(u64::MAX))

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::ports::Fault;
 use crate::moment::{Moment, SECOND};
+use crate::points;
 use crate::store::files::{failed, sync_dir};
 
 /// The two places are in two sectors, and are written in turn: a torn write spoils one of them.
@@ -80,6 +81,7 @@ impl Mark {
     /// Where the file system refuses.
     pub(super) fn advance(&mut self, seq: u64, now: Moment) -> Result<(), Fault> {
         self.write(seq)?;
+        points::at("mark.written");
         if now.since(self.synced) >= SECOND || now < self.synced {
             self.synced = now;
             self.sync()?;
@@ -92,6 +94,9 @@ impl Mark {
     /// # Errors
     /// Where the file system refuses.
     pub(super) fn sync(&mut self) -> Result<(), Fault> {
+        if points::wrong("wrong.skip_the_fsync") {
+            return Ok(());
+        }
         self.file.sync_data().map_err(|e| failed("syncing the mark", &self.path, &e))
     }
 

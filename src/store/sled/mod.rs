@@ -42,6 +42,7 @@ use crate::engine::ports::{Durable, Fault, Restored, Standing, Store};
 use crate::engine::record::{Change, Details, HookRecord, LedgerEntry, NameId, PauseScope, Stored};
 use crate::id::{AliasKey, ConversationId, Keys, SendId};
 use crate::moment::Moment;
+use crate::points;
 use crate::store::ledger::Ledger;
 use crate::store::sends::Sends;
 use backup::Tape;
@@ -179,20 +180,25 @@ impl SledStore {
 
     fn flush_all(&self) -> Result<Durable, Fault> {
         let mut commit = lock(&self.commit);
+        points::at("commit.begin");
         let (pending, entries, upto, now) = {
             let mut inner = lock(&self.inner);
             inner.check()?;
             (std::mem::take(&mut inner.pending), std::mem::take(&mut inner.entries), inner.seq, inner.now)
         };
         if !entries.is_empty()
+            && !points::wrong("wrong.skip_the_ledger")
             && let Some(before) = commit.ledger.append(&entries)?
         {
             lock(&self.inner).sends.forget(before);
         }
         if let Some((last, _)) = pending.last() {
+            points::at("commit.ledger");
             let groups = log::pack(&pending, lock(&self.log).next());
             groups.iter().try_for_each(|group| group.write(&self.base.log))?;
+            points::at("commit.written");
             self.base.sync()?;
+            points::at("commit.durable");
             let mut log = lock(&self.log);
             groups.iter().for_each(|group| log.push(group));
             drop(log);
@@ -221,8 +227,16 @@ impl SledStore {
         if let Some(tape) = lock(&self.tape).as_ref() {
             tape.take(&window.changes);
         }
+        points::at("fold.begin");
+        if points::wrong("wrong.trim_first") {
+            lock(&self.log).trim(&self.base.log, window.upto)?;
+            self.base.sync()?;
+            points::at("fold.trimmed");
+        }
         folder.fold(&self.base, &window, &spent)?;
+        points::at("fold.written");
         self.base.sync()?;
+        points::at("fold.durable");
         let more = {
             let mut inner = lock(&self.inner);
             inner.overlay.forget(window.upto);
@@ -230,6 +244,7 @@ impl SledStore {
             inner.overlay.queue.front().is_some_and(|(seq, _)| *seq <= inner.durable)
         };
         lock(&self.log).trim(&self.base.log, window.upto)?;
+        points::at("fold.trimmed");
         Ok(more || folder.sweeping())
     }
 
@@ -274,6 +289,9 @@ impl Store for SledStore {
     }
 
     fn flush(&self) -> Result<Durable, Fault> {
+        if points::wrong("wrong.acknowledge_early") {
+            return Ok(Durable::upto(lock(&self.inner).seq));
+        }
         self.failed(self.flush_all())
     }
 

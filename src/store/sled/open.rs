@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::engine::ports::Fault;
 use crate::engine::record::Change;
+use crate::points;
 use crate::store::files::{failed, finish_exchange, free_name};
 use crate::store::ledger::{self, Ledger};
 use crate::store::sends::Sends;
@@ -58,6 +59,7 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
         Err(fault @ Fault::Corrupt(_)) if options.accept_loss => reopen_ledger(&mut place, &fault)?,
         opened => opened?,
     };
+    points::at("start.ledger");
     let (parts, mark) = match Mark::open(&place.mark()) {
         Ok(mark) => match made {
             Some(base) => (read(base, &place.store(), Some(mark.seq())), Some(mark)),
@@ -70,6 +72,7 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
         Err(Fault::Corrupt(why)) if options.accept_loss => rescue(&mut place, &why)?,
         parts => parts?,
     };
+    points::at("start.read");
     let last = parts.log.last_seq();
     let mark = match mark {
         Some(mark) if mark.seq() <= last => mark,
@@ -148,11 +151,14 @@ fn create(place: &Place) -> Result<Base, Fault> {
     let store = place.store();
     fs::create_dir(&store).map_err(|e| failed("making the directory", &store, &e))?;
     let base = Base::open(&store, true)?;
+    points::at("create.base");
     Log::create(&base, 0)?;
     Blocks::create(&base)?;
     small::create_opted_out(&base)?;
     base.sync()?;
+    points::at("create.store");
     Ledger::create(&place.ledger())?;
+    points::at("create.ledger");
     Mark::create(&place.mark(), 0)?;
     Ok(base)
 }

@@ -118,7 +118,7 @@ impl Answer {
         Answer { status, headers: String::new(), body: body.into() }
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let more = if self.headers.is_empty() { String::new() } else { format!("\r\n{}", self.headers) };
         stub::answer(self.status, &format!("content-type: application/json{more}"), &self.body)
     }

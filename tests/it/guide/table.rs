@@ -3,8 +3,7 @@
 //!
 //! Not whether the tests pass: they are run beside this one.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use crate::named::Sources;
 
 const PAGE: &str = include_str!("../../../docs/guide.md");
 
@@ -48,31 +47,13 @@ fn every_sentence_is_the_guides_and_every_line_of_it_is_spoken_for() {
 
 #[test]
 fn no_cell_is_empty_and_every_test_is_there() {
-    let mut sources = BTreeMap::new();
-    for (root, directory) in [("", "src"), ("", "tests/it")] {
-        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), root, &mut sources);
-    }
+    let sources = Sources::read();
     let rows = rows();
     assert!(rows.len() > 50, "{} rows", rows.len());
     for row in &rows {
         let [sentence, here, test] = row.as_slice() else { panic!("three cells: {row:?}") };
         assert!(!sentence.is_empty() && !here.is_empty(), "{row:?}");
         let name = test.strip_prefix('`').and_then(|name| name.strip_suffix('`')).unwrap_or_else(|| panic!("one test: {row:?}"));
-        let (module, function) = name.rsplit_once("::").unwrap_or_else(|| panic!("module and name: {name}"));
-        let source = sources.get(module).unwrap_or_else(|| panic!("no module {module}: {sentence}"));
-        assert!(source.contains(&format!("fn {function}(")), "no test {name}: {sentence}");
-    }
-}
-
-/// Every source beneath a directory by its module; the tests of a module that stand beside it are its own.
-fn read(directory: &Path, module: &str, sources: &mut BTreeMap<String, String>) {
-    for entry in std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path()) {
-        let stem = entry.file_stem().and_then(|stem| stem.to_str()).expect("a name").trim_end_matches("_tests").to_owned();
-        let inner = if module.is_empty() { stem } else { format!("{module}::{stem}") };
-        if entry.is_dir() {
-            read(&entry, &inner, sources);
-        } else if entry.extension().is_some_and(|extension| extension == "rs") {
-            sources.entry(inner).or_default().push_str(&std::fs::read_to_string(&entry).expect("a source"));
-        }
+        sources.expect(name, sentence);
     }
 }

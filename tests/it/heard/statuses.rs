@@ -210,3 +210,36 @@ fn what_is_told_before_the_call_has_ended_is_told_once() {
     let told = world.hooks().into_iter().filter(|kind| *kind == "conversation.follow_up_delivered").count();
     assert_eq!((told, world.details(id).send(call.id).map(|send| send.reach)), (1, Some(Reach::Read)));
 }
+
+/// The provider told that a message has arrived, and was told that this is kept: no crash before the end of the call makes it a doubt.
+#[test]
+fn what_is_told_before_the_call_has_ended_is_known_after_a_crash() {
+    for (spoke, crash) in [(false, true), (true, true), (true, false)] {
+        let mut world = World::new(true);
+        let id = world.status("wamid.bot", None, Fate::Sent).conversation;
+        let call = world.pass(45 * MINUTE)[0];
+        world.now = world.now.plus(SECOND);
+        if spoke {
+            world.hear(ana(), text("aquí estoy"));
+        }
+        world.hooks();
+        world.status("wamid.A", Some(call.id), Fate::Delivered);
+        let mut told = world.hooks();
+        if crash {
+            world.restart();
+            // Whatever nobody has taken yet is told again.
+            told.clear();
+        } else {
+            world.engine.settle(call.id, Verdict::Unknown, world.now);
+        }
+        told.extend(world.hooks());
+        told.retain(|kind| kind.contains("follow_up"));
+        assert_eq!(world.engine.doubts().map(|doubts| doubts.len()), Ok(0), "spoke {spoke}, crash {crash}");
+        let send = world.details(id).send(call.id).copied().expect("a send");
+        assert_eq!((send.outcome, send.reach), (SendOutcome::Accepted, Reach::Delivered), "spoke {spoke}, crash {crash}");
+        told.sort_unstable();
+        assert_eq!(told, ["conversation.follow_up_delivered", "conversation.follow_up_sent"], "spoke {spoke}, crash {crash}");
+        assert_eq!(world.phase(id), if spoke { Phase::Quiet } else { Phase::Answering });
+        assert!(world.pass(HOUR).is_empty());
+    }
+}

@@ -193,8 +193,8 @@ async fn the_figures_begin_with_the_lateness() {
         "reengaged_sends_total{outcome=\"unknown\"} 1.0",
         "reengaged_http_requests_total{route=\"/v1/events\",status=\"200\"} 1",
         "reengaged_http_requests_total{route=\"/v1/events\",status=\"400\"} 1",
-        "reengaged_events_taken_total 1",
-        "reengaged_events_bad_total 1",
+        "reengaged_http_events_taken_total 1",
+        "reengaged_http_events_bad_total 1",
     ] {
         assert!(values.contains(&line), "{line} is not in\n{}", reply.body);
     }

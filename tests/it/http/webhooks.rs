@@ -187,7 +187,7 @@ async fn a_batch_is_one_group_in_its_order_each_on_its_line() {
     assert_eq!(metric(&server, "reengaged_webhooks_passed_total{line=\"chat\",kind=\"reaction\"}").await, "2");
     assert_eq!(metric(&server, "reengaged_webhooks_passed_total{line=\"chat\",kind=\"elsewhere\"}").await, "2");
     assert_eq!(metric(&server, "reengaged_webhooks_received_total{line=\"chat\",verdict=\"kept\"}").await, "1");
-    assert_eq!(metric(&server, "reengaged_events_taken_total").await, "6");
+    assert_eq!(metric(&server, "reengaged_http_events_taken_total").await, "6");
     server.stop().await;
 }
 
@@ -306,7 +306,7 @@ async fn what_the_engine_will_never_take_is_not_asked_for_again() {
         let (server, _) = server(standard(), Mind::Refuses(rejected), None).await;
         let reply = post(&server, "/hooks/chat", "said m1 1 hello").await;
         assert_eq!((reply.status, reply.body.as_str()), (200, ""));
-        assert_eq!(metric(&server, "reengaged_events_rejected_total").await, "1");
+        assert_eq!(metric(&server, "reengaged_http_events_rejected_total").await, "1");
         server.stop().await;
     }
 }

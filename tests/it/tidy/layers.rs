@@ -108,6 +108,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: "engine", modules: &["engine"], siblings_meet: false, forbidden: ENGINE },
     Row { name: "shapes", modules: &["shapes"], siblings_meet: false, forbidden: SHAPES },
     Row { name: "clock", modules: &["clock"], siblings_meet: false, forbidden: &[] },
+    Row { name: "points", modules: &["points"], siblings_meet: false, forbidden: &[] },
     Row { name: "edges", modules: &["ledger", "store", "provider", "hooks", "http", "config"], siblings_meet: false, forbidden: EDGES },
     Row { name: "roots", modules: &["daemon", "sim"], siblings_meet: false, forbidden: &[] },
     Row { name: "demo", modules: &["demo"], siblings_meet: false, forbidden: &[] },
