@@ -36,10 +36,11 @@ const WAITS: &[&str] = &["120", "Wed, 21 Oct 2015 07:28:00 GMT\nWed, 21 Oct 2015
 /// Forms of the guide.
 const FORMS: &[&str] = &[
     "waba_phone_number=57317770000&is_notification=false&content=Hola+%7B%7B.name%7D%7D&category=UTILITY&template_type=VIDEO&language_code=es\
-     &outbound_name=a&var.name=Ana&media_url=https%3A%2F%2Fmy-page.com%2Fa&flow_id=onboarding&continue_process_message=Go\
-     &cancel_process_message=No&call_to_action.url.message=See&call_to_action.url.url=https%3A%2F%2Fmy-page.com",
-    "waba_phone_number=57317770000&inbound_message=Quiero+empezar&flow_id=onboarding",
-    "outbound_id=OTB0123456789abcdef0123456789abcdef&country_code=57&phone_number=3181230000&var.name=Ana",
+     &outbound_name=a&var.name=Ana&media_url=https%3A%2F%2Fmy-page.com%2Fa&continue_process_message=Go&cancel_process_message=No\
+     &call_to_action.url.message=See&call_to_action.url.url=https%3A%2F%2Fmy-page.com",
+    "waba_provider=console&waba_phone_number=57317770000&flow_id=onboarding&inbound_message=Quiero+empezar",
+    "phone_number=3181230000&country_code=57&user_authorized=true&flow_id=onboarding&var.name=Roger\
+     &outbound_id=OTB0123456789abcdef0123456789abcdef",
 ];
 
 /// Numbers, and texts with numbers in them.
@@ -61,7 +62,8 @@ pub fn write(folder: &Path, shared: &Path) {
     };
     let urls: Vec<&str> = include_str!("../../tests/it/security/urls.txt").lines().filter_map(|line| line.get(2..)).collect();
     let files = [crate::own::EXAMPLE, include_str!("../../tests/it/config/full.toml"), include_str!("../../tests/it/config/real.toml")];
-    let own = [("opening-hours", HOURS), ("waits", WAITS), ("forms", FORMS), ("numbers", NUMBERS), ("masks", NUMBERS), ("listener", REQUESTS)];
+    let own =
+        [("opening-hours", HOURS), ("waits", WAITS), ("forms", FORMS), ("numbers", NUMBERS), ("masks", NUMBERS), ("listener", REQUESTS)];
     let theirs = [("events", EVENTS), ("twilio-answer", ANSWERS), ("addresses", &urls), ("configuration", &files)];
     for (target, examples) in own.into_iter().chain(theirs) {
         examples.iter().enumerate().for_each(|(n, example)| put(target, &format!("example-{n}"), example.as_bytes()));

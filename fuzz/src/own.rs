@@ -34,13 +34,14 @@ pub fn configuration(data: &[u8]) {
             for mistake in &mistakes.mistakes {
                 let told = mistake.to_string();
                 assert!(!told.contains('\n') && !mistake.cure.is_empty(), "{told:?}");
-                assert!(mistake.line <= text.lines().count().max(1), "{told}");
+                // What ends too soon is missed on the line behind the last.
+                assert!(mistake.line <= text.lines().count() + 1, "{told}");
                 // What stands in the file stands on a line of it.
                 assert!(mistake.line > 0 || mistake.value.is_empty(), "{told}");
             }
         }
         Ok(found) => {
-            let again = written(&found.settings);
+            let Some(again) = written(&found.settings) else { return };
             let twice = config::parse(&again, "config.toml", &Withheld).unwrap_or_else(|mistakes| panic!("{mistakes}\nof\n{again}"));
             let values = |settings: &[Setting]| -> Vec<(String, Option<String>)> {
                 let mut values: Vec<_> = settings.iter().map(|setting| (setting.key.clone(), setting.value.clone())).collect();
@@ -52,16 +53,19 @@ pub fn configuration(data: &[u8]) {
     }
 }
 
-/// A file that gives these settings.
-fn written(settings: &[Setting]) -> String {
+/// A file that gives these settings; `None` where a text of theirs is too long to be shown whole.
+fn written(settings: &[Setting]) -> Option<String> {
     let mut file = Table::new();
     for setting in settings.iter().filter(|setting| setting.given) {
         let Some(value) = &setting.value else { continue };
+        if value.contains("\"...") || value.ends_with("...") {
+            return None;
+        }
         let one: Table = format!("value = {value}").parse().unwrap_or_else(|error| panic!("{} = {value}: {error}", setting.key));
         let path: Vec<&str> = setting.key.split('.').collect();
         put(&mut file, &path, one["value"].clone());
     }
-    toml::to_string(&file).expect("a table of plain values")
+    Some(toml::to_string(&file).expect("a table of plain values"))
 }
 
 fn put(table: &mut Table, path: &[&str], value: Value) {
@@ -119,6 +123,14 @@ static BOOK: LazyLock<Book> = LazyLock::new(|| {
     config::parse(&example, "config.toml", &Withheld).expect("the example").book
 });
 
+/// An outbound, for the forms that send one.
+static OUTBOUND: LazyLock<Outbound> = LazyLock::new(|| {
+    let form = "waba_phone_number=57317770000&is_notification=false&content=Hola+%7B%7B.name%7D%7D&category=UTILITY&template_type=TEXT\
+                &language_code=es&outbound_name=a&var.name=Ana&continue_process_message=Go&cancel_process_message=No";
+    let form = Form::read(form.as_bytes()).unwrap_or_else(|bad| panic!("{}", bad.why));
+    Outbound::create(form, &BOOK, NOW).unwrap_or_else(|bad| panic!("{}: {}", bad.field, bad.why))
+});
+
 /// The guide's forms: what is filed comes back from its bytes as it was, and may lead a provider nowhere private.
 pub fn forms(data: &[u8]) {
     let Ok(form) = Form::read(data) else { return };
@@ -127,15 +139,15 @@ pub fn forms(data: &[u8]) {
         if let Some(media) = &outbound.media_url {
             assert_eq!(address::private(&media.parse().expect("an address")), None, "{media}");
         }
-        let _ = SendForm::read(form.clone()).and_then(|send| send.invitation(&outbound, None, &BOOK));
     }
     if let Ok(inbound) = Inbound::create(form.clone(), &BOOK) {
         assert_eq!(Inbound::from_bytes(&inbound.to_bytes()), Some(inbound.clone()));
         let _ = inbound.link();
         let _ = inbound.edit(form.clone(), &BOOK);
     }
-    if let Err(bad) = SendForm::read(form) {
-        assert!(!bad.why.is_empty());
+    match SendForm::read(form).and_then(|send| send.invitation(&OUTBOUND, None, &BOOK)) {
+        Ok(invitation) => assert!((7..=15).contains(&invitation.phone.len()) && invitation.phone.bytes().all(|b| b.is_ascii_digit())),
+        Err(bad) => assert!(!bad.why.is_empty()),
     }
 }
 

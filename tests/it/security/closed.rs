@@ -50,30 +50,22 @@ fn start(dir: &Path, user: Option<u32>) -> Daemon {
     let mut daemon = Daemon::spawn_as(dir, &[], |command| {
         let mut binary = command.get_program().to_owned();
         let words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        let socket = dir.join("notify.sock");
-        let (stdout, stderr) = (open(&dir.join("stdout")), open(&dir.join("log")));
         if let Some(user) = user {
             // Where the program was built may be closed to that user.
             let copy = dir.join("reengaged");
             std::fs::copy(&binary, &copy).expect("a copy of the program");
+            std::os::unix::fs::chown(&copy, Some(user), None).expect("root gives files away");
             binary = copy.into();
-            // The notification goes to a socket that root has made.
-            std::os::unix::fs::chown(dir.join("notify.sock"), Some(user), None).expect("root gives the socket away");
         }
         *command = Command::new("sh");
         command.arg("-c").arg("ulimit -c unlimited 2>/dev/null || ulimit -c $(ulimit -H -c); umask 0; exec \"$0\" \"$@\"");
-        command.arg(binary).args(words).env("NOTIFY_SOCKET", socket).current_dir(dir);
-        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        command.arg(binary).args(words).current_dir(dir);
         if let Some(user) = user {
             command.uid(user).gid(user);
         }
     });
     daemon.wait_ready();
     daemon
-}
-
-fn open(path: &Path) -> std::fs::File {
-    std::fs::File::options().create(true).append(true).open(path).expect("a file for what it says")
 }
 
 /// Whether a program of this user may read this file.
