@@ -4,6 +4,8 @@
 //! A torn end is dropped (no call was made for it: the flush that wrote it never returned); damage before the end is refused.
 
 mod check;
+#[cfg(any(test, fuzzing))]
+mod probe;
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -20,6 +22,8 @@ use crate::store::files::{failed, sync_dir};
 use crate::store::sends::{Sends, end_of};
 
 pub(crate) use check::{check, rescue};
+#[cfg(any(test, fuzzing))]
+pub(crate) use probe::probe;
 
 /// Bytes of a record: no record straddles a sector.
 const RECORD: usize = 64;
@@ -209,16 +213,15 @@ fn read_segment(dir: &Path, number: u32, last: bool, (sends, ended): (&mut Sends
     let mut bytes = Vec::new();
     File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| failed("reading", &path, &e))?;
     let records: Vec<Option<Read64>> = bytes.chunks(RECORD).enumerate().map(|(i, chunk)| decode(chunk, number, i)).collect();
-    let whole = records.iter().take_while(|r| r.is_some()).count();
+    let whole = believed(&records, last).map_err(|damaged| {
+        Fault::Corrupt(format!(
+            "reading the ledger {}: the record at byte {} is damaged and others follow it; put the file back as it was, or go on with \
+             the other records by `reengaged serve --accept-loss`",
+            path.display(),
+            damaged * RECORD
+        ))
+    })?;
     if whole < records.len() || records.is_empty() {
-        if !last || !torn(&records[whole..], whole) {
-            return Err(Fault::Corrupt(format!(
-                "reading the ledger {}: the record at byte {} is damaged and others follow it; put the file back as it was, or go on with \
-                 the other records by `reengaged serve --accept-loss`",
-                path.display(),
-                whole * RECORD
-            )));
-        }
         cut(&path, number, whole)?;
     }
     let mut segment = Segment { number, records: whole.max(1) as u32, claims: None };
@@ -233,6 +236,14 @@ fn read_segment(dir: &Path, number: u32, last: bool, (sends, ended): (&mut Sends
         }
     }
     Ok(segment)
+}
+
+/// How many records of a segment count: all, or of the last segment those before a torn end. The error is the place of a record that
+/// is damaged.
+fn believed(records: &[Option<Read64>], last: bool) -> Result<usize, usize> {
+    let whole = records.iter().take_while(|record| record.is_some()).count();
+    let sound = !records.is_empty() && whole == records.len();
+    if sound || (last && torn(&records[whole..], whole)) { Ok(whole) } else { Err(whole) }
 }
 
 /// Whether the bad record at place `bad`, with which `rest` begins, can be part of one write that was cut short: whole records
