@@ -72,7 +72,8 @@ impl Engine {
         let state = &in_hand.state;
         let in_doubt = state.phase == Phase::Sending && self.keys.send(in_hand.id, state.silence, state.step) == standing.send;
         let known = self.details(in_hand.id).is_ok_and(|details| details.send(standing.send).is_some());
-        if in_doubt || known {
+        // What is still planned asks the ledger when it comes due.
+        if in_doubt || known || self.is_planned(&in_hand, standing.send) {
             return;
         }
         if let Some(step) = self.step_of(in_hand.id, standing.send) {

@@ -368,6 +368,7 @@ mod tests {
         let (mut ledger, _) = Ledger::open(&dir).unwrap();
         ledger.append(&[ended(3)]).unwrap();
         assert_eq!(known(&dir).unwrap(), [(1, true), (2, false), (3, true)]);
+        assert_eq!(Ledger::open(&dir).unwrap().0.ended().collect::<Vec<_>>(), [SendId(1), SendId(3)]);
     }
 
     #[test]

@@ -109,8 +109,9 @@ async fn answered_before_the_call_begins(wrong: &str) -> Vec<Broken> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    let before = stage.history.handed();
     assert!(stage.load.asks_now(&daemon.base, 1).await);
-    stage.handed(stage.history.handed() + 1).await;
+    stage.handed(before + 1).await;
     stage.checker.read(&stage.history);
     stage.checker.found().into_iter().map(|violation| violation.broken).collect()
 }
