@@ -200,6 +200,7 @@ mod tests {
         let waited = tokio::time::timeout(std::time::Duration::from_secs(60), crowd.wait(greedy)).await;
         assert!(waited.is_ok());
         drop((waited, own, first));
-        assert_eq!((crowd.seats().taken, crowd.seats().of.len()), (0, 0));
+        let seats = crowd.seats();
+        assert_eq!((seats.taken, seats.of.len()), (0, 0));
     }
 }

@@ -391,6 +391,20 @@ fn new_rules_plan_again_what_waits_and_nothing_else() {
 }
 
 #[test]
+fn a_zone_whose_rule_has_moved_is_asked_anew_when_the_follow_up_is_due() {
+    // A build has one edition of the zones; the neighbouring zone stands for the same one in the next edition.
+    let rules = |zone: &str| book(&[("support", Some("onboarding"))], &[("onboarding", &format!("45m; open Mo-Su 09:00-16:00 {zone}"))]);
+    let mut world = World::new(rules("Etc/GMT"));
+    assert_eq!(world.tell(ANA, question("")).due_at, Some(T.plus(45 * MINUTE)));
+    world.commit();
+    world.restart(rules("Etc/GMT-1"));
+    assert!(world.pass(45 * MINUTE).is_empty(), "closed by now");
+    let due = world.engine.show(&Who::Caller(ANA.to_owned())).expect("known").stored.state.due;
+    assert_eq!(due, Some(T.plus(17 * HOUR)), "the next opening");
+    assert_eq!(world.pass(16 * HOUR + 15 * MINUTE).len(), 1);
+}
+
+#[test]
 fn a_flow_in_use_is_counted_before_it_goes_and_called_off_when_it_does() {
     let mut world = World::new(book(&[("support", Some("onboarding"))], &[("onboarding", "45m"), ("sales", "45m")]));
     let on = Inbound { flow: Some("sales".to_owned()), ..event(ANA, T, question("")) };

@@ -259,7 +259,8 @@ async fn a_provider_that_takes_half_a_minute_holds_up_its_own_line_alone() {
     let (slow, works) = (Stub::new(Mood::Hang), Stub::answering(200, "", ""));
     let rest = format!(
         "[lines.slow]\nprovider = \"webhook\"\nurl = \"{}\"\nsecret_env = \"REENGAGED_TEST_SECRET\"\nflow = \"onboarding\"\n\
-         catch_up_wait = \"0s\"\nmax_in_flight = 4\n[hooks.works]\nurl = \"{}\"\nsecret_env = \"REENGAGED_TEST_SECRET\"\nallow_private = true\n",
+         catch_up_wait = \"0s\"\nmax_in_flight = 4\n\
+         [hooks.works]\nurl = \"{}\"\nsecret_env = \"REENGAGED_TEST_SECRET\"\nallow_private = true\n",
         slow.url("/message"),
         works.url("/hook")
     );
@@ -334,4 +335,33 @@ async fn a_line_that_is_flooded_leaves_places_to_the_others() {
     }
     assert_eq!(ready(&daemon).await.0, 200);
     flood.abort_all();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_conversations_take_little_memory_each() {
+    let (people, batch) = (if long() { 1_000_000 } else { 20_000 }, 5_000);
+    let receiver = Receiver::start(Duration::ZERO).await;
+    let dir = directory(&receiver.url, "", "", "");
+    let daemon = Daemon::start(dir.path());
+    let empty = daemon.memory("VmRSS");
+    let client = client();
+    for first in (0..people).step_by(batch) {
+        let lines: String = (first..first + batch).map(|i| format!("{}\n", question(&format!("p{i}"), None))).collect();
+        let sent = client.post(format!("{}/v1/events", daemon.base)).header("content-type", "application/x-ndjson").body(lines).send();
+        let answer = sent.await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200);
+        let kept = answer.text().await.expect("answers").lines().filter(|line| line.contains("\"status\":200")).count();
+        assert_eq!(kept, batch, "from {first}");
+    }
+    until("all is put away", async || figure(&daemon, "reengaged_store{figure=\"log_changes\"}").await == Some(0.0)).await;
+    let busy = daemon.memory("VmHWM");
+    daemon.kill();
+    let daemon = Daemon::start(dir.path());
+    let waiting = figure(&daemon, "reengaged_conversations{state=\"waiting\"}").await;
+    assert_eq!(waiting, Some(people as f64));
+    let full = daemon.memory("VmRSS");
+    println!("many: {people} conversations: {empty} KiB without, at most {busy} KiB while they came, {full} KiB after a start");
+    // Sled's cache is 64 MiB at most, whatever there is.
+    let each = full.saturating_sub(empty + 64 * 1024) * 1024 / people as u64;
+    assert!(each < 512, "{each} bytes a conversation");
 }
