@@ -45,6 +45,10 @@ pub fn serve(asked: Asked) -> u8 {
             return 2;
         }
     };
+    if let Err(failure) = daemon::threads::enough() {
+        eprintln!("reengaged serve: {failure}");
+        return failure.code;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -281,7 +281,8 @@ impl Turn<'_> {
                 (Outcome::Cancelled, None)
             }
         };
-        if at < self.state.begun {
+        // A clock that was set back has what it does now before what it did then.
+        if at < self.state.begun.min(self.now) {
             return self.ignore(Ignored::Stale);
         }
         if let Phase::Finished(before) = self.state.phase {

@@ -19,6 +19,7 @@ mod reload;
 mod room;
 mod start;
 mod systemd;
+pub mod threads;
 mod upkeep;
 mod wakeups;
 

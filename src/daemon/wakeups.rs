@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::engine::book::Book;
 use crate::engine::desk::Request;
 use crate::engine::group::Group;
-use crate::engine::guard::ClockGuard;
+use crate::engine::guard::{self, ClockGuard};
 use crate::engine::heard::Trouble;
 use crate::engine::ports::Fault;
 use crate::engine::reads::Snapshot;
@@ -276,8 +276,10 @@ impl Loop {
         if self.engine.clock_was_resumed() {
             guard.release(self.clock.wall(), self.clock.elapsed_ms());
         }
-        let why = guard.observe(self.clock.wall(), self.clock.elapsed_ms()).why();
-        if self.engine.hold_for_clock(why.as_deref()) {
+        let verdict = guard.observe(self.clock.wall(), self.clock.elapsed_ms());
+        let why = verdict.why();
+        let jumped = matches!(verdict, guard::Verdict::Jumped { .. });
+        if self.engine.hold_for_clock(why.as_deref()) || jumped {
             match why {
                 Some(why) => tracing::error!(%why, "sending is held"),
                 None => tracing::info!("the clock is believed again; sending goes on"),

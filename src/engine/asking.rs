@@ -196,7 +196,8 @@ impl Talk<'_> {
     }
 
     fn completes(&self, learnt: Vec<Delta>) -> Word {
-        let at = self.at;
+        // Whoever answers the last question ends the run that asked it, whatever the clock was set to meanwhile.
+        let at = self.at.max(self.state.begun);
         let event = if self.policy.closing.is_some() { Event::Close { at } } else { Event::Finish { at, how: Finish::Succeeded } };
         Word::Moves(event, learnt)
     }

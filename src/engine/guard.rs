@@ -99,9 +99,10 @@ impl ClockGuard {
         // While it settles even a small step says that somebody is still setting it.
         let limit = if self.steady_since.is_some() { limits::CLOCK_DRIFT } else { limits::CLOCK_JUMP };
         if by.saturating_abs() > limit {
-            // Years ahead, or before this program was made: no steadiness makes that the time.
-            let beyond = by > limits::CLOCK_AHEAD || wall < limits::CLOCK_EARLIEST;
-            if by > limits::CLOCK_AHEAD {
+            // Years ahead of a clock that was believed, or before this program was made: no steadiness makes that the time.
+            let ahead = by > limits::CLOCK_AHEAD && self.floor == Moment::MIN && self.steady_since.is_none();
+            let beyond = ahead || wall < limits::CLOCK_EARLIEST;
+            if ahead {
                 self.ceiling = Moment(anchor.lead.saturating_add(monotonic_ms)).plus(limits::CLOCK_AHEAD);
             }
             if wall < limits::CLOCK_EARLIEST {

@@ -56,7 +56,7 @@ pub(crate) fn filled() -> (tempfile::TempDir, MemoryStore) {
     (home, model)
 }
 
-fn filled_with(groups: u128) -> (tempfile::TempDir, MemoryStore) {
+pub(crate) fn filled_with(groups: u128) -> (tempfile::TempDir, MemoryStore) {
     let home = tempfile::tempdir().unwrap();
     let store = open(home.path()).unwrap();
     let model = MemoryStore::new(store.keys().clone());

@@ -193,7 +193,6 @@ async fn a_boot_in_1970_sends_nothing_until_the_clock_is_set() {
     // A first life, and somebody who waits.
     let daemon = dreamer.start("+0");
     ask(&daemon, "ana").await;
-    until("it notes that it is alive", async || figure(&daemon, "reengaged_store{figure=\"last_flush_seconds\"}").await > Some(1e9)).await;
     daemon.kill();
     let daemon = dreamer.start("@1970-01-02 00:00:00");
     dreamer.held(&daemon, "the clock is before").await;
