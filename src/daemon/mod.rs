@@ -269,6 +269,7 @@ impl Running {
             watchdog: Box::new(systemd::alive),
             stopping: None,
             forget_before: None,
+            gathering: None,
             ticked: 0,
             fed: 0,
         };
