@@ -208,6 +208,14 @@ mod tests {
         assert_ne!(keys.send(conversation, Moment(0), 0), keys.send(conversation, Moment(0), 1));
     }
 
+    #[test]
+    fn two_stores_call_nobody_by_the_same_name() {
+        let (ours, theirs) = (Keys::new(&[1; 32]), Keys::new(&[2; 32]));
+        assert_ne!(ours.pseudonym("573001112233"), theirs.pseudonym("573001112233"));
+        assert_ne!(ours.conversation_on("support", "573001112233"), theirs.conversation_on("support", "573001112233"));
+        assert_ne!(ours.person("573001112233"), theirs.person("573001112233"));
+    }
+
     proptest! {
         #[test]
         fn what_prints_parses(value: u128) {

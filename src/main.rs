@@ -11,6 +11,7 @@ use reengaged::cli::{self, Own, shut};
 use reengaged::demo;
 
 fn main() -> ExitCode {
+    shut::hush();
     if let Err(why) = shut::close() {
         // Without a standard error there is nobody to tell.
         let _ = writeln!(io::stderr(), "reengaged: {why}");

@@ -6,6 +6,7 @@
 #![no_main]
 
 mod inputs;
+mod own;
 mod targets;
 
 use std::path::PathBuf;

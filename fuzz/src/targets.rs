@@ -1,4 +1,5 @@
-//! What is fuzzed, and what must hold of it: everything that reads what comes from outside before anybody is known to have sent it.
+//! What is fuzzed, and what must hold of it: everything that reads what comes from outside before anybody is known to have sent it,
+//! and in `own.rs` everything that reads formats of our own.
 //!
 //! Not where inputs come from (`inputs.rs`). A new reader is a line in [`TARGETS`] for its bodies, one for its proof of origin, and
 //! the function that makes it.
@@ -13,7 +14,10 @@ use reengaged::limits::EVENT_ID_BYTES;
 use reengaged::provider::remote::Key;
 use reengaged::provider::{gupshup, truora, twilio, whatsapp};
 use reengaged::shapes::event;
+use reengaged::store::probes;
 use url::Url;
+
+use crate::own;
 
 /// Takes one input; a panic is a finding.
 pub type Run = fn(&[u8]);
@@ -31,6 +35,17 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("truora-verify", |data| verify(&TRUORA, data)),
     ("truora-claims", claims),
     ("events", events),
+    ("configuration", own::configuration),
+    ("opening-hours", own::hours),
+    ("waits", own::waits),
+    ("forms", own::forms),
+    ("numbers", own::numbers),
+    ("addresses", own::addresses),
+    ("masks", own::masks),
+    ("listener", own::listener),
+    ("records", probes::records),
+    ("sealed", probes::sealed),
+    ("sends", probes::sends),
 ];
 
 /// A line as two inboxes: with the secret of the fixtures, and with one that no input knows.

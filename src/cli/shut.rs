@@ -3,8 +3,25 @@
 //!
 //! Not all of it: that memory stays out of the swap, and which calls the kernel takes, is the unit's (`systemd/reengaged.service`).
 
+use std::io::{self, Write};
+
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask};
+
+/// From now on a fault in the program tells where it is, and of its message only what stands in the source: what is put into a
+/// message may be somebody's text.
+pub fn hush() {
+    std::panic::set_hook(Box::new(|fault| {
+        let at = fault.location().map(ToString::to_string).unwrap_or_default();
+        let what = fault.payload().downcast_ref::<&'static str>().copied().unwrap_or("what it says is left out");
+        if tracing::enabled!(tracing::Level::ERROR) {
+            tracing::error!(at, "a fault in the program: {what}");
+        } else {
+            // Without a standard error there is nobody to tell.
+            let _ = writeln!(io::stderr(), "reengaged: a fault in the program at {at}: {what}");
+        }
+    }));
+}
 
 /// Closes it. Numbers, texts and keys are in memory: a crash must not write them out, and a debugger of the same user must not get in.
 ///

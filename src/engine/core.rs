@@ -125,7 +125,7 @@ impl Engine {
         let store = Arc::clone(&engine.store);
         store.recover(&mut |restored| match restored {
             Restored::Alive(at) => alive = Some(at),
-            Restored::Dangling(standing) => dangling.push(standing),
+            Restored::Dangling(standing) | Restored::Ended(standing) => dangling.push(standing),
             other => engine.restore(other),
         })?;
         engine.last_alive = alive;
@@ -211,7 +211,7 @@ impl Engine {
             }
             Restored::Held(why) => self.held = Some(why),
             Restored::LastHook(seq) => self.next_hook = self.next_hook.max(seq + 1),
-            Restored::Dangling(_) | Restored::Alive(_) => {}
+            Restored::Dangling(_) | Restored::Ended(_) | Restored::Alive(_) => {}
         }
     }
 

@@ -37,6 +37,10 @@ impl Engine {
             self.step_and_keep(in_hand, &event, now, Context { ledger, ..Context::none() });
         }
         for standing in dangling.into_iter().filter(|standing| !adopted.contains(&standing.send)) {
+            if let Some(end) = standing.end {
+                self.tell_the_end(&standing, end, now);
+                continue;
+            }
             // One change for ledger and conversation: a crash between two would leave a send that has ended and has no outcome.
             let (ledger, send) = (ended(&standing, now, LedgerEnd::Unknown), standing.send);
             let in_hand = self.in_hand(standing.conversation).ok().flatten();
@@ -53,6 +57,27 @@ impl Engine {
                 // which costs this send its outcome and not the others their start.
                 _ => self.push(Change::Ledger(ledger)),
             }
+        }
+    }
+
+    /// The ledger has heard how a call ended. A conversation that had gone on meanwhile, and of which nothing is in hand any more, hears
+    /// it here where it has not.
+    fn tell_the_end(&mut self, standing: &Standing, end: LedgerEnd, now: Moment) {
+        let verdict = match end {
+            LedgerEnd::Accepted => Verdict::Accepted(standing.at),
+            LedgerEnd::Unknown => Verdict::Unknown,
+            LedgerEnd::Refused | LedgerEnd::Undelivered => return,
+        };
+        let Some(in_hand) = self.in_hand(standing.conversation).ok().flatten() else { return };
+        let state = &in_hand.state;
+        let in_doubt = state.phase == Phase::Sending && self.keys.send(in_hand.id, state.silence, state.step) == standing.send;
+        let known = self.details(in_hand.id).is_ok_and(|details| details.send(standing.send).is_some());
+        // What is still planned asks the ledger when it comes due.
+        if in_doubt || known || self.is_planned(&in_hand, standing.send) {
+            return;
+        }
+        if let Some(step) = self.step_of(in_hand.id, standing.send) {
+            self.settle_late(in_hand, (standing.send, step), verdict, Beside::default(), now);
         }
     }
 

@@ -95,6 +95,8 @@ pub enum Restored {
     Hook(HookRecord),
     /// A send in the ledger whose last call has no end: nobody knows how it ended. (Ended ones are asked for one by one.)
     Dangling(Standing),
+    /// A send in the ledger whose call ended shortly before the end: the process may have died before its conversation heard.
+    Ended(Standing),
     /// The highest number a hook record ever had, so that none is given twice.
     LastHook(u64),
     /// The last instant at which the daemon was known to be alive.

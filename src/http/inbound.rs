@@ -3,6 +3,7 @@
 //! Not what they mean: each provider's inbox proves and reads them, the engine decides. Order: whole → proved → (handed on to the
 //! bot, beside) read → put before the engine → durable → answered. Nothing moves before it is proved.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -22,7 +23,7 @@ use super::reply::{self, Reply};
 use super::site::{Hooks, Site};
 use crate::engine::desk::Request as Ask;
 use crate::engine::inboxes::{self, LineInbox, Sorted, Source};
-use crate::engine::ports::{Handshake, Webhook};
+use crate::engine::ports::{Handshake, Unreadable, Webhook};
 use crate::engine::request::{Inbound, Rejected};
 use crate::limits;
 use crate::shapes::problem::{Kind, Problem};
@@ -203,7 +204,9 @@ async fn hand_on(site: &Site, arrived: &Arrived, bot: &dyn Forward) -> Option<Bo
 
 /// Reads a proved webhook and puts it before the engine, whole.
 async fn keep(site: &Site, arrived: &Arrived) -> Ours {
-    let items = match arrived.line.inbox.read(&arrived.webhook()) {
+    // Reading is pure: where it panics nothing is half done, and the bot still gets what we could not read.
+    let read = catch_unwind(AssertUnwindSafe(|| arrived.line.inbox.read(&arrived.webhook())));
+    let items = match read.unwrap_or_else(|_| Err(Unreadable("reading it met a fault in this program; report it".to_owned()))) {
         Ok(items) => items,
         Err(unreadable) => {
             tracing::warn!(line = %arrived.name, why = unreadable.0, "a webhook cannot be read, though the provider sent it");

@@ -119,7 +119,7 @@ impl World {
             let overtaken = any_message && matches!(what, What::UserMessage(_)) && state.last_inbound.is_some_and(|last| last > at);
             planned(state).is_some() && (overtaken || at.plus(disorder) < state.silence || asks_already(state, what, at))
         });
-        let past = before.is_some_and(|state| at < state.begun);
+        let past = before.is_some_and(|state| at < state.begun.min(wall));
         let kind = match what {
             What::UserMessage(text) if crate::conversation::answer::read(text) == Some(Choice::Stop) => Kind::OptOut,
             What::OptOut | What::Answer(Choice::Stop) => Kind::OptOut,

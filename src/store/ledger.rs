@@ -4,7 +4,10 @@
 //! A torn end is dropped (no call was made for it: the flush that wrote it never returned); damage before the end is refused.
 
 mod check;
+#[cfg(any(test, fuzzing))]
+mod probe;
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +22,8 @@ use crate::store::files::{failed, sync_dir};
 use crate::store::sends::{Sends, end_of};
 
 pub(crate) use check::{check, rescue};
+#[cfg(any(test, fuzzing))]
+pub(crate) use probe::probe;
 
 /// Bytes of a record: no record straddles a sector.
 const RECORD: usize = 64;
@@ -26,6 +31,9 @@ const RECORD: usize = 64;
 const SEGMENT_RECORDS: u32 = 65_536;
 /// A segment is also closed this long after its first claim, so that old ones can be dropped whole.
 const SEGMENT_AGE: i64 = 30 * DAY;
+/// Ends at the end of the ledger that a start looks at again: many times more than a flush writes, so that also those of starts that
+/// were cut short are among them.
+const ENDS: usize = 1_024;
 const VERSION: u8 = 1;
 const HEADER: u8 = b'L';
 const INTENT: u8 = 1;
@@ -39,6 +47,8 @@ pub(crate) struct Ledger {
     file: File,
     /// Every segment there is, oldest first; the last is the open one.
     segments: Vec<Segment>,
+    /// Sends whose ends stood last in it when it was opened: the store may not have heard of them.
+    ended: VecDeque<SendId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,13 +94,18 @@ impl Ledger {
             return Err(Fault::Corrupt(format!("opening the ledger: {} is missing; put it back", missing.display())));
         }
         let mut sends = Sends::default();
-        let mut segments = Vec::new();
+        let (mut segments, mut ended) = (Vec::new(), VecDeque::new());
         for number in numbers {
-            segments.push(read_segment(dir, number, number == last, &mut sends)?);
+            segments.push(read_segment(dir, number, number == last, (&mut sends, &mut ended))?);
         }
         let path = path_of(dir, last);
         let file = OpenOptions::new().append(true).open(&path).map_err(|e| failed("opening", &path, &e))?;
-        Ok((Ledger { dir: dir.to_owned(), file, segments }, sends))
+        Ok((Ledger { dir: dir.to_owned(), file, segments, ended }, sends))
+    }
+
+    /// Sends whose ends stood last in it when it was opened, oldest first.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = SendId> + '_ {
+        self.ended.iter().copied()
     }
 
     /// Appends entries and returns when they are on disk. The instant before which sends were dropped, where some were.
@@ -193,29 +208,42 @@ fn begin(dir: &Path, number: u32) -> Result<File, Fault> {
 }
 
 /// Reads one segment into `sends`; of the last one, a torn end is cut off.
-fn read_segment(dir: &Path, number: u32, last: bool, sends: &mut Sends) -> Result<Segment, Fault> {
+fn read_segment(dir: &Path, number: u32, last: bool, (sends, ended): (&mut Sends, &mut VecDeque<SendId>)) -> Result<Segment, Fault> {
     let path = path_of(dir, number);
     let mut bytes = Vec::new();
     File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| failed("reading", &path, &e))?;
     let records: Vec<Option<Read64>> = bytes.chunks(RECORD).enumerate().map(|(i, chunk)| decode(chunk, number, i)).collect();
-    let whole = records.iter().take_while(|r| r.is_some()).count();
+    let whole = believed(&records, last).map_err(|damaged| {
+        Fault::Corrupt(format!(
+            "reading the ledger {}: the record at byte {} is damaged and others follow it; put the file back as it was, or go on with \
+             the other records by `reengaged serve --accept-loss`",
+            path.display(),
+            damaged * RECORD
+        ))
+    })?;
     if whole < records.len() || records.is_empty() {
-        if !last || !torn(&records[whole..], whole) {
-            return Err(Fault::Corrupt(format!(
-                "reading the ledger {}: the record at byte {} is damaged and others follow it; put the file back as it was, or go on with \
-                 the other records by `reengaged serve --accept-loss`",
-                path.display(),
-                whole * RECORD
-            )));
-        }
         cut(&path, number, whole)?;
     }
     let mut segment = Segment { number, records: whole.max(1) as u32, claims: None };
     for entry in records.into_iter().take(whole).flatten().filter_map(|record| record.entry) {
         sends.take(&entry);
         segment.learn(&entry);
+        if let LedgerEntry::Ended { send, .. } = entry {
+            ended.push_back(send);
+            if ended.len() > ENDS {
+                ended.pop_front();
+            }
+        }
     }
     Ok(segment)
+}
+
+/// How many records of a segment count: all, or of the last segment those before a torn end. The error is the place of a record that
+/// is damaged.
+fn believed(records: &[Option<Read64>], last: bool) -> Result<usize, usize> {
+    let whole = records.iter().take_while(|record| record.is_some()).count();
+    let sound = !records.is_empty() && whole == records.len();
+    if sound || (last && torn(&records[whole..], whole)) { Ok(whole) } else { Err(whole) }
 }
 
 /// Whether the bad record at place `bad`, with which `rest` begins, can be part of one write that was cut short: whole records
@@ -340,6 +368,7 @@ mod tests {
         let (mut ledger, _) = Ledger::open(&dir).unwrap();
         ledger.append(&[ended(3)]).unwrap();
         assert_eq!(known(&dir).unwrap(), [(1, true), (2, false), (3, true)]);
+        assert_eq!(Ledger::open(&dir).unwrap().0.ended().collect::<Vec<_>>(), [SendId(1), SendId(3)]);
     }
 
     #[test]

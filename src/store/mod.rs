@@ -12,6 +12,8 @@ mod files;
 mod ledger;
 mod memory;
 mod model;
+#[cfg(any(test, fuzzing))]
+pub mod probes;
 mod sends;
 mod sled;
 

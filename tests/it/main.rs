@@ -34,6 +34,7 @@ mod security;
 mod store_backup;
 mod store_bytes;
 mod store_contract;
+mod store_cuts;
 mod store_damage;
 mod store_kill;
 mod store_rescue;

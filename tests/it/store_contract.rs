@@ -70,7 +70,8 @@ impl Subject {
     fn told(&self) -> Vec<Restored> {
         let mut told = Vec::new();
         self.store().recover(&mut |restored| told.push(restored)).unwrap();
-        told.retain(|restored| !matches!(restored, Restored::Held(_)));
+        // What stood last in the ledger when it was opened is told once more: only a file knows that.
+        told.retain(|restored| !matches!(restored, Restored::Held(_) | Restored::Ended(_)));
         told
     }
 }

@@ -16,7 +16,9 @@ use reengaged::store::{OpenOptions, SledStore};
 use crate::samples;
 
 /// Names the directory that a child writes in.
-const CHILD: &str = "REENGAGED_STORE_CHILD";
+pub(crate) const CHILD: &str = "REENGAGED_STORE_CHILD";
+/// Says after how many groups the child ends by itself; without it, it is killed long before.
+pub(crate) const ROUNDS_OF_CHILD: &str = "REENGAGED_STORE_ROUNDS";
 const ROUNDS: u64 = 20;
 /// Changes that are written, and acknowledged, together.
 const GROUP: u64 = 7;
@@ -70,7 +72,9 @@ fn child() {
     let store = open(Path::new(&home));
     let mut next = count(&store) + 1;
     // More than any round waits for; the parent kills it long before.
-    for round in 0..5_000 {
+    #[allow(clippy::disallowed_methods)]
+    let rounds = std::env::var(ROUNDS_OF_CHILD).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5_000);
+    for round in 0..rounds {
         let last = next + GROUP - 1;
         store.apply((next..=last).map(change).collect());
         assert!(store.flush().unwrap().covers(0));
@@ -121,7 +125,7 @@ fn count(store: &SledStore) -> u64 {
 }
 
 /// Everything acknowledged is there, and of each group all or nothing.
-fn check(home: &Path, acknowledged: u64) {
+pub(crate) fn check(home: &Path, acknowledged: u64) {
     let store = open(home);
     let count = count(&store);
     assert!(count >= acknowledged, "{count} are there and {acknowledged} were acknowledged");

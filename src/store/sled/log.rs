@@ -242,6 +242,20 @@ pub(super) fn read_group(body: &[u8], take: &mut dyn FnMut(u64, Change)) -> Opti
     Some(seq)
 }
 
+/// The changes of a group as a fuzzer has them: what is read, written and read again is the same.
+#[cfg(any(test, fuzzing))]
+pub(in crate::store) fn probe(body: &[u8]) {
+    let read = |body: &[u8]| {
+        let mut changes = Vec::new();
+        read_group(body, &mut |seq, change| changes.push((seq, change))).map(|_| changes)
+    };
+    let _ = Part::read(body);
+    let Some(found) = read(body) else { return };
+    let mut room = Vec::new();
+    let kept: Vec<(u64, Kept)> = found.iter().map(|(seq, change)| (*seq, super::open::kept(change.clone(), &mut room))).collect();
+    assert_eq!(read(&encode(&kept)), Some(found));
+}
+
 fn marker(folded: u64, first: u64) -> Vec<u8> {
     let mut out = Vec::new();
     put_u(&mut out, folded);

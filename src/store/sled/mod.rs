@@ -54,6 +54,8 @@ use overlay::{Kept, Overlay};
 use place::Place;
 
 pub use backup::Backed;
+#[cfg(any(test, fuzzing))]
+pub(in crate::store) use log::probe as probe_log;
 pub use open::OpenOptions;
 pub use restore::Restored as RestoredStore;
 

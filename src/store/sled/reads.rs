@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::conversation::Phase;
 use crate::engine::ports::{Fault, Restored};
 use crate::engine::record::{Change, Details, HookRecord, NameId, Stored};
-use crate::id::{AliasKey, ConversationId, EventKey, PersonKey};
+use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use crate::moment::Moment;
 use crate::store::model::{HookCell, at_rest, day_of};
 use crate::store::sled::overlay::{Kept, Step, merge};
@@ -197,6 +197,9 @@ impl SledStore {
         }
         let dangling: Vec<_> = lock(&self.inner).sends.doubts().filter(|standing| standing.end.is_none()).collect();
         dangling.into_iter().for_each(|standing| take(Restored::Dangling(standing)));
+        let ended: Vec<SendId> = lock(&self.commit).ledger.ended().collect();
+        let ended: Vec<_> = ended.into_iter().filter_map(|send| lock(&self.inner).sends.get(send)).collect();
+        ended.into_iter().for_each(|standing| take(Restored::Ended(standing)));
         if let Some(why) = lock(&self.place).held.clone() {
             take(Restored::Held(why));
         }

@@ -177,3 +177,36 @@ async fn nonsense_is_answered_with_400_and_nothing_inside() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn folded_lines_and_bare_line_feeds_smuggle_nothing() {
+    let server = Server::start(quick()).await;
+    let smuggled = "GET /v1/doubts HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let post = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    for (name, request) in [
+        ("a folded header", format!("{post}x-a: b\r\n c\r\ncontent-length: 0\r\n\r\n{smuggled}")),
+        ("a folded length", format!("{post}content-length: 0\r\n 5\r\n\r\n12345{smuggled}")),
+        ("a folded encoding", format!("{post}transfer-encoding:\r\n chunked\r\n\r\n0\r\n\r\n{smuggled}")),
+        ("a name that ends in a space", format!("{post}content-length : 5\r\n\r\n12345{smuggled}")),
+        ("a header before any name", format!("POST /v1/events HTTP/1.1\r\n content-length: 5\r\n\r\n12345{smuggled}")),
+        ("a nul in a value", format!("{post}x-a: b\0c\r\ncontent-length: 0\r\n\r\n{smuggled}")),
+        ("a bare return in a value", format!("{post}x-a: b\rcontent-length: 5\r\n\r\n12345{smuggled}")),
+        ("a length in hexadecimal", format!("{post}content-length: 0x5\r\n\r\n12345{smuggled}")),
+        ("a length with a sign", format!("{post}content-length: +5\r\n\r\n12345{smuggled}")),
+        ("a chunk that is longer than it says", format!("{post}transfer-encoding: chunked\r\n\r\n2\r\n123\r\n0\r\n\r\n{smuggled}")),
+        ("a chunk without a length", format!("{post}transfer-encoding: chunked\r\n\r\n\r\n\r\n{smuggled}")),
+        ("a chunk's length in a bare line", format!("{post}transfer-encoding: chunked\r\n\r\n2\n12\r\n0\r\n\r\n{smuggled}")),
+    ] {
+        let mut wire = server.connect().await;
+        wire.send(&request).await;
+        let told = wire.rest().await;
+        assert!(told.matches("HTTP/1.1 ").count() <= 1 && !told.contains(" 200 "), "{name}: {told}");
+    }
+    // A line may end in a bare line feed (RFC 9112, 2.2), and then it means what it says: a body is as long as the line says it is.
+    let mut wire = server.connect().await;
+    wire.send(&format!("POST /v1/pause HTTP/1.1\nhost: localhost\ncontent-length: {}\n\n{smuggled}", smuggled.len())).await;
+    wire.0.shutdown().await.unwrap();
+    let told = wire.rest().await;
+    assert_eq!(told.matches("HTTP/1.1 ").count(), 1, "what stands in a body is no request: {told}");
+    server.stop().await;
+}

@@ -43,6 +43,7 @@ impl Inbox for Words {
         if text.starts_with('#') {
             return Ok(Vec::new());
         }
+        assert!(!text.starts_with("poison"), "a reader with a fault in it");
         text.lines().map(item).collect()
     }
 

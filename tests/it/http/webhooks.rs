@@ -348,3 +348,21 @@ async fn a_provider_that_hangs_up_leaves_nothing_half_done() {
     assert_eq!(told(&events[0]), "mail spoke m1/answer +573001112233 ¿Su nombre? at arrival");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_webhook_that_our_reader_stumbles_over_stays_one_webhook() {
+    let stub = crate::stub::Stub::answering(200, "", "the bot read it");
+    let bot: Arc<dyn Forward> = Arc::new(reengaged::daemon::forward::Bot::new(stub.url("/"), Duration::from_secs(5)).unwrap());
+    let (server, recorder) = server(standard(), Mind::Keeps, Some(&bot)).await;
+    for _ in 0..3 {
+        // A provider that sends it again and again gets the same word each time, and the bot gets it each time.
+        let reply = post(&server, "/hooks/chat", "poison").await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, "the bot read it"));
+        let reply = post(&server, "/hooks/echo", "poison").await;
+        assert_eq!((reply.status, reply.slug().as_str()), (400, "bad-webhook"));
+        assert_eq!(post(&server, "/hooks/chat", "said m1 1 hello").await.status, 200);
+    }
+    assert_eq!(metric(&server, "reengaged_webhooks_received_total{line=\"echo\",verdict=\"unreadable\"}").await, "3");
+    assert_eq!((recorder.seen().len(), stub.requests().len()), (3, 6), "the others go on, and nothing of the bad ones is kept");
+    server.stop().await;
+}

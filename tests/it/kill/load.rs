@@ -127,6 +127,13 @@ impl Load {
         talk.tell(talk.asks(person, open, at)).await
     }
 
+    /// The person writes; whether that was acknowledged.
+    pub(super) async fn writes(&self, base: &str, person: usize) -> bool {
+        let talk = self.talk(base);
+        let event = json!({"type": "user_message", "id": format!("w-{person}"), "conversation": name(person), "text": "Ana"});
+        talk.tell(Telling { person, what: What::Message, event: Event::Json(event) }).await
+    }
+
     /// The provider reports that a send to this person was delivered, also where it has never answered.
     pub(super) async fn reports_delivered(&self, base: &str, person: usize, send: &str) -> bool {
         let sent = Sent { id: format!("wamid.{person}"), to: someone(person).phone, correlation: send.to_owned(), ..Sent::default() };

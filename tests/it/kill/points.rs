@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use reengaged::clock::Clock;
 use serde_json::Value;
 
 use super::dice::Dice;
@@ -48,8 +49,8 @@ const FOLD: [&str; 8] =
 pub(super) fn some_point(dice: &mut Dice) -> (&'static str, u64) {
     match dice.below(8) {
         0 | 1 => (START[dice.below(START.len() as u64) as usize], 0),
-        2..5 => (COMMIT[dice.below(COMMIT.len() as u64) as usize], dice.below(40)),
-        5 | 6 => (CALL[dice.below(CALL.len() as u64) as usize], dice.below(20)),
+        2..5 => (COMMIT[dice.below(COMMIT.len() as u64) as usize], dice.below(20)),
+        5 | 6 => (CALL[dice.below(CALL.len() as u64) as usize], dice.below(8)),
         _ => (FOLD[dice.below(FOLD.len() as u64) as usize], dice.below(2)),
     }
 }
@@ -81,7 +82,7 @@ async fn killed_at_every_named_point_it_keeps_its_promises() {
         let passes = match point.split_once('.').map_or("", |(group, _)| group) {
             "start" => 0,
             "fold" => dice.below(2),
-            _ => dice.below(30),
+            _ => dice.below(12),
         };
         let mut reached = stage.at_point(&format!("{point}={passes}*off->return(kill)"), Duration::from_secs(3)).await;
         if !reached {
@@ -170,6 +171,9 @@ async fn a_report_that_only_the_ledger_has_heard_settles_the_doubt_at_the_next_s
             assert!(!stage.load.reports_delivered(&daemon.base, 0, send).await, "it dies before it can answer");
         } else if !armed.is_empty() {
             stage.load.asks_now(&daemon.base, 0).await;
+        } else {
+            // What is acknowledged after the start is on disk behind what the start itself has to keep.
+            assert!(stage.load.asks_at(&daemon.base, 1, false, Clock::system().wall()).await);
         }
         if !armed.is_empty() {
             assert!(tokio::task::block_in_place(|| daemon.gone_within(Duration::from_secs(30))).is_some(), "{armed}");
@@ -204,6 +208,30 @@ async fn a_refusal_that_only_the_ledger_has_heard_is_no_doubt() {
     let daemon = stage.restart("").await.expect("it starts");
     let (_, shown) = get(&client(), &format!("{}/v1/conversations/{}/explain", daemon.base, load::name(0))).await;
     assert_eq!((&shown["state"], &shown["in_doubt"]), (&"retrying".into(), &false.into()), "{shown}");
+    drop(daemon);
+    stage.judge(5, 0);
+}
+
+/// The person speaks during the call, and the process dies when the ledger has heard the end of the call and the conversation has not:
+/// at the next start it has an outcome all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_end_that_only_the_ledger_has_heard_is_told_to_a_conversation_that_has_gone_on() {
+    if !built_in("a crash while the end of a call is kept") {
+        return;
+    }
+    let mut stage = Stage::new(5, Temper::Silent, None);
+    let mut daemon = stage.spawn("call.answered=sleep(1500);ledger.written=1*off->return(kill)");
+    assert!(tokio::task::block_in_place(|| daemon.ready_or_gone()));
+    assert!(stage.load.asks_now(&daemon.base, 0).await);
+    stage.handed(1).await;
+    assert!(stage.load.writes(&daemon.base, 0).await);
+    assert!(tokio::task::block_in_place(|| daemon.gone_within(Duration::from_secs(30))).is_some());
+    stage.killed(false);
+    // A start that is cut short as well changes nothing of that.
+    assert!(stage.at_point("commit.ledger=return(kill)", Duration::from_secs(30)).await);
+    let daemon = stage.restart("").await.expect("it starts");
+    let (_, shown) = get(&client(), &format!("{}/v1/conversations/{}/explain", daemon.base, load::name(0))).await;
+    assert_eq!((&shown["state"], &shown["sends"][0]["outcome"]), (&"quiet".into(), &"accepted".into()), "{shown}");
     drop(daemon);
     stage.judge(5, 0);
 }

@@ -3,7 +3,6 @@
 //! Not the sabotages of the simulator, which break its engine; these break the program that is built. Built in by the feature
 //! `failpoints` alone.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use reengaged::clock::Clock;
@@ -50,7 +49,7 @@ async fn answers_before_the_disk_are_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_unknown_that_is_made_again_is_noticed() {
     if built_in("sabotage: resending an unknown") {
-        noticed("wrong.resend_unknown=return", &[Broken::Twice], |_| Kill::UnderLoad(1_500)).await;
+        noticed("wrong.resend_unknown=return", &[Broken::Twice], |_| Kill::UnderLoad(900)).await;
     }
 }
 
@@ -91,18 +90,29 @@ async fn a_disk_that_is_not_synced_is_noticed() {
     panic!("it is not noticed in {ROUNDS} cuts");
 }
 
-/// Calls that take seconds to begin: whoever answers meanwhile must not get one.
+/// A call that takes seconds to begin, and a person who answers meanwhile; what is wrong when somebody else's call has been made.
 async fn answered_before_the_call_begins(wrong: &str) -> Vec<Broken> {
     let mut stage = Stage::new(13, Temper::Silent, None);
-    stage.wrong = [wrong, "call.claimed=sleep(3000)"].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(";");
+    stage.wrong = [wrong, "call.claimed=1*sleep(3000)"].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(";");
     let daemon = stage.restart("").await.expect("it starts");
-    let loading = tokio::spawn(Arc::clone(&stage.load).run(daemon.base.clone(), 48));
-    loading.await.expect("it ends");
-    stage.handed(8).await;
-    // Those that were claimed behind these.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(stage.load.asks_now(&daemon.base, 0).await);
+    let url = format!("{}/v1/conversations/p-0", daemon.base);
+    while get(&client(), &url).await.1["state"] != "sending" {
+        tokio::task::yield_now().await;
+    }
+    assert!(stage.load.writes(&daemon.base, 0).await);
+    let stopped = format!("{}/metrics", daemon.base);
+    loop {
+        let (_, metrics) = get(&client(), &stopped).await;
+        if stage.history.handed() > 0 || metrics.as_str().is_some_and(|text| text.contains("stopped_at_the_door_total 1")) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let before = stage.history.handed();
+    assert!(stage.load.asks_now(&daemon.base, 1).await);
+    stage.handed(before + 1).await;
     stage.checker.read(&stage.history);
-    daemon.kill();
     stage.checker.found().into_iter().map(|violation| violation.broken).collect()
 }
 

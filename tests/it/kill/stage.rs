@@ -137,7 +137,7 @@ impl Stage {
         if ready {
             // What it says of the time before is looked at in the next life, which no point cuts short. The load ends soon: folding
             // waits for a quiet moment.
-            let loading = tokio::spawn(Arc::clone(&self.load).run(daemon.base.clone(), 60));
+            let loading = tokio::spawn(Arc::clone(&self.load).run(daemon.base.clone(), 24));
             let gone = tokio::task::block_in_place(|| daemon.gone_within(limit));
             reached = gone.is_some();
             if !reached {

@@ -2,6 +2,7 @@
 //! Not the proofs of single webhooks, and not hostile bytes on a socket: `provider_contract` and `http/hostile` have those.
 
 mod audit;
+mod bodies;
 mod canary;
 mod closed;
 mod erase;

@@ -72,9 +72,7 @@ fn start(dir: &Path, allowed: &BTreeSet<String>) -> Daemon {
         let words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
         let mut traced = Command::new("strace");
         traced.args(["-f", "-qq", "-o"]).arg(dir.join("refused")).args(list).arg(binary).args(words);
-        traced.env("NOTIFY_SOCKET", dir.join("notify.sock")).env("REENGAGED_TEST_SECRET", crate::whole::process::SECRET);
-        let open = |name: &str| std::fs::File::options().create(true).append(true).open(dir.join(name)).expect("a file for what it says");
-        traced.stdin(Stdio::null()).stdout(open("stdout")).stderr(open("log"));
+        traced.env("REENGAGED_TEST_SECRET", crate::whole::process::SECRET);
         *command = traced;
     });
     daemon.wait_ready();
@@ -105,15 +103,17 @@ async fn all_its_work_is_done_with_the_calls_that_the_unit_allows() {
     let receiver = Stub::answering(200, "", "ok");
     let dir = tempfile::tempdir().expect("a directory");
     let list = refusing(&allowed);
-    let chroot =
-        Command::new("strace").args(["-f", "-qq", "-o"]).arg(dir.path().join("refused")).args(list).args(["chroot", "/", "true"]).status();
+    let mut chroot = Command::new("strace");
+    chroot.args(["-f", "-qq", "-o"]).arg(dir.path().join("refused")).args(list).args(["chroot", "/", "true"]);
+    let chroot = chroot.stderr(Stdio::null()).status();
     assert!(!chroot.expect("strace runs").success() && refused(dir.path()).contains("chroot"), "what is refused fails, and is told");
     let line = |name: &str, url: &str| {
         format!("[lines.{name}]\nprovider = \"webhook\"\nurl = \"{url}\"\nsecret_env = \"REENGAGED_TEST_SECRET\"\nflow = \"onboarding\"\n")
     };
     let configuration = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nwebhooks = \"unix:{}\"\n[store]\npath = \"data\"\nany_filesystem = true\n{}{}\
-         [flows.onboarding]\nenable_follow_up = true\nfollow_up_delay = 30\nstart_business_hours = \"00:00\"\nend_business_hours = \"00:00\"\n",
+         [flows.onboarding]\nenable_follow_up = true\nfollow_up_delay = 30\nstart_business_hours = \"00:00\"\n\
+         end_business_hours = \"00:00\"\n",
         dir.path().join("hooks.sock").display(),
         line("support", receiver.url("/").as_str()),
         line("named", &format!("http://localhost:{}/", receiver.address.port())),
