@@ -266,7 +266,7 @@ impl Running {
             wakeups,
             groups,
             probes,
-            watchdog: Box::new(systemd::alive),
+            watchdog: systemd::feeder(),
             stopping: None,
             forget_before: None,
             gathering: None,

@@ -2,6 +2,8 @@
 //!
 //! Not a health check for others: that is `/healthz` and `/readyz`.
 
+use std::sync::mpsc::sync_channel;
+
 use sd_notify::NotifyState;
 
 /// As long as this systemd waits after each word of [`waiting`], in microseconds.
@@ -30,9 +32,22 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// The engine and the store were both seen to move.
-pub(super) fn alive() {
-    tell(&[NotifyState::Watchdog]);
+/// What feeds the watchdog: called when the engine and the store were both seen to move. A thread does it, since whoever listens
+/// may be slow to read, or not read at all, and the engine does not wait for that.
+pub(super) fn feeder() -> Box<dyn Fn() + Send> {
+    let (feed, fed) = sync_channel::<()>(1);
+    let thread = std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+        while fed.recv().is_ok() {
+            tell(&[NotifyState::Watchdog]);
+        }
+    });
+    if let Err(error) = thread {
+        tracing::error!(%error, "nobody feeds the watchdog; systemd will start the daemon again");
+    }
+    // A word that waits to be told is as good as two.
+    Box::new(move || {
+        let _ = feed.try_send(());
+    })
 }
 
 fn tell(states: &[NotifyState<'_>]) {

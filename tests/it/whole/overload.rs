@@ -338,6 +338,22 @@ async fn a_line_that_is_flooded_leaves_places_to_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_supervisor_that_does_not_read_holds_up_nothing() {
+    let receiver = Receiver::start(Duration::ZERO).await;
+    let dir = directory(&receiver.url, "", "", "");
+    let daemon = Daemon::start(dir.path());
+    let socket = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+    socket.set_nonblocking(true).expect("it does not wait");
+    while socket.send_to(b"full", dir.path().join("notify.sock")).is_ok() {}
+    // The watchdog is fed every ten seconds at rest; nobody waits for that to be read.
+    for _ in 0..260 {
+        assert_eq!(ready(&daemon).await.0, 200);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(load(&daemon.base, "p", 4, 5).await.acknowledged.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_conversations_take_little_memory_each() {
     let (people, batch) = (if long() { 1_000_000 } else { 20_000 }, 5_000);
     let receiver = Receiver::start(Duration::ZERO).await;
