@@ -22,6 +22,7 @@ use crate::engine::heard::Trouble;
 use crate::engine::ports::{CallEnd, Called, Message, Provider, Store};
 use crate::engine::record::NameId;
 use crate::engine::tables::Names;
+use crate::id::SendId;
 use crate::limits;
 use crate::moment::Moment;
 use crate::points;
@@ -39,36 +40,60 @@ pub(super) struct Delivery {
     pub(super) wakeups: UnboundedSender<Wakeup>,
 }
 
+/// Calls that are put together and looked at once more together: the engine is asked once for all of them.
+const TOGETHER: usize = 16;
+
 /// Makes calls as they come, side by side; permits bound how many.
 pub(super) async fn run(delivery: Arc<Delivery>, mut calls: UnboundedReceiver<Call>) {
-    while let Some(call) = calls.recv().await {
-        let delivery = Arc::clone(&delivery);
-        tokio::spawn(async move {
-            let made = AssertUnwindSafe(delivery.make(&call)).catch_unwind().await;
-            let (verdict, message) = made.unwrap_or_else(|_| {
-                tracing::error!(send = %call.id, "a call ended in a panic; its outcome is unknown, and it is not made again");
-                (Verdict::Unknown, None)
-            });
-            // The loop may have stopped; then the claim stands, and is in doubt at the next start.
-            let _ = delivery.wakeups.send(Wakeup::Ended(call.id, verdict, message));
-        });
+    let mut some = Vec::with_capacity(TOGETHER);
+    while calls.recv_many(&mut some, TOGETHER).await > 0 {
+        let (delivery, some) = (Arc::clone(&delivery), std::mem::replace(&mut some, Vec::with_capacity(TOGETHER)));
+        tokio::spawn(async move { Delivery::let_out(&delivery, some).await });
     }
 }
 
 impl Delivery {
-    async fn make(&self, call: &Call) -> (Verdict, Option<String>) {
-        let (message, provider) = match self.prepare(call) {
-            Ok(ready) => ready,
-            Err(refusal) => return (Verdict::Refused(refusal), None),
-        };
-        points::at("call.claimed");
-        if !self.door(call).await && !points::wrong("wrong.skip_the_door") {
-            return (Verdict::NotBegun, None);
+    /// Puts messages together, has the engine take its last look, and makes the calls that it lets out.
+    async fn let_out(this: &Arc<Delivery>, calls: Vec<Call>) {
+        let mut ready = Vec::with_capacity(calls.len());
+        for call in calls {
+            match std::panic::catch_unwind(AssertUnwindSafe(|| this.prepare(&call))) {
+                Ok(Ok((message, provider))) => ready.push((call, message, provider)),
+                Ok(Err(refusal)) => this.ended(&call, Verdict::Refused(refusal), None),
+                Err(_) => this.panicked(&call),
+            }
         }
+        let open = this.door(ready.iter().map(|(call, ..)| call.id).collect()).await;
+        for ((call, message, provider), open) in ready.into_iter().zip(open) {
+            if !open && !points::wrong("wrong.skip_the_door") {
+                this.ended(&call, Verdict::NotBegun, None);
+                continue;
+            }
+            let this = Arc::clone(this);
+            tokio::spawn(async move {
+                match AssertUnwindSafe(this.make(&call, &message, &*provider)).catch_unwind().await {
+                    Ok((verdict, told)) => this.ended(&call, verdict, told),
+                    Err(_) => this.panicked(&call),
+                }
+            });
+        }
+    }
+
+    fn ended(&self, call: &Call, verdict: Verdict, message: Option<String>) {
+        // The loop may have stopped; then the claim stands, and is in doubt at the next start.
+        let _ = self.wakeups.send(Wakeup::Ended(call.id, verdict, message));
+    }
+
+    fn panicked(&self, call: &Call) {
+        tracing::error!(send = %call.id, "a call ended in a panic; its outcome is unknown, and it is not made again");
+        self.ended(call, Verdict::Unknown, None);
+    }
+
+    async fn make(&self, call: &Call, message: &Message, provider: &dyn Provider) -> (Verdict, Option<String>) {
         // The provider keeps its own budget; this one is for a provider that does not.
         let budget = Duration::from_millis(limits::CALL_BUDGET as u64) + Duration::from_secs(1);
         points::at("call.allowed");
-        let called = tokio::time::timeout(budget, provider.send(&message))
+        let called = tokio::time::timeout(budget, provider.send(message))
             .await
             .unwrap_or_else(|_| Called::new(CallEnd::Unknown, "the call did not end within its budget"));
         points::at("call.answered");
@@ -105,12 +130,18 @@ impl Delivery {
         });
         let (stored, details) = loaded.ok().flatten().ok_or(Refusal::Line)?;
         let now = self.clock.now();
+        points::at("call.claimed");
         Ok((compose(call, &details, policy, (line, flow), stored.state.episode, now)?, provider))
     }
 
-    async fn door(&self, call: &Call) -> bool {
+    /// Which of these may go out; none where the loop has stopped.
+    async fn door(&self, sends: Vec<SendId>) -> Vec<bool> {
+        let none = vec![false; sends.len()];
         let (reply, answer) = oneshot::channel();
-        self.wakeups.send(Wakeup::Door(call.id, reply)).is_ok() && answer.await.unwrap_or(false)
+        match self.wakeups.send(Wakeup::Doors(sends, reply)) {
+            Ok(()) => answer.await.unwrap_or(none),
+            Err(_) => none,
+        }
     }
 }
 

@@ -269,6 +269,7 @@ impl Running {
             watchdog: systemd::feeder(),
             stopping: None,
             forget_before: None,
+            gathering: None,
             ticked: 0,
             fed: 0,
         };

@@ -29,6 +29,10 @@ use crate::points;
 
 /// Requests taken from the desk at a time.
 const REQUESTS: usize = 1_024;
+/// How long claims and outcomes wait for more of them, while many calls are under way: a flush costs as much as several calls.
+const GATHER: Duration = Duration::from_millis(1);
+/// How soon it is looked again whether the store has put away enough of what it has.
+const FOLDING: Duration = Duration::from_millis(20);
 /// How often the daemon notes that it is alive, and forgets identities whose days are over.
 const TICK: i64 = 10 * SECOND;
 /// How often the watchdog is fed at most; systemd waits thirty seconds.
@@ -38,8 +42,8 @@ const FEED: i64 = 5 * SECOND;
 pub(super) enum Wakeup {
     /// A group is durable; permits of these lines come back.
     Durable(Vec<NameId>),
-    /// The last look before a call.
-    Door(SendId, oneshot::Sender<bool>),
+    /// The last look before calls: which of them may go out.
+    Doors(Vec<SendId>, oneshot::Sender<Vec<bool>>),
     /// A call ended; the provider's id of the message, where it told one.
     Ended(SendId, Verdict, Option<String>),
     /// A call told something about its whole line: what, for how many milliseconds (0: it does not say), and in one line for people.
@@ -96,6 +100,8 @@ pub(super) struct Loop {
     pub(super) watchdog: Box<dyn Fn() + Send>,
     pub(super) stopping: Option<Duration>,
     pub(super) forget_before: Option<Moment>,
+    /// Since when claims and outcomes wait for more of them.
+    pub(super) gathering: Option<Duration>,
     pub(super) ticked: i64,
     pub(super) fed: i64,
 }
@@ -115,11 +121,20 @@ impl Loop {
                 tracing::error!(%line, %why, "the line has stopped: nothing is sent on it, nothing is lost; it starts when it works again");
             }
             let busy = self.upkeep(now);
-            self.hand_over_group();
+            let gathers = self.gathers();
+            if !gathers {
+                self.hand_over_group();
+            }
             if self.drained() {
                 return End::Stopped;
             }
-            let nap = if busy { Duration::ZERO } else { self.nap(next) };
+            let crowded = self.engine.unfolded() >= limits::UNFOLDED;
+            let nap = match (busy, gathers, crowded) {
+                (true, ..) => Duration::ZERO,
+                (_, true, _) => GATHER,
+                (_, _, true) => self.nap(next).min(FOLDING),
+                _ => self.nap(next),
+            };
             tokio::select! {
                 biased;
                 wakeup = self.wakeups.recv() => {
@@ -133,7 +148,7 @@ impl Loop {
                         }
                     }
                 }
-                taken = self.requests.recv_many(&mut batch, REQUESTS), if self.stopping.is_none() => {
+                taken = self.requests.recv_many(&mut batch, REQUESTS), if self.stopping.is_none() && !crowded => {
                     let now = self.clock.now();
                     for request in batch.drain(..) {
                         self.engine.serve(request, now);
@@ -155,8 +170,8 @@ impl Loop {
                 self.engine.return_permits(&permits);
                 self.feed();
             }
-            Wakeup::Door(send, reply) => {
-                let open = self.engine.door(send, now);
+            Wakeup::Doors(sends, reply) => {
+                let open = sends.into_iter().map(|send| self.engine.door(send, now)).collect();
                 let _ = reply.send(open);
             }
             Wakeup::Ended(send, verdict, message) => self.engine.settle_as(send, verdict, message.as_deref(), now),
@@ -285,6 +300,15 @@ impl Loop {
                 None => tracing::info!("the clock is believed again; sending goes on"),
             }
         }
+    }
+
+    /// Whether what is decided waits a moment longer before it goes to the disk.
+    fn gathers(&mut self) -> bool {
+        let now = self.clock.elapsed();
+        let since = self.gathering.unwrap_or(now);
+        let gathers = self.stopping.is_none() && self.engine.may_gather() && now.saturating_sub(since) < GATHER;
+        self.gathering = gathers.then_some(since);
+        gathers
     }
 
     fn hand_over_group(&mut self) {

@@ -15,8 +15,8 @@ use crate::points;
 use crate::store::codec::{self, VALUE_BYTES};
 use crate::store::files::{failed, remove, sync_dir};
 
-/// Most operations in one atomic batch of a fold.
-const BATCH: usize = 500;
+/// Most operations in one atomic batch of a fold: nothing is read and nothing committed while sled applies one.
+const BATCH: usize = 64;
 /// Bytes of pages that sled keeps in memory.
 const CACHE: u64 = 64 * 1024 * 1024;
 

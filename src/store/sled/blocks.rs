@@ -5,7 +5,8 @@
 //! too much of what is there is outdated, and what still counts in it is appended again. A fold done again after a crash appends
 //! again: that changes no answer.
 
-use std::collections::HashSet;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::conversation::Phase;
 use crate::engine::ports::Fault;
@@ -83,7 +84,7 @@ impl Blocks {
     /// # Errors
     /// [`Fault::Corrupt`] where one is damaged or lost.
     pub(super) fn tell(&mut self, table: &Table, take: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
-        let mut seen: HashSet<[u8; 16]> = HashSet::with_capacity(self.counting as usize);
+        let mut seen: HashTable<[u8; 16]> = HashTable::with_capacity(self.counting as usize);
         let (mut states, mut counting) = (0, 0);
         let mut expected = self.last;
         // From the last to the first: what is met first of a conversation is what counts.
@@ -94,7 +95,12 @@ impl Blocks {
             }
             let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
             states += items.len() as u64;
-            for item in items.into_iter().rev().filter(|item| seen.insert(item.id.0.to_be_bytes())) {
+            for item in items.into_iter().rev() {
+                let Entry::Vacant(first) = seen.entry(hash(&item.id.0.to_be_bytes()), |known| *known == item.id.0.to_be_bytes(), hash)
+                else {
+                    continue;
+                };
+                first.insert(item.id.0.to_be_bytes());
                 if let Some(stored) = item.stored {
                     counting += 1;
                     take(stored);
@@ -217,6 +223,12 @@ fn put_item(out: &mut Vec<u8>, item: &Item) {
             put_id(out, item.id.0);
         }
     }
+}
+
+/// Ids are keyed hashes already.
+fn hash(id: &[u8; 16]) -> u64 {
+    let [high, low] = id.as_chunks::<8>().0 else { return 0 };
+    (u64::from_le_bytes(*high) ^ u64::from_le_bytes(*low)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// The states in a block.

@@ -99,10 +99,14 @@ impl Folder {
 
     fn conversation(&self, base: &Base, id: ConversationId, steps: &[(u64, Step)]) -> Result<Folded, Fault> {
         let known_damaged = self.damaged.contains(&id);
-        let record = match details::get(&base.details, id) {
-            _ if known_damaged => Err(details::is_damaged(id)),
-            Err(Fault::Unavailable(why)) => return Err(Fault::Unavailable(why)),
-            read => read,
+        let begins = matches!(steps.first(), Some((_, Step::Moved(moved))) if moved.first);
+        let record = match known_damaged {
+            true => Err(details::is_damaged(id)),
+            false if begins => Ok(None),
+            false => match details::get(&base.details, id) {
+                Err(Fault::Unavailable(why)) => return Err(Fault::Unavailable(why)),
+                read => read,
+            },
         };
         // A damaged record forgets nothing but itself: state, aliases and the rest of the store go on.
         let damaged = record.is_err();
@@ -299,16 +303,13 @@ fn fold_aliases(base: &Base, folded: &[Folded]) -> Result<(), Fault> {
     steps.sort_by_key(|(seq, _, _, _)| *seq);
     let mut now: BTreeMap<AliasKey, Option<ConversationId>> = BTreeMap::new();
     for (_, alias, set, id) in steps {
-        let known = match now.get(&alias) {
-            Some(known) => *known,
-            None => read_alias(base, alias)?,
+        // Whose it was matters only where it is taken away.
+        let known = match (set, now.get(&alias)) {
+            (Some(_), _) => None,
+            (None, Some(known)) => *known,
+            (None, None) => read_alias(base, alias)?,
         };
-        let next = match set {
-            Some(id) => Some(id),
-            None if known == Some(id) => None,
-            None => known,
-        };
-        now.insert(alias, next);
+        now.insert(alias, set.or(known.filter(|known| *known != id)));
     }
     let mut writes = base.aliases.writes();
     for (alias, id) in now {

@@ -10,6 +10,7 @@
 //!
 //! No lock is held over a disk by anything that `apply` waits for: `inner` guards memory alone.
 
+mod absent;
 mod backup;
 mod base;
 mod blocks;
@@ -45,6 +46,7 @@ use crate::moment::Moment;
 use crate::points;
 use crate::store::ledger::Ledger;
 use crate::store::sends::Sends;
+use absent::Absent;
 use backup::Tape;
 use base::Base;
 use fold::{Folder, Window};
@@ -59,8 +61,8 @@ pub(in crate::store) use log::probe as probe_log;
 pub use open::OpenOptions;
 pub use restore::Restored as RestoredStore;
 
-/// Changes folded at a time: few enough that a flush waiting behind it waits some ten milliseconds.
-const FOLD: usize = 512;
+/// Changes folded at a time: a conversation that moved several times among them is written once.
+const FOLD: usize = 2_048;
 
 /// Conversations on disk.
 #[derive(Debug)]
@@ -82,6 +84,7 @@ pub struct SledStore {
 #[derive(Debug)]
 struct Inner {
     overlay: Overlay,
+    absent: Absent,
     sends: Sends,
     /// The last change applied.
     seq: u64,
@@ -132,6 +135,7 @@ impl Inner {
     fn new(overlay: Overlay, sends: Sends, last: u64) -> Inner {
         Inner {
             overlay,
+            absent: Absent::default(),
             sends,
             seq: last,
             durable: last,
@@ -151,7 +155,10 @@ impl Inner {
             self.entries.push(entry);
         }
         self.now = self.now.max(change.now);
-        if let Some(kept) = change.kept {
+        if let Some(mut kept) = change.kept {
+            if let Kept::Moved(moved) = &mut kept {
+                self.absent.take(moved);
+            }
             self.overlay.take(self.seq, kept.clone());
             self.pending.push((self.seq, kept));
         }

@@ -3,7 +3,7 @@
 //! Not caching: the engine holds what it needs often. A read first goes to the disk and then takes the lock; where a fold ended in
 //! between, it is done again, so that no change is missed on its way from one to the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::conversation::Phase;
 use crate::engine::ports::{Fault, Restored};
@@ -16,40 +16,67 @@ use crate::store::sled::{Inner, SledStore, days, details, fold, hooks, lock, sma
 
 impl SledStore {
     /// Reads from the disk, then from memory, until no fold ended in between.
-    fn steady<D, T>(&self, disk: impl Fn() -> Result<D, Fault>, memory: impl Fn(&Inner, D) -> T) -> Result<T, Fault> {
+    fn steady<D, T>(&self, disk: impl Fn() -> Result<D, Fault>, memory: impl Fn(&mut Inner, D) -> T) -> Result<T, Fault> {
         loop {
             let folds = lock(&self.inner).folds;
             let found = disk()?;
-            let inner = lock(&self.inner);
+            let mut inner = lock(&self.inner);
             if inner.folds == folds {
-                return Ok(memory(&inner, found));
+                return Ok(memory(&mut inner, found));
             }
         }
     }
 
     pub(super) fn load_one(&self, id: ConversationId) -> Result<Option<(Stored, Details)>, Fault> {
+        if let Some(steps) = self.begun_in_memory(id) {
+            return Ok(merge(None, steps.iter()).map(|entry| (entry.stored, entry.details)));
+        }
         // A record that cannot be read matters only where nothing takes its place.
-        let disk = || Ok(details::get(&self.base.details, id));
-        let (found, steps) = self.steady(disk, |inner, found| (found, inner.overlay.conversations.get(&id).cloned()))?;
-        let steps = steps.unwrap_or_default();
-        let found = match found {
-            Err(fault @ Fault::Unavailable(_)) => return Err(fault),
-            Ok(_) if self.base.damaged.get(&id.0.to_be_bytes())?.is_some() => Err(details::is_damaged(id)),
-            found => found,
-        };
+        let disk = || Ok((details::get(&self.base.details, id), self.base.damaged.get(&id.0.to_be_bytes())?.is_some()));
+        let (found, steps) = self.steady(disk, |inner, (found, damaged)| {
+            let steps = inner.overlay.conversations.get(&id).cloned();
+            if steps.is_none() && matches!(found, Ok(None)) && !damaged {
+                inner.absent.note_conversation(id);
+            }
+            let found = if damaged && found.is_ok() { Err(details::is_damaged(id)) } else { found };
+            (found, steps.unwrap_or_default())
+        })?;
         let base = match found {
+            Err(fault @ Fault::Unavailable(_)) => return Err(fault),
             Err(_) if steps.iter().any(|(_, step)| matches!(step, Step::Forgotten)) => None,
             found => found?.map(|record| (record.folded, record.entry)),
         };
         Ok(merge(base, steps.iter()).map(|entry| (entry.stored, entry.details)))
     }
 
+    /// The steps of a conversation of which nothing can be on disk; none where it is known not to be there at all.
+    fn begun_in_memory(&self, id: ConversationId) -> Option<VecDeque<(u64, Step)>> {
+        let inner = lock(&self.inner);
+        let Some(steps) = inner.overlay.conversations.get(&id) else {
+            return inner.absent.conversation(id).then(VecDeque::new);
+        };
+        matches!(steps.front(), Some((_, Step::Moved(moved))) if moved.first).then(|| steps.clone())
+    }
+
     pub(super) fn find_alias(&self, key: AliasKey) -> Result<Option<ConversationId>, Fault> {
+        {
+            let inner = lock(&self.inner);
+            let known = inner.overlay.alias(key);
+            if let Some(known) = known.or(inner.absent.alias(key).then_some(None)) {
+                return Ok(known);
+            }
+        }
         self.steady(
             || fold::read_alias(&self.base, key),
-            |inner, disk| match inner.overlay.alias(key) {
-                Some(known) => known,
-                None => disk.filter(|id| !inner.overlay.forgotten_after(*id, 0)),
+            |inner, disk| {
+                let known = match inner.overlay.alias(key) {
+                    Some(known) => known,
+                    None => disk.filter(|id| !inner.overlay.forgotten_after(*id, 0)),
+                };
+                if known.is_none() {
+                    inner.absent.note_alias(key);
+                }
+                known
             },
         )
     }
@@ -209,7 +236,7 @@ impl SledStore {
     fn tell_conversations(&self, take: &mut dyn FnMut(Restored)) -> Result<(), Fault> {
         let latest: BTreeMap<ConversationId, Option<Stored>> = {
             let inner = lock(&self.inner);
-            let last = |steps: &std::collections::VecDeque<(u64, Step)>| match steps.back() {
+            let last = |steps: &VecDeque<(u64, Step)>| match steps.back() {
                 Some((_, Step::Moved(moved))) if !matches!(moved.phase, Phase::Finished(_)) => Some(moved.read().stored),
                 _ => None,
             };

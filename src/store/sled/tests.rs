@@ -13,6 +13,18 @@ fn options() -> OpenOptions {
     OpenOptions { any_filesystem: true, machine: Some("test".to_owned()), ..OpenOptions::default() }
 }
 
+/// Looks for what changes are about to make, as the engine does: what is not there is remembered as absent.
+fn look_for(store: &SledStore, changes: &[Change]) {
+    for change in changes {
+        if let Change::Moved(moved) = change {
+            store.load(moved.stored.id).unwrap();
+            for alias in &moved.aliases {
+                store.alias(*alias).unwrap();
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Turn {
     Apply(Vec<Change>),
@@ -58,6 +70,7 @@ proptest! {
             let open = store.as_ref().unwrap();
             match turn {
                 Turn::Apply(changes) => {
+                    look_for(open, &changes);
                     open.apply(changes.clone());
                     model.apply(changes);
                 }
@@ -93,6 +106,7 @@ proptest! {
         let (first, second) = changes.split_at(cut.index(changes.len()));
         for (changes, batches) in [(first.to_vec(), batches), (second.to_vec(), again)] {
             let open = store.take().unwrap();
+            look_for(&open, &changes);
             open.apply(changes.clone());
             model.apply(changes);
             open.flush().unwrap();
