@@ -137,7 +137,8 @@ pub const CLOCK_STEADY: i64 = 60 * SECOND;
 pub const CLOCK_DRIFT: i64 = 2 * SECOND;
 /// A wall clock earlier than this release (2026-01-01) is a dead battery, not the time.
 pub const CLOCK_EARLIEST: Moment = Moment(1_767_225_600_000);
-/// A wall clock so much later than the last instant the daemon was alive is not believed at start without an operator.
+/// A wall clock so much later than the last instant at which it was believed, in this life or the one before, is not believed
+/// without an operator.
 pub const CLOCK_AHEAD: i64 = 400 * DAY;
 /// Being down longer than this makes a line wait for the webhooks queued at its provider.
 pub const DOWN: i64 = 60 * SECOND;

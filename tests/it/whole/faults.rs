@@ -152,7 +152,10 @@ pub(super) async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
 
 /// `GET /readyz`: the status, and what it says.
 pub(super) async fn ready(daemon: &Daemon) -> (u16, String) {
-    let (status, body) = get(&client(), &format!("{}/readyz", daemon.base)).await;
+    // Who is turned away may get no answer at all.
+    let Ok(answer) = client().get(format!("{}/readyz", daemon.base)).send().await else { return (0, String::new()) };
+    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap_or_default());
+    let body: Value = serde_json::from_str(&text).unwrap_or_default();
     (status, body["message"].as_str().unwrap_or_default().to_owned())
 }
 

@@ -37,6 +37,9 @@ const HALF_HEAD: &str = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-
 const HALF_BODY: &str =
     "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{\"type\": \"quest";
 
+const ASKS_FIRST: &str = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                          content-length: 1000\r\nexpect: 100-continue\r\n\r\n";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_times_as_many_as_there_are_places_are_refused_before_anything_is_kept() {
     let receiver = Receiver::start(Duration::ZERO).await;
@@ -66,6 +69,8 @@ async fn ten_times_as_many_as_there_are_places_are_refused_before_anything_is_ke
         }
     }
     assert!(acknowledged.len() > 64 && refused > 0, "{} acknowledged, {refused} refused", acknowledged.len());
+    drop(client);
+    until_ready(&daemon, None).await;
     keeps(&daemon, &acknowledged).await;
     let peak = daemon.memory("VmHWM");
     println!("flood: {} acknowledged, {refused} refused, at most {peak} KiB", acknowledged.len());
@@ -138,13 +143,18 @@ async fn slow_connections_are_closed_and_others_served() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_address_has_its_share_of_the_connections() {
     let receiver = Receiver::start(Duration::ZERO).await;
-    let dir = directory(&receiver.url, "max_connections = 16\nmax_connections_per_address = 8", "", "");
+    let server = "max_connections = 16\nmax_connections_per_address = 8\nbody_timeout = \"5m\"";
+    let dir = directory(&receiver.url, server, "", "");
     let daemon = Daemon::start(dir.path());
     let mut busy = Vec::new();
     for _ in 0..8 {
-        busy.push(silent(address(&daemon), HALF_BODY).await.expect("a connection"));
+        let mut stream = silent(address(&daemon), ASKS_FIRST).await.expect("a connection");
+        // It has begun a request, so it cannot be asked to leave.
+        let mut go_on = [0; 21];
+        stream.read_exact(&mut go_on).await.expect("it is asked for the rest");
+        assert_eq!(&go_on, b"HTTP/1.1 100 Continue");
+        busy.push(stream);
     }
-    // They have begun a request each, so nobody can be asked to leave.
     let asks = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     until("its ninth connection is told to come back", async || {
         let mut ninth = silent(address(&daemon), asks).await.expect("a connection");
