@@ -188,6 +188,9 @@ pub const FORM_BYTES: usize = 64 * 1024;
 pub const GROUP: usize = 4_096;
 /// Events waiting for the engine; more are refused with 503 before anything is kept.
 pub const INBOX: usize = 8_192;
+/// Changes that are in the log and in memory and not yet put where they rest; with more of them nothing further is taken in, so that
+/// neither memory nor the next start grows with a load that the disk cannot follow.
+pub const UNFOLDED: usize = 262_144;
 
 const _: () = assert!(CALL_BUDGET < DRAIN, "a call ends before the drain does");
 const _: () = assert!(DRAIN < 60 * SECOND, "the drain ends before systemd's TimeoutStopSec");

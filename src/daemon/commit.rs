@@ -18,7 +18,7 @@ use crate::engine::ports::{Durable, Fault, Store};
 const LOOK: Duration = Duration::from_millis(500);
 /// Changes that are folded whether or not more are coming; fewer wait for a quiet moment, since one fold of a conversation that
 /// moved five times costs as much as of one that moved once.
-const MANY: usize = 4_096;
+const MANY: usize = 16_384;
 
 /// Where what a durable group lets out goes.
 pub(super) struct Outlets {

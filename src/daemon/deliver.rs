@@ -20,6 +20,7 @@ use crate::engine::heard::Trouble;
 use crate::engine::ports::{CallEnd, Called, Message, Provider, Store};
 use crate::engine::record::NameId;
 use crate::engine::tables::Names;
+use crate::id::SendId;
 use crate::limits;
 use crate::moment::Moment;
 
@@ -36,30 +37,51 @@ pub(super) struct Delivery {
     pub(super) wakeups: UnboundedSender<Wakeup>,
 }
 
+/// Calls that are put together and looked at once more together: the engine is asked once for all of them.
+const TOGETHER: usize = 16;
+
 /// Makes calls as they come, side by side; permits bound how many.
 pub(super) async fn run(delivery: Arc<Delivery>, mut calls: UnboundedReceiver<Call>) {
-    while let Some(call) = calls.recv().await {
-        let delivery = Arc::clone(&delivery);
-        tokio::spawn(async move {
-            let (verdict, message) = delivery.make(&call).await;
-            // The loop may have stopped; then the claim stands, and is in doubt at the next start.
-            let _ = delivery.wakeups.send(Wakeup::Ended(call.id, verdict, message));
-        });
+    let mut some = Vec::with_capacity(TOGETHER);
+    while calls.recv_many(&mut some, TOGETHER).await > 0 {
+        let (delivery, some) = (Arc::clone(&delivery), std::mem::replace(&mut some, Vec::with_capacity(TOGETHER)));
+        tokio::spawn(async move { Delivery::let_out(&delivery, some).await });
     }
 }
 
 impl Delivery {
-    async fn make(&self, call: &Call) -> (Verdict, Option<String>) {
-        let (message, provider) = match self.prepare(call) {
-            Ok(ready) => ready,
-            Err(refusal) => return (Verdict::Refused(refusal), None),
-        };
-        if !self.door(call).await {
-            return (Verdict::NotBegun, None);
+    /// Puts messages together, has the engine take its last look, and makes the calls that it lets out.
+    async fn let_out(this: &Arc<Delivery>, calls: Vec<Call>) {
+        let mut ready = Vec::with_capacity(calls.len());
+        for call in calls {
+            match this.prepare(&call) {
+                Ok((message, provider)) => ready.push((call, message, provider)),
+                Err(refusal) => this.ended(&call, Verdict::Refused(refusal), None),
+            }
         }
+        let open = this.door(ready.iter().map(|(call, ..)| call.id).collect()).await;
+        for ((call, message, provider), open) in ready.into_iter().zip(open) {
+            if !open {
+                this.ended(&call, Verdict::NotBegun, None);
+                continue;
+            }
+            let this = Arc::clone(this);
+            tokio::spawn(async move {
+                let (verdict, told) = this.make(&call, &message, &*provider).await;
+                this.ended(&call, verdict, told);
+            });
+        }
+    }
+
+    fn ended(&self, call: &Call, verdict: Verdict, message: Option<String>) {
+        // The loop may have stopped; then the claim stands, and is in doubt at the next start.
+        let _ = self.wakeups.send(Wakeup::Ended(call.id, verdict, message));
+    }
+
+    async fn make(&self, call: &Call, message: &Message, provider: &dyn Provider) -> (Verdict, Option<String>) {
         // The provider keeps its own budget; this one is for a provider that does not.
         let budget = Duration::from_millis(limits::CALL_BUDGET as u64) + Duration::from_secs(1);
-        let called = tokio::time::timeout(budget, provider.send(&message))
+        let called = tokio::time::timeout(budget, provider.send(message))
             .await
             .unwrap_or_else(|_| Called::new(CallEnd::Unknown, "the call did not end within its budget"));
         let (line, send, detail) = (&message.line, call.id, &called.detail);
@@ -98,9 +120,14 @@ impl Delivery {
         Ok((compose(call, &details, policy, (line, flow), stored.state.episode, now)?, provider))
     }
 
-    async fn door(&self, call: &Call) -> bool {
+    /// Which of these may go out; none where the loop has stopped.
+    async fn door(&self, sends: Vec<SendId>) -> Vec<bool> {
+        let none = vec![false; sends.len()];
         let (reply, answer) = oneshot::channel();
-        self.wakeups.send(Wakeup::Door(call.id, reply)).is_ok() && answer.await.unwrap_or(false)
+        match self.wakeups.send(Wakeup::Doors(sends, reply)) {
+            Ok(()) => answer.await.unwrap_or(none),
+            Err(_) => none,
+        }
     }
 }
 

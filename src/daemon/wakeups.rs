@@ -27,6 +27,8 @@ use crate::moment::{DAY, Moment, SECOND};
 
 /// Requests taken from the desk at a time.
 const REQUESTS: usize = 1_024;
+/// How soon it is looked again whether the store has put away enough of what it has.
+const FOLDING: Duration = Duration::from_millis(20);
 /// How often the daemon notes that it is alive, and forgets identities whose days are over.
 const TICK: i64 = 10 * SECOND;
 /// How often the watchdog is fed at most; systemd waits thirty seconds.
@@ -36,8 +38,8 @@ const FEED: i64 = 5 * SECOND;
 pub(super) enum Wakeup {
     /// A group is durable; permits of these lines come back.
     Durable(Vec<NameId>),
-    /// The last look before a call.
-    Door(SendId, oneshot::Sender<bool>),
+    /// The last look before calls: which of them may go out.
+    Doors(Vec<SendId>, oneshot::Sender<Vec<bool>>),
     /// A call ended; the provider's id of the message, where it told one.
     Ended(SendId, Verdict, Option<String>),
     /// A call told something about its whole line: what, for how many milliseconds (0: it does not say), and in one line for people.
@@ -111,7 +113,12 @@ impl Loop {
             if self.drained() {
                 return End::Stopped;
             }
-            let nap = if busy { Duration::ZERO } else { self.nap(next) };
+            let crowded = self.engine.unfolded() >= limits::UNFOLDED;
+            let nap = match (busy, crowded) {
+                (true, _) => Duration::ZERO,
+                (_, true) => self.nap(next).min(FOLDING),
+                _ => self.nap(next),
+            };
             tokio::select! {
                 biased;
                 wakeup = self.wakeups.recv() => {
@@ -125,7 +132,7 @@ impl Loop {
                         }
                     }
                 }
-                taken = self.requests.recv_many(&mut batch, REQUESTS), if self.stopping.is_none() => {
+                taken = self.requests.recv_many(&mut batch, REQUESTS), if self.stopping.is_none() && !crowded => {
                     let now = self.clock.now();
                     for request in batch.drain(..) {
                         self.engine.serve(request, now);
@@ -147,8 +154,8 @@ impl Loop {
                 self.engine.return_permits(&permits);
                 self.feed();
             }
-            Wakeup::Door(send, reply) => {
-                let open = self.engine.door(send, now);
+            Wakeup::Doors(sends, reply) => {
+                let open = sends.into_iter().map(|send| self.engine.door(send, now)).collect();
                 let _ = reply.send(open);
             }
             Wakeup::Ended(send, verdict, message) => self.engine.settle_as(send, verdict, message.as_deref(), now),

@@ -37,6 +37,12 @@ pub struct Snapshot {
 }
 
 impl Engine {
+    /// How many changes the store has in its log and in memory, and has not put where they rest.
+    #[must_use]
+    pub fn unfolded(&self) -> usize {
+        self.store.unfolded()
+    }
+
     /// One conversation, whole.
     ///
     /// # Errors

@@ -17,7 +17,8 @@ pub struct Names {
 #[derive(Debug, Default)]
 struct NameTable {
     by_name: HashMap<Arc<str>, NameId>,
-    by_id: HashMap<NameId, Arc<str>>,
+    /// By number: they are given out one after the other.
+    by_id: Vec<Option<Arc<str>>>,
 }
 
 impl Names {
@@ -25,7 +26,11 @@ impl Names {
     pub fn restore(&self, id: NameId, name: Arc<str>) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         table.by_name.insert(Arc::clone(&name), id);
-        table.by_id.insert(id, name);
+        let at = usize::from(id.0);
+        if table.by_id.len() <= at {
+            table.by_id.resize(at + 1, None);
+        }
+        table.by_id[at] = Some(name);
     }
 
     /// The number of `name`; `None` where it has none yet.
@@ -40,8 +45,8 @@ impl Names {
             return (id, false);
         }
         // 65 536 names of lines, flows and hooks over a store's life; beyond, the last number is shared and shown as such.
-        let last = self.table.read().unwrap_or_else(PoisonError::into_inner).by_id.keys().map(|id| id.0).max();
-        let next = NameId(last.map_or(0, |last| last.saturating_add(1)));
+        let next = self.table.read().unwrap_or_else(PoisonError::into_inner).by_id.len();
+        let next = NameId(u16::try_from(next).unwrap_or(u16::MAX));
         self.restore(next, Arc::from(name));
         (next, true)
     }
@@ -50,7 +55,7 @@ impl Names {
     #[must_use]
     pub fn name(&self, id: NameId) -> Arc<str> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        table.by_id.get(&id).map_or_else(|| unnamed(id), Arc::clone)
+        table.by_id.get(usize::from(id.0)).and_then(Option::as_ref).map_or_else(|| unnamed(id), Arc::clone)
     }
 }
 
