@@ -29,8 +29,6 @@ use crate::points;
 
 /// Requests taken from the desk at a time.
 const REQUESTS: usize = 1_024;
-/// How long claims and outcomes wait for more of them, while many calls are under way: a flush costs as much as several calls.
-const GATHER: Duration = Duration::from_millis(1);
 /// How soon it is looked again whether the store has put away enough of what it has.
 const FOLDING: Duration = Duration::from_millis(20);
 /// How often the daemon notes that it is alive, and forgets identities whose days are over.
@@ -129,10 +127,9 @@ impl Loop {
                 return End::Stopped;
             }
             let crowded = self.engine.unfolded() >= limits::UNFOLDED;
-            let nap = match (busy, gathers, crowded) {
-                (true, ..) => Duration::ZERO,
-                (_, true, _) => GATHER,
-                (_, _, true) => self.nap(next).min(FOLDING),
+            let nap = match (busy, crowded) {
+                (true, _) => Duration::ZERO,
+                (_, true) => self.nap(next).min(FOLDING),
                 _ => self.nap(next),
             };
             tokio::select! {
