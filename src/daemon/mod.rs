@@ -269,7 +269,6 @@ impl Running {
             watchdog: systemd::feeder(),
             stopping: None,
             forget_before: None,
-            gathering: None,
             ticked: 0,
             fed: 0,
         };

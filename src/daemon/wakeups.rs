@@ -98,8 +98,6 @@ pub(super) struct Loop {
     pub(super) watchdog: Box<dyn Fn() + Send>,
     pub(super) stopping: Option<Duration>,
     pub(super) forget_before: Option<Moment>,
-    /// Since when claims and outcomes wait for more of them.
-    pub(super) gathering: Option<Duration>,
     pub(super) ticked: i64,
     pub(super) fed: i64,
 }
@@ -119,10 +117,7 @@ impl Loop {
                 tracing::error!(%line, %why, "the line has stopped: nothing is sent on it, nothing is lost; it starts when it works again");
             }
             let busy = self.upkeep(now);
-            let gathers = self.gathers();
-            if !gathers {
-                self.hand_over_group();
-            }
+            self.hand_over_group();
             if self.drained() {
                 return End::Stopped;
             }
@@ -297,15 +292,6 @@ impl Loop {
                 None => tracing::info!("the clock is believed again; sending goes on"),
             }
         }
-    }
-
-    /// Whether what is decided waits a moment longer before it goes to the disk.
-    fn gathers(&mut self) -> bool {
-        let now = self.clock.elapsed();
-        let since = self.gathering.unwrap_or(now);
-        let gathers = self.stopping.is_none() && self.engine.may_gather() && now.saturating_sub(since) < GATHER;
-        self.gathering = gathers.then_some(since);
-        gathers
     }
 
     fn hand_over_group(&mut self) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::conversation::{Event, Form, InDoubt, Phase, Purpose, Refusal, Report, Verdict};
 use crate::engine::core::{Context, Engine, InFlight, InHand};
-use crate::engine::group::{Call, Released, Told};
+use crate::engine::group::{Call, Told};
 use crate::engine::ports::Standing;
 use crate::engine::record::{Change, Delta, HookRecord, LedgerEnd, LedgerEntry, NameId, PauseScope};
 use crate::engine::status::{Beside, refusal_of};
@@ -232,15 +232,6 @@ impl Engine {
             hooks.extend(self.hook_record(&in_hand, report, step, Some(send), None, now));
         }
         self.keep_beside(&in_hand, now, Beside { deltas, hooks, ..beside });
-    }
-
-    /// Whether claims and outcomes may wait a moment for more of them: nobody waits for an answer, and most calls are still under way.
-    #[must_use]
-    pub fn may_gather(&mut self) -> bool {
-        let under_way = self.in_flight.len();
-        let Released { answers, done, calls, permits, notices, told: _ } = self.pending();
-        let gathered = calls.len() + permits.len();
-        answers.is_empty() && done.is_empty() && notices.is_empty() && gathered > 0 && 2 * gathered < under_way
     }
 
     /// Permits whose outcome is durable come back.

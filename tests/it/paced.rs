@@ -145,30 +145,6 @@ fn recover(store: &Arc<MemoryStore>, book: &Arc<Book>, now: Moment) -> Engine {
 }
 
 #[test]
-fn outcomes_wait_for_more_of_them_only_while_most_calls_are_under_way_and_nobody_waits_for_an_answer() {
-    let mut world = World::new(book("45m", |line| line.max_in_flight = 6));
-    world.ask(&["a", "b", "c", "d", "e", "f"]);
-    world.commit();
-    world.now = world.now.plus(HOUR);
-    world.engine.fire(world.now);
-    assert!(!world.engine.may_gather(), "six claims are as many as are under way");
-    let calls = world.commit();
-    assert_eq!((calls.len(), world.engine.may_gather()), (6, false), "nothing waits for the disk");
-    let settle = |world: &mut World, n: usize| world.engine.settle(calls[n].id, Verdict::Accepted(world.now), world.now);
-    settle(&mut world, 0);
-    assert!(world.engine.may_gather(), "one outcome, and five calls under way");
-    let (reply, _answer) = tokio::sync::oneshot::channel();
-    world.engine.take(world.now, &[], reply);
-    assert!(!world.engine.may_gather(), "somebody waits for an answer");
-    world.commit();
-    settle(&mut world, 1);
-    assert!(world.engine.may_gather());
-    settle(&mut world, 2);
-    assert!(!world.engine.may_gather(), "two outcomes, and three calls under way");
-    assert!(world.engine.calls_under_way() == 3);
-}
-
-#[test]
 fn a_line_that_stops_loses_nothing_and_starts_when_a_probe_succeeds() {
     let mut world = World::new(book("45m", |_| {}));
     world.ask(&["ana", "berta", "carla"]);

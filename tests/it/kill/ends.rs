@@ -41,6 +41,26 @@ async fn a_panic_in_one_request_is_that_requests_500() {
     assert!(daemon.gone().is_none());
 }
 
+/// As sled may when a write has failed: the thread that makes things durable never comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_stands_still_for_a_minute_ends_the_process() {
+    if !built_in("a disk that stands still") {
+        return;
+    }
+    let stage = Stage::bare(5);
+    let mut daemon = stage.spawn("commit.acknowledge=2*off->sleep(600000)");
+    assert!(tokio::task::block_in_place(|| daemon.ready_or_gone()));
+    let base = daemon.base.clone();
+    let lane = tokio::spawn(async move {
+        let question = serde_json::json!({"type": "user_message", "conversation": "ana", "text": "hola"});
+        while crate::whole::process::post(&client(), &format!("{base}/v1/events"), &question).await.is_ok() {}
+    });
+    let ended = tokio::task::block_in_place(|| daemon.gone_within(Duration::from_secs(150)));
+    assert_eq!(ended.and_then(|status| status.code()), Some(75), "{}", daemon.log());
+    assert!(daemon.log().contains("has moved for a minute"), "{}", daemon.log());
+    lane.await.expect("whoever waited was cut off");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_in_one_call_is_that_sends_doubt() {
     if !built_in("a panic in a call") {
