@@ -281,7 +281,7 @@ impl Turn<'_> {
                 (Outcome::Cancelled, None)
             }
         };
-        // A clock that was set back has what it does now before what it did then.
+        // A clock that was set back since may have this run begin later than now.
         if at < self.state.begun.min(self.now) {
             return self.ignore(Ignored::Stale);
         }

@@ -16,7 +16,7 @@ use reengaged::engine::ports::{Message, Store};
 use reengaged::engine::record::Outgoing;
 use reengaged::engine::request::{Answer, Inbound, Invitation, Rejected, View, What, Who};
 use reengaged::id::{ConversationId, Keys};
-use reengaged::moment::{DAY, HOUR, MINUTE, Moment, SECOND};
+use reengaged::moment::{DAY, MINUTE, Moment, SECOND};
 use reengaged::shapes::story::read_policy;
 use reengaged::store::MemoryStore;
 
@@ -236,25 +236,6 @@ fn an_inbound_starts_its_flow_and_other_words_start_nothing() {
     assert_eq!(world.says("otra cosa").ignored, Some(Ignored::Finished));
     world.says("quiero un crédito");
     assert_eq!(world.sent().text, "amount?");
-}
-
-#[test]
-fn the_last_answer_ends_a_run_that_a_clock_set_back_has_begin_later() {
-    let mut world = World::new();
-    let mut inbounds = Inbounds::default();
-    inbounds.insert("line", "Quiero un crédito", "credit");
-    world.engine.start_by(inbounds);
-    for clock_goes_back in [0, 2 * HOUR] {
-        world.now = world.now.plus(DAY);
-        let id = world.says("quiero un crédito").conversation;
-        let asked = world.begin(SECOND).remove(0);
-        world.now = world.now.plus(-clock_goes_back);
-        world.engine.settle(asked.send, Verdict::Accepted(world.now), world.now);
-        world.commit();
-        world.now = world.now.plus(MINUTE);
-        world.says("7");
-        assert_eq!(world.view(id).stored.state.outcome(), Some(Outcome::Succeeded), "{clock_goes_back}");
-    }
 }
 
 #[test]

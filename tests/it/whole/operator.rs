@@ -10,37 +10,10 @@ use std::time::Duration;
 use reengaged::shapes::signature::{self, Signed, SigningKey};
 use serde_json::{Value, json};
 
+use super::faults::directory;
 use super::process::{Daemon, SECRET, client, get, post};
 use super::receiver::Receiver;
 use crate::stub::{Request, Stub};
-
-fn configuration(line: &str) -> String {
-    format!(
-        r#"
-[server]
-listen = "127.0.0.1:0"
-[store]
-path = "data"
-any_filesystem = true
-[lines.support]
-provider = "webhook"
-flow = "onboarding"
-catch_up_wait = "0s"
-{line}
-[flows.onboarding]
-enable_follow_up = true
-follow_up_delay = 30
-start_business_hours = "00:00"
-end_business_hours = "00:00"
-"#
-    )
-}
-
-fn directory(line: &str) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a directory");
-    std::fs::write(dir.path().join("config.toml"), configuration(line)).expect("a file");
-    dir
-}
 
 fn asked(conversation: &str, id: &str) -> Value {
     let at = reengaged::clock::Clock::system().wall().plus(-31 * reengaged::moment::MINUTE);
@@ -64,7 +37,12 @@ fn signed_with(request: &Request, secret: &str) -> bool {
 async fn a_secret_that_changed_is_in_force_after_a_reload() {
     const NEW: &str = "whsec_bmV3IHNlY3JldCBvZiB0aGUgbGluZSwgMzI=";
     let stub = Stub::answering(200, "", "{}");
-    let dir = directory(&format!("url = \"{}\"\nsecret_file = \"secret\"", stub.url("/message")));
+    let dir = directory(stub.url("/message").as_str(), "", "", "");
+    let file = dir.path().join("config.toml");
+    let configuration = std::fs::read_to_string(&file).expect("it was written");
+    let (by_name, by_file) = ("secret_env = \"REENGAGED_TEST_SECRET\"", "secret_file = \"secret\"");
+    assert!(configuration.contains(by_name));
+    std::fs::write(&file, configuration.replace(by_name, by_file)).expect("a file");
     write_secret(&dir.path().join("secret"), SECRET);
     let mut daemon = Daemon::start(dir.path());
     let url = format!("{}/v1/events", daemon.base);
@@ -90,7 +68,7 @@ async fn a_secret_that_changed_is_in_force_after_a_reload() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_output_that_nobody_reads_costs_nothing() {
     let receiver = Receiver::start(Duration::ZERO).await;
-    let dir = directory(&format!("url = \"{}\"\nsecret_env = \"REENGAGED_TEST_SECRET\"", receiver.url));
+    let dir = directory(&receiver.url, "", "", "");
     let socket = dir.path().join("notify.sock");
     let notify = UnixDatagram::bind(&socket).expect("a socket");
     notify.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
@@ -144,7 +122,7 @@ fn the_zone_of_the_host_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_copies_of_an_event_at_once_are_one() {
     let receiver = Receiver::start(Duration::ZERO).await;
-    let dir = directory(&format!("url = \"{}\"\nsecret_env = \"REENGAGED_TEST_SECRET\"", receiver.url));
+    let dir = directory(&receiver.url, "", "", "");
     let daemon = Daemon::start(dir.path());
     let (event, url) = (asked("ana", "the-same"), format!("{}/v1/events", daemon.base));
     let mut lanes = tokio::task::JoinSet::new();
@@ -172,7 +150,7 @@ async fn a_thousand_copies_of_an_event_at_once_are_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_name_of_a_caller_becomes_a_figure() {
     let receiver = Receiver::start(Duration::ZERO).await;
-    let dir = directory(&format!("url = \"{}\"\nsecret_env = \"REENGAGED_TEST_SECRET\"", receiver.url));
+    let dir = directory(&receiver.url, "", "", "");
     let daemon = Daemon::start(dir.path());
     let figures = async || client().get(format!("{}/metrics", daemon.base)).send().await.expect("an answer").text().await.expect("a text");
     let url = format!("{}/v1/events", daemon.base);
