@@ -18,11 +18,14 @@ async fn killed_at_random_under_load_and_while_starting_it_keeps_its_promises() 
     let mut dice = Dice::new(seed, 0);
     let mut total = Figures::default();
     let mut era = 0;
-    while total.kills < wanted {
+    // What is drawn may be short of kills at a start: it goes on until there are some.
+    let enough = |kills: usize, at_start: usize| kills >= wanted && at_start > wanted / 8;
+    while !enough(total.kills, total.kills_at_start) {
         let mut stage = Stage::new(seed.wrapping_add(era), Temper::Moody, None);
         era += 1;
         for round in 0..ERA {
-            if total.kills + stage.checker.figures.kills >= wanted {
+            let now = &stage.checker.figures;
+            if enough(total.kills + now.kills, total.kills_at_start + now.kills_at_start) {
                 break;
             }
             let kill = some_kill(&mut dice);
@@ -34,5 +37,5 @@ async fn killed_at_random_under_load_and_while_starting_it_keeps_its_promises() 
         total.add(&figures);
         println!("seed {seed}, {era} directories: {total:?}");
     }
-    assert!(total.handed_over > wanted / 4 && total.kills_at_start > wanted / 8, "the test must do something to say something: {total:?}");
+    assert!(total.handed_over > wanted / 4, "the test must do something to say something: {total:?}");
 }
