@@ -91,10 +91,14 @@ impl<'a> Turn<'a> {
 
     /// The beginning of a new silence at `at`. Providers stamp whole seconds and deliver out of order: a silence begins after the
     /// one before it, if only by a millisecond, because half of a send's identity is the silence it belongs to. (Where the one
-    /// before lies far ahead, the clock was set back, and that one does not count.)
+    /// before lies far ahead, the clock was set back, and that one does not count; nor does a time that may have been used before.)
     pub(super) fn new_silence(&self, at: Moment) -> Moment {
         let before = self.state.silence;
-        if (at..=self.now.plus(limits::AHEAD)).contains(&before) { before.plus(1) } else { at }
+        match before {
+            _ if before < at => at,
+            _ if before <= self.now.plus(limits::AHEAD) => before.plus(1),
+            _ => at.max(self.now),
+        }
     }
 
     /// Plans the follow-up in hand, from now on. In `Answering` it is the next step, and expiry stays as it is.

@@ -13,7 +13,7 @@ use super::*;
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 2_000;
 /// Seeds of a long one.
-const MANY: u64 = 4_000;
+const MANY: u64 = 10_000;
 /// Seeds within which a sabotage has to be noticed.
 const NOTICED: u64 = 400;
 

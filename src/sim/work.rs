@@ -326,6 +326,8 @@ impl World {
         self.flights.clear();
         self.permits = setup::permits(&self.book);
         let (now, wall) = (self.now, self.wall());
+        // A claim of the life before, by a clock that was set back since, is none of this one.
+        self.facts.claims.retain(|claim| claim.at < wall);
         let started = Process::start(&self.store, &self.rules(), self.facts.alive, now, wall);
         let mut process = started.map_err(|fault| Broken::new("A store that was written can be read.", fault.to_string()))?;
         self.sabotage_at_start(&mut process);
