@@ -109,17 +109,13 @@ fn cut_off_at_every_sync_everything_acknowledged_is_there() {
 #[test]
 fn cut_off_in_the_middle_of_a_write_everything_acknowledged_is_there() {
     let Some(record) = Record::make() else { return };
-    let writes = (0..record.ops.len()).filter(|at| matches!(record.ops[*at], Op::Write(..))).collect();
+    let writes = (0..record.ops.len()).filter(|at| !edges(&record.ops[*at]).is_empty()).collect();
     let cuts = some(writes, if long() { usize::MAX } else { 40 });
     let (mut disk, mut done, mut tried) = (Disk::default(), 0, 0);
     for cut in cuts {
         record.ops[done..cut].iter().for_each(|op| disk.apply(op));
         done = cut;
-        let Op::Write(_, at, bytes) = &record.ops[cut] else { unreachable!("a write") };
-        // Where sectors end, for a write whose place is known; otherwise its own 512 bytes.
-        let first = at.map_or(SECTOR, |at| SECTOR - at as usize % SECTOR);
-        let edges: Vec<usize> = (first..bytes.len()).step_by(SECTOR).collect();
-        for edge in edges.into_iter().take(if long() { usize::MAX } else { 3 }) {
+        for edge in edges(&record.ops[cut]).into_iter().take(if long() { usize::MAX } else { 3 }) {
             let mut torn = disk.clone();
             torn.tear(&record.ops[cut], edge);
             record.check(&torn, Kept::Sent, cut);
@@ -128,6 +124,13 @@ fn cut_off_in_the_middle_of_a_write_everything_acknowledged_is_there() {
     }
     println!("{tried} writes torn at sectors");
     assert!(tried >= 20);
+}
+
+/// Where sectors end inside a write, if its place is known; otherwise its own 512 bytes. None for what is no write, or within one sector.
+fn edges(op: &Op) -> Vec<usize> {
+    let Op::Write(_, at, bytes) = op else { return Vec::new() };
+    let first = at.map_or(SECTOR, |at| SECTOR - at as usize % SECTOR);
+    (first..bytes.len()).step_by(SECTOR).collect()
 }
 
 /// A record that is none would let everything pass.
