@@ -1,21 +1,20 @@
 //! A backup of the store while it runs: rows as they are found, then every change that was folded meanwhile or is not folded yet.
 //!
 //! Not a stop of the world: commits go on, and folding waits only at the beginning and the end. Rows read while they change are at
-//! least as new as the change at which the backup began, and each long record says up to which change it is folded; replaying the
-//! changes over them gives the store as it was at the end. Details are read before aliases: a conversation that is forgotten in
-//! between has then still the record that names its aliases, or no alias any more.
+//! least as new as the change at which the backup began, and each record says up to which change it is folded; replaying the changes
+//! over them gives the store as it was at the end.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::engine::ports::Fault;
-use crate::engine::record::Stored;
 use crate::id::ConversationId;
 use crate::moment::Moment;
-use crate::store::backup::{Head, Progress, Writer};
+use crate::store::backup::{self, Progress, Writer};
 use crate::store::sled::base::Table;
 use crate::store::sled::blocks::Blocks;
 use crate::store::sled::build::table;
+use crate::store::sled::details::{Found, Head};
 use crate::store::sled::overlay::Kept;
 use crate::store::sled::place::FORMAT;
 use crate::store::sled::{FOLD, SledStore, details, hooks, lock, log, small};
@@ -140,7 +139,7 @@ impl SledStore {
             inner.overlay.queue.front().map_or(inner.durable, |(seq, _)| seq - 1)
         };
         let (instance, key) = lock(&self.place).identity()?;
-        let head = Head { format: FORMAT, instance, key, made: now, folded };
+        let head = backup::Head { format: FORMAT, instance, key, made: now, folded };
         let tape = Arc::new(Tape { writer: Mutex::new(Writer::create(dest, &head)?) });
         *lock(&self.tape) = Some(Arc::clone(&tape));
         Ok(tape)
@@ -149,63 +148,56 @@ impl SledStore {
     fn copy_rows(&self, tape: &Tape, backed: &mut Backed, now: Moment, step: &mut dyn FnMut()) -> Result<(), Fault> {
         self.copy_details(tape, backed, now, step)?;
         step();
-        // An alias that cannot be read is one name of one conversation.
-        self.copy_table(tape, table::ALIASES, &self.base.aliases, Some(&mut *backed), step)?;
         self.copy_hooks(tape, backed, step)?;
         step();
-        self.copy_table(tape, table::IDENTITIES, &self.base.identities, None, step)?;
+        self.copy_table(tape, table::IDENTITIES, &self.base.identities, step)?;
         step();
-        self.copy_table(tape, table::OPTED_OUT, &self.base.opted_out, None, step)?;
+        self.copy_table(tape, table::OPTED_OUT, &self.base.opted_out, step)?;
         step();
         // Records of the registry may be long, and are copied chunk by chunk: no fold changes one in between.
         let _folder = lock(&self.folder);
-        self.copy_table(tape, table::SMALL, &self.base.small, None, &mut || ())
+        self.copy_table(tape, table::SMALL, &self.base.small, &mut || ())
     }
 
     fn copy_details(&self, tape: &Tape, backed: &mut Backed, now: Moment, step: &mut dyn FnMut()) -> Result<(), Fault> {
-        let damaged = details::all_damaged(&self.base)?;
-        for id in &damaged {
-            self.copy_damaged(tape, *id, backed)?;
-        }
-        for id in details::ids(&self.base.details, None) {
-            let id = id?;
-            step();
-            let key = id.0.to_be_bytes();
-            if damaged.contains(&id) || self.copy_damaged(tape, id, backed)? {
-                continue;
+        let mut after = None;
+        loop {
+            let ids = details::ids_after(&self.base, &self.places, after, SOME)?;
+            let Some(last) = ids.last().copied() else { return Ok(()) };
+            for id in ids {
+                step();
+                self.copy_record(tape, backed, now, id)?;
             }
-            match details::long(&self.base.details, id) {
-                // It was forgotten meanwhile; the tape says so.
-                Ok(None) => {}
-                Ok(Some(long)) => {
-                    tape.row(table::DETAILS, &key, long.stamp, &long.bytes)?;
-                    backed.records += 1;
-                }
-                Err(fault @ Fault::Unavailable(_)) => return Err(fault),
-                Err(fault) => {
-                    note(backed, &fault);
-                    if let Some((folded, stored)) = self.last_state(id)? {
-                        tape.row(table::DAMAGED, &key, 0, &details::damaged_payload(&details::Head { folded, stored, touched: now }))?;
-                    }
+            after = Some(last);
+        }
+    }
+
+    fn copy_record(&self, tape: &Tape, backed: &mut Backed, now: Moment, id: ConversationId) -> Result<(), Fault> {
+        let key = id.0.to_be_bytes();
+        match details::body(&self.base, &self.places, id)? {
+            // It was forgotten meanwhile; the tape says so.
+            Found::No => {}
+            Found::At(_, (folded, false, body)) => {
+                tape.row(table::DETAILS, &key, folded, &body)?;
+                backed.records += 1;
+            }
+            Found::At(_, (folded, true, body)) => {
+                note(backed, &details::is_damaged(id));
+                tape.row(table::DAMAGED, &key, folded, &body)?;
+            }
+            Found::Unreadable(_) => {
+                note(backed, &details::is_damaged(id));
+                let item = {
+                    let _folder = lock(&self.folder);
+                    Blocks::find(&self.base.blocks, id)?
+                };
+                if let Some((item, stored)) = item.and_then(|item| item.stored().copied().map(|stored| (item, stored))) {
+                    let head = Head { folded: item.seq, stored, touched: now };
+                    tape.row(table::DAMAGED, &key, item.seq, &details::encode_lost(&head, item.names()))?;
                 }
             }
         }
         Ok(())
-    }
-
-    /// Copies what is noted of a conversation whose record was found damaged earlier; whether it was.
-    fn copy_damaged(&self, tape: &Tape, id: ConversationId, backed: &mut Backed) -> Result<bool, Fault> {
-        let key = id.0.to_be_bytes();
-        let Some(noted) = self.base.damaged.get(&key)? else { return Ok(false) };
-        tape.row(table::DAMAGED, &key, 0, &noted)?;
-        note(backed, &details::is_damaged(id));
-        Ok(true)
-    }
-
-    /// What is still known of a conversation whose record is damaged.
-    fn last_state(&self, id: ConversationId) -> Result<Option<(u64, Stored)>, Fault> {
-        let _folder = lock(&self.folder);
-        Ok(Blocks::find(&self.base.blocks, id)?.and_then(|(folded, stored)| Some((folded, stored?))))
     }
 
     fn copy_hooks(&self, tape: &Tape, backed: &mut Backed, step: &mut dyn FnMut()) -> Result<(), Fault> {
@@ -222,23 +214,12 @@ impl SledStore {
         Ok(())
     }
 
-    /// Copies a table; what is damaged in it is noted in `backed`, or fails the backup where there is none.
-    fn copy_table(
-        &self,
-        tape: &Tape,
-        number: u8,
-        from: &Table,
-        mut backed: Option<&mut Backed>,
-        step: &mut dyn FnMut(),
-    ) -> Result<(), Fault> {
+    fn copy_table(&self, tape: &Tape, number: u8, from: &Table, step: &mut dyn FnMut()) -> Result<(), Fault> {
         for row in from.each() {
             let (key, payload) = row?;
             step();
-            match (payload, &mut backed) {
-                _ if number == table::OPTED_OUT && key == small::COUNT => {}
-                (Ok(payload), _) => tape.row(number, &key, 0, &payload)?,
-                (Err(fault), Some(backed)) => note(backed, &fault),
-                (Err(fault), None) => return Err(fault),
+            if number != table::OPTED_OUT || key != small::COUNT {
+                tape.row(number, &key, 0, &payload?)?;
             }
         }
         Ok(())

@@ -39,14 +39,12 @@ pub(super) struct Base {
     pub(super) log: Table,
     pub(super) blocks: Table,
     pub(super) details: Table,
-    pub(super) aliases: Table,
     pub(super) identities: Table,
     pub(super) touched: Table,
     pub(super) hooks: Table,
     pub(super) hooks_of: Table,
     pub(super) opted_out: Table,
     pub(super) small: Table,
-    pub(super) damaged: Table,
 }
 
 /// One tree of it.
@@ -98,14 +96,12 @@ impl Base {
             log: table("log")?,
             blocks: table("blocks")?,
             details: table("details")?,
-            aliases: table("aliases")?,
             identities: table("identities")?,
             touched: table("touched")?,
             hooks: table("hooks")?,
             hooks_of: table("hooks_of")?,
             opted_out: table("opted_out")?,
             small: table("small")?,
-            damaged: table("damaged")?,
             db,
         };
         // Sled never syncs this one, neither when it makes it nor when it makes it anew: a power cut would leave it empty.
@@ -203,14 +199,6 @@ impl Table {
         value.map(|value| self.open(key, &value)).transpose()
     }
 
-    /// Whether there is something under `key`, readable or not.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub(super) fn has(&self, key: &[u8]) -> Result<bool, Fault> {
-        guarded(|| self.place("reading", key), || self.tree.contains_key(key))
-    }
-
     /// The last key at or before `key`, with its payload.
     ///
     /// # Errors
@@ -271,6 +259,15 @@ impl Table {
             let row = guarded(|| format!("reading store/{}", self.name), || range.next().transpose());
             row.map(|row| row.map(|(key, _)| key)).transpose()
         })
+    }
+
+    /// The last key.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub(super) fn last_key(&self) -> Result<Option<Vec<u8>>, Fault> {
+        let last = guarded(|| format!("reading store/{}", self.name), || self.tree.last())?;
+        Ok(last.map(|(key, _)| key.to_vec()))
     }
 
     /// Starts a batch.

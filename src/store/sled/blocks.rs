@@ -1,53 +1,103 @@
-//! The compact states of conversations that are not finished, many to a value: what a start reads.
+//! Where every conversation stands and where its record is, many to a value: what a start reads.
 //!
-//! Not their details. Each fold appends the states it came to behind the last, so it writes what changed and no more; the last one
-//! of a conversation counts. Blocks are numbered without a hole, so that a lost one is seen. The oldest block is taken away when
-//! too much of what is there is outdated, and what still counts in it is appended again. A fold done again after a crash appends
-//! again: that changes no answer.
+//! Not their details. Each fold appends what it came to behind the last, so it writes what changed and no more; the last item of a
+//! conversation counts, and it is the one that names the place of its record. Blocks are numbered without a hole, so that a lost one is
+//! seen. The oldest block is taken away when too much of what is there is outdated, and what still counts in it is appended again. A
+//! fold done again after a crash appends again: that changes no answer.
+
+use std::sync::Mutex;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::conversation::Phase;
 use crate::engine::ports::Fault;
-use crate::engine::record::Stored;
+use crate::engine::record::{NameId, Stored};
 use crate::id::ConversationId;
 use crate::store::codec::PAYLOAD_BYTES;
-use crate::store::codec::state::{put_stored, read_stored};
-use crate::store::codec::words::{Reader, put_id, put_u};
+use crate::store::codec::state::{put_state, read_state};
+use crate::store::codec::words::{Reader, put_bytes, put_id, put_list, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
+use crate::store::sled::lock;
+use crate::store::sled::places::{Places, tag};
 
 /// Under which it is noted where the blocks begin: shorter than every number, so it stands before them.
 pub(super) const MARKER: [u8; 1] = [0];
-/// Outdated states that are always left alone.
+/// Outdated items that are always left alone.
 const SLACK: u64 = 4_096;
 /// Blocks taken away in one fold, at least.
 const COLLECT: u64 = 2;
 
-/// The blocks' ends, and how much of them counts.
+/// The blocks' ends.
 #[derive(Debug)]
 pub(super) struct Blocks {
     first: u64,
     /// The number of the last block, and what is in it.
     last: u64,
     open: Vec<u8>,
-    /// States in all blocks, and those of them that count; after a crash, until the blocks are read, about so many.
-    states: u64,
-    counting: u64,
+    /// Items in all blocks.
+    items: u64,
 }
 
 /// Where one conversation stood after a change.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct Item {
     pub(super) seq: u64,
     pub(super) id: ConversationId,
-    /// `None` where it was finished or forgotten.
-    pub(super) stored: Option<Stored>,
+    what: What,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+enum What {
+    /// It was forgotten. Records of it may be left in values before this one.
+    Gone(u64),
+    /// It has a record in this value, with aliases of which these bits are kept; and it stands so, where it is not finished.
+    There(u64, Vec<u64>, Option<Stored>),
 }
 
 impl Item {
-    pub(super) fn new(seq: u64, id: ConversationId, stored: Option<Stored>) -> Item {
-        Item { seq, id, stored: stored.filter(|stored| !matches!(stored.state.phase, Phase::Finished(_))) }
+    /// A conversation whose record is in the value `place`; `names` are bits of its aliases.
+    pub(super) fn new(seq: u64, stored: &Stored, place: u64, names: Vec<u64>) -> Item {
+        let unfinished = Some(*stored).filter(|stored| !matches!(stored.state.phase, Phase::Finished(_)));
+        Item { seq, id: stored.id, what: What::There(place, names, unfinished) }
+    }
+
+    /// A conversation that was forgotten, when the next value was `next`.
+    pub(super) fn gone(seq: u64, id: ConversationId, next: u64) -> Item {
+        Item { seq, id, what: What::Gone(next) }
+    }
+
+    /// The value that has its record.
+    pub(super) fn place(&self) -> Option<u64> {
+        match self.what {
+            What::Gone(_) => None,
+            What::There(place, ..) => Some(place),
+        }
+    }
+
+    /// Bits of the aliases that its record names.
+    pub(super) fn names(&self) -> &[u64] {
+        match &self.what {
+            What::Gone(_) => &[],
+            What::There(_, names, _) => names,
+        }
+    }
+
+    /// Where it stands, unless it is finished or forgotten.
+    pub(super) fn stored(&self) -> Option<&Stored> {
+        match &self.what {
+            What::Gone(_) => None,
+            What::There(_, _, stored) => stored.as_ref(),
+        }
+    }
+
+    /// Whether it is needed: it is the last of its conversation, or, of one that was forgotten, records may be left behind value `first`
+    /// that nobody should take for current.
+    fn counts(&self, places: &Places, first: u64) -> bool {
+        match self.what {
+            What::There(place, ..) => places.has(self.id, place),
+            What::Gone(next) => first < next && places.candidates(self.id).is_empty(),
+        }
     }
 }
 
@@ -57,100 +107,103 @@ impl Blocks {
     /// # Errors
     /// Where sled cannot write.
     pub(super) fn create(base: &Base) -> Result<(), Fault> {
-        let blocks = Blocks { first: 1, last: 1, open: Vec::new(), states: 0, counting: 0 };
+        let blocks = Blocks { first: 1, last: 1, open: Vec::new(), items: 0 };
         let mut writes = base.blocks.writes();
         blocks.put_ends(&mut writes);
         writes.apply()
     }
 
-    /// Finds the blocks' ends. The blocks themselves are read by [`Blocks::tell`].
-    ///
-    /// # Errors
-    /// [`Fault::Corrupt`] where they are damaged.
-    pub(super) fn open(table: &Table) -> Result<Blocks, Fault> {
-        let note = table.get(&MARKER)?.ok_or_else(|| table.damaged(&MARKER, "where the blocks begin is not known"))?;
-        let mut read = Reader::new(&note);
-        let (Some(first), Some(states), Some(counting)) = (read.u64(), read.u64(), read.u64()) else {
-            return Err(table.damaged(&MARKER, "where the blocks begin cannot be read"));
-        };
-        let (key, open) = table.at_or_before(&[0xff; 8])?.ok_or_else(|| table.damaged(&MARKER, "there is no block"))?;
-        let last = key.as_slice().try_into().map(u64::from_be_bytes).ok().filter(|last| *last >= first);
-        let last = last.ok_or_else(|| table.damaged(&key, "it is no block, and there must be one"))?;
-        Ok(Blocks { first, last, open, states, counting })
-    }
-
-    /// Reads all blocks, telling each conversation that is not finished.
+    /// Reads all blocks for where records are. The states are read by [`Blocks::tell`].
     ///
     /// # Errors
     /// [`Fault::Corrupt`] where one is damaged or lost.
-    pub(super) fn tell(&mut self, table: &Table, take: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
-        let mut seen: HashTable<[u8; 16]> = HashTable::with_capacity(self.counting as usize);
-        let (mut states, mut counting) = (0, 0);
-        let mut expected = self.last;
+    pub(super) fn open(table: &Table) -> Result<(Blocks, Places), Fault> {
+        let note = table.get(&MARKER)?.ok_or_else(|| table.damaged(&MARKER, "where the blocks begin is not known"))?;
+        let first = Reader::new(&note).u64().ok_or_else(|| table.damaged(&MARKER, "where the blocks begin cannot be read"))?;
+        let (key, open) = table.at_or_before(&[0xff; 8])?.ok_or_else(|| table.damaged(&MARKER, "there is no block"))?;
+        let last = key.as_slice().try_into().map(u64::from_be_bytes).ok().filter(|last| *last >= first);
+        let last = last.ok_or_else(|| table.damaged(&key, "it is no block, and there must be one"))?;
+        let mut seen: HashTable<([u8; 16], Option<u64>)> = HashTable::new();
+        let (mut items, mut records, mut names) = (0, Vec::new(), Vec::new());
+        let mut expected = last;
         // From the last to the first: what is met first of a conversation is what counts.
         for row in table.rows_back(&[0; 8]) {
             let (key, payload) = row?;
             if key.as_ref() != expected.to_be_bytes() {
                 return Err(table.damaged(&key, &format!("block {expected}, which stood before it, is lost")));
             }
-            let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
-            states += items.len() as u64;
-            for item in items.into_iter().rev() {
-                let Entry::Vacant(first) = seen.entry(hash(&item.id.0.to_be_bytes()), |known| *known == item.id.0.to_be_bytes(), hash)
-                else {
-                    continue;
-                };
-                first.insert(item.id.0.to_be_bytes());
-                if let Some(stored) = item.stored {
-                    counting += 1;
-                    take(stored);
+            let marks = marks(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+            items += marks.len() as u64;
+            for (id, place, of) in marks.into_iter().rev() {
+                let bytes = id.0.to_be_bytes();
+                match seen.entry(hash(&bytes), |(known, _)| *known == bytes, |(known, _)| hash(known)) {
+                    Entry::Occupied(last) if last.get().1 != place => continue,
+                    // One with many aliases has several items.
+                    Entry::Occupied(_) => {}
+                    Entry::Vacant(vacant) => {
+                        vacant.insert((bytes, place));
+                        records.extend(place.map(|place| (tag(id), place)));
+                    }
                 }
+                names.extend(of.into_iter().map(|name| (name, tag(id))));
             }
             expected = expected.saturating_sub(1);
         }
-        if expected + 1 != self.first {
-            return Err(table.damaged(&self.first.to_be_bytes(), &format!("the blocks up to {expected} are lost")));
+        if expected + 1 != first {
+            return Err(table.damaged(&first.to_be_bytes(), &format!("the blocks up to {expected} are lost")));
         }
-        (self.states, self.counting) = (states, counting);
+        let places = Places::of(records.into_iter(), names.into_iter());
+        Ok((Blocks { first, last, open, items }, places))
+    }
+
+    /// Reads all blocks, telling each conversation that is not finished.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] where one is damaged.
+    pub(super) fn tell(table: &Table, places: &Mutex<Places>, take: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
+        for row in table.rows(&[0; 8]) {
+            let (key, payload) = row?;
+            let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+            let known = lock(places);
+            let counting = items.iter().filter(|item| item.place().is_some_and(|place| known.has(item.id, place)));
+            counting.filter_map(Item::stored).for_each(|stored| take(*stored));
+        }
         Ok(())
     }
 
-    /// Appends where conversations stand. `more` and `less` say how many begin and how many cease to count.
+    /// Appends where conversations stand.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where sled cannot write.
-    pub(super) fn append(&mut self, table: &Table, items: &[Item], more: u64, less: u64) -> Result<(), Fault> {
+    pub(super) fn append(&mut self, table: &Table, items: &[Item]) -> Result<(), Fault> {
         let mut writes = table.writes();
         items.iter().for_each(|item| self.push(&mut writes, item));
-        self.counting = (self.counting + more).saturating_sub(less);
         self.put_ends(&mut writes);
         writes.apply()
     }
 
-    /// Takes the oldest blocks away, some more than `appended` states would fill, while too much is outdated. `counts` says whether
-    /// the state after a change is the last of its conversation.
+    /// Takes the oldest blocks away, some more than `appended` items would fill, while too much is outdated. `first` is the oldest value
+    /// of records.
     ///
     /// # Errors
     /// As [`Blocks::append`], and where a block cannot be read.
-    pub(super) fn collect(&mut self, table: &Table, appended: usize, counts: impl Fn(&Item) -> Result<bool, Fault>) -> Result<(), Fault> {
+    pub(super) fn collect(&mut self, table: &Table, appended: usize, places: &Mutex<Places>, first: u64) -> Result<(), Fault> {
         let mut budget = 2 * appended as u64;
         let mut writes = table.writes();
         for round in 0.. {
-            let outdated = self.states > 2 * self.counting + SLACK;
+            let outdated = self.items > 2 * lock(places).len() + SLACK;
             if !outdated || self.first == self.last || writes.full() || (round >= COLLECT && budget == 0) {
                 break;
             }
             let key = self.first.to_be_bytes();
             let payload = table.get(&key)?.ok_or_else(|| table.damaged(&key, "the block is lost"))?;
             let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
-            for item in items.iter().filter(|item| item.stored.is_some()) {
-                if counts(item)? {
-                    self.push(&mut writes, item);
-                }
-            }
+            let known = lock(places);
+            items.iter().filter(|item| item.counts(&known, first)).for_each(|item| self.push(&mut writes, item));
+            drop(known);
             writes.remove(&key);
             self.first += 1;
-            self.states = self.states.saturating_sub(items.len() as u64);
+            self.items = self.items.saturating_sub(items.len() as u64);
             budget = budget.saturating_sub(items.len() as u64);
         }
         if !writes.is_empty() {
@@ -159,38 +212,45 @@ impl Blocks {
         writes.apply()
     }
 
-    /// Whether a later block than the first has a later state of a conversation. Reads them all: for the rare case that its record,
-    /// which would say so, is damaged.
+    /// Whose records are said to be in a value, now or earlier. Reads all blocks: for the rare value that cannot be read.
     ///
     /// # Errors
     /// Where a block cannot be read.
-    pub(super) fn later_than(table: &Table, item: &Item) -> Result<bool, Fault> {
+    pub(super) fn at(table: &Table, place: u64) -> Result<Vec<ConversationId>, Fault> {
+        let mut ids = Vec::new();
         for row in table.rows(&[0; 8]) {
             let (key, payload) = row?;
-            let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
-            if items.iter().any(|other| other.id == item.id && other.seq > item.seq) {
-                return Ok(true);
-            }
+            let marks = marks(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+            ids.extend(marks.into_iter().filter(|(_, at, _)| *at == Some(place)).map(|(id, ..)| id));
         }
-        Ok(false)
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 
-    /// The last state of one conversation. Reads the blocks from the end: for the rare case that its record is damaged.
+    /// The last item of one conversation. Reads the blocks from the end: for the rare case that its record cannot be read.
     ///
     /// # Errors
     /// Where a block cannot be read.
-    pub(super) fn find(table: &Table, id: ConversationId) -> Result<Option<(u64, Option<Stored>)>, Fault> {
+    pub(super) fn find(table: &Table, id: ConversationId) -> Result<Option<Item>, Fault> {
         for row in table.rows_back(&[0; 8]) {
             let (key, payload) = row?;
             let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
-            if let Some(item) = items.iter().rev().find(|item| item.id == id) {
-                return Ok(Some((item.seq, item.stored)));
+            if let Some(item) = items.into_iter().rev().find(|item| item.id == id) {
+                return Ok(Some(item));
             }
         }
         Ok(None)
     }
 
     fn push(&mut self, writes: &mut Writes<'_>, item: &Item) {
+        if let What::There(place, names, stored) = &item.what
+            && let Some((most, rest)) = names.split_at_checked(NAMES).filter(|(_, rest)| !rest.is_empty())
+        {
+            let part = |names: &[u64], stored| Item { seq: item.seq, id: item.id, what: What::There(*place, names.to_vec(), stored) };
+            self.push(writes, &part(rest, None));
+            return self.push(writes, &part(most, *stored));
+        }
         let mut bytes = Vec::with_capacity(96);
         put_item(&mut bytes, item);
         if self.open.len() + bytes.len() > PAYLOAD_BYTES {
@@ -199,28 +259,40 @@ impl Blocks {
             self.open.clear();
         }
         self.open.extend_from_slice(&bytes);
-        self.states += 1;
+        self.items += 1;
     }
 
     fn put_ends(&self, writes: &mut Writes<'_>) {
         writes.put(&self.last.to_be_bytes(), &self.open);
         let mut payload = Vec::new();
         put_u(&mut payload, self.first);
-        put_u(&mut payload, self.states);
-        put_u(&mut payload, self.counting);
         writes.put(&MARKER, &payload);
     }
 }
 
+/// Bits of an alias, in the bytes that they take.
+const NAME_BYTES: usize = 5;
+/// Aliases in one item.
+const NAMES: usize = 256;
+
 fn put_item(out: &mut Vec<u8>, item: &Item) {
-    match &item.stored {
-        Some(stored) => {
-            put_u(out, item.seq << 1);
-            put_stored(out, stored);
-        }
-        None => {
-            put_u(out, item.seq << 1 | 1);
+    put_u(out, item.seq << 1 | u64::from(item.place().is_none()));
+    match &item.what {
+        What::Gone(next) => {
             put_id(out, item.id.0);
+            put_u(out, *next);
+        }
+        What::There(place, names, stored) => {
+            put_id(out, item.id.0);
+            put_u(out, *place);
+            put_list(out, names.iter(), |out, name| out.extend_from_slice(&name.to_le_bytes()[..NAME_BYTES]));
+            let mut state = Vec::with_capacity(64);
+            if let Some(stored) = stored {
+                put_u(&mut state, u64::from(stored.line.0));
+                put_u(&mut state, u64::from(stored.flow.0));
+                put_state(&mut state, &stored.state);
+            }
+            put_bytes(out, &state);
         }
     }
 }
@@ -231,20 +303,51 @@ fn hash(id: &[u8; 16]) -> u64 {
     (u64::from_le_bytes(*high) ^ u64::from_le_bytes(*low)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The states in a block.
+/// An item without its state: the conversation, the value that has its record, bits of its aliases.
+type Mark = (ConversationId, Option<u64>, Vec<u64>);
+
+fn read_mark<'a>(read: &mut Reader<'a>) -> Option<(u64, Mark, &'a [u8], u64)> {
+    let number = read.u64()?;
+    let id = ConversationId(read.id()?);
+    let place = read.u64()?;
+    if number & 1 == 1 {
+        return Some((number >> 1, (id, None, Vec::new()), &[], place));
+    }
+    let names = read.list(|read| {
+        let mut name = [0; 8];
+        name[..NAME_BYTES].copy_from_slice(read.take(NAME_BYTES)?);
+        Some(u64::from_le_bytes(name))
+    })?;
+    Some((number >> 1, (id, Some(place), names), read.bytes()?, place))
+}
+
+/// The items of a block, without their states.
+fn marks(payload: &[u8]) -> Option<Vec<Mark>> {
+    let mut read = Reader::new(payload);
+    let mut marks = Vec::new();
+    while read.left() > 0 {
+        marks.push(read_mark(&mut read)?.1);
+    }
+    Some(marks)
+}
+
+/// The items of a block.
 pub(super) fn read(payload: &[u8]) -> Option<Vec<Item>> {
     let mut read = Reader::new(payload);
     let mut items = Vec::new();
     while read.left() > 0 {
-        let number = read.u64()?;
-        let seq = number >> 1;
-        items.push(match number & 1 {
-            0 => {
-                let stored = read_stored(&mut read)?;
-                Item { seq, id: stored.id, stored: Some(stored) }
-            }
-            _ => Item { seq, id: ConversationId(read.id()?), stored: None },
-        });
+        let (seq, (id, place, names), state, number) = read_mark(&mut read)?;
+        let mut state = Reader::new(state);
+        let stored = match state.left() {
+            0 => None,
+            _ => Some(Stored { id, line: NameId(state.u16()?), flow: NameId(state.u16()?), state: read_state(&mut state, id)? }),
+        };
+        state.end()?;
+        let what = match place {
+            Some(place) => What::There(place, names, stored),
+            None => What::Gone(number),
+        };
+        items.push(Item { seq, id, what });
     }
     Some(items)
 }
@@ -259,7 +362,8 @@ mod tests {
 
     fn all(table: &Table) -> Result<BTreeMap<ConversationId, Stored>, Fault> {
         let mut found = BTreeMap::new();
-        Blocks::open(table)?.tell(table, &mut |stored| {
+        let (_, places) = Blocks::open(table)?;
+        Blocks::tell(table, &Mutex::new(places), &mut |stored| {
             assert_eq!(found.insert(stored.id, stored), None, "told twice");
         })?;
         Ok(found)
@@ -271,33 +375,76 @@ mod tests {
         if (n + u128::from(round)).is_multiple_of(5) {
             stored.state.phase = Phase::Finished(Outcome::Expired);
         }
-        Item::new(seq, id, Some(stored).filter(|_| !(n + u128::from(round)).is_multiple_of(7)))
+        match (n + u128::from(round)).is_multiple_of(7) {
+            true => Item::gone(seq, id, 1),
+            false => Item::new(seq, &stored, seq, vec![n as u64; (n % 3) as usize * NAMES / 3 + round as usize % 5]),
+        }
     }
 
     #[test]
-    fn the_last_state_of_each_conversation_counts_and_outdated_ones_are_taken_away() {
+    fn the_last_item_of_each_conversation_counts_and_outdated_ones_are_taken_away() {
         let home = tempfile::tempdir().unwrap();
         let base = Base::open(home.path(), true).unwrap();
         Blocks::create(&base).unwrap();
-        let mut blocks = Blocks::open(&base.blocks).unwrap();
-        let mut model: BTreeMap<ConversationId, (u64, Option<Stored>)> = BTreeMap::new();
+        let opened = || Blocks::open(&base.blocks).map(|(blocks, places)| (blocks, Mutex::new(places))).unwrap();
+        let (mut blocks, mut places) = opened();
+        let mut model: BTreeMap<ConversationId, Item> = BTreeMap::new();
         let mut seq = 0;
         for round in 0..90 {
             let items: Vec<Item> = (0..200u128).map(|n| item(seq + n as u64 + 1, (n * 7 + u128::from(round) * 131) % 500, round)).collect();
             seq += 200;
-            let before = model.values().filter(|(_, stored)| stored.is_some()).count() as u64;
-            model.extend(items.iter().map(|item| (item.id, (item.seq, item.stored))));
-            let after = model.values().filter(|(_, stored)| stored.is_some()).count() as u64;
-            blocks.append(&base.blocks, &items, after, before).unwrap();
-            blocks.collect(&base.blocks, items.len(), |item| Ok(model.get(&item.id).is_some_and(|(seq, _)| *seq == item.seq))).unwrap();
+            for item in &items {
+                let before = model.insert(item.id, item.clone()).and_then(|before| before.place());
+                lock(&places).moves(item.id, before, item.place());
+            }
+            blocks.append(&base.blocks, &items).unwrap();
+            blocks.collect(&base.blocks, items.len(), &places, u64::MAX).unwrap();
             if round % 10 == 0 {
-                let counting = model.iter().filter_map(|(id, (_, stored))| stored.map(|stored| (*id, stored))).collect();
+                let counting = model.values().filter_map(|item| item.stored().map(|stored| (item.id, *stored))).collect();
                 assert_eq!(all(&base.blocks).unwrap(), counting);
-                blocks = Blocks::open(&base.blocks).unwrap();
+                (blocks, places) = opened();
+                for item in model.values() {
+                    assert!(item.place().is_none_or(|place| lock(&places).has(item.id, place)), "{item:?}");
+                }
+                assert_eq!(lock(&places).len(), model.values().filter(|item| item.place().is_some()).count() as u64);
             }
         }
         assert!(blocks.first > 100, "{blocks:?}");
-        assert!(blocks.states <= 2 * blocks.counting + SLACK + 400, "{} states for {}", blocks.states, blocks.counting);
+        let live = lock(&places).len();
+        assert!(blocks.items <= 2 * live + SLACK + 400, "{} items for {live}", blocks.items);
+    }
+
+    #[test]
+    fn an_item_comes_back_however_many_aliases_it_has() {
+        let home = tempfile::tempdir().unwrap();
+        let base = Base::open(home.path(), true).unwrap();
+        Blocks::create(&base).unwrap();
+        let (mut blocks, _) = Blocks::open(&base.blocks).unwrap();
+        let stored = waiting(ConversationId(7 << 100), Moment(1_772_000_000_000));
+        let names: Vec<u64> = (0..2_000).collect();
+        blocks.append(&base.blocks, &[Item::new(3, &stored, 9, names.clone())]).unwrap();
+        let (_, places) = Blocks::open(&base.blocks).unwrap();
+        let mut kept = places.names_of(stored.id);
+        kept.sort_unstable();
+        assert_eq!(kept, names);
+        assert_eq!(all(&base.blocks).unwrap().into_values().collect::<Vec<_>>(), [stored]);
+        assert_eq!(Blocks::at(&base.blocks, 9).unwrap(), [stored.id]);
+        assert_eq!(Blocks::find(&base.blocks, stored.id).unwrap().unwrap().stored(), Some(&stored));
+    }
+
+    #[test]
+    fn who_was_forgotten_is_remembered_while_an_old_record_may_be_there() {
+        let home = tempfile::tempdir().unwrap();
+        let base = Base::open(home.path(), true).unwrap();
+        Blocks::create(&base).unwrap();
+        let (mut blocks, places) = Blocks::open(&base.blocks).map(|(blocks, places)| (blocks, Mutex::new(places))).unwrap();
+        let gone: Vec<Item> =
+            (0..6_000u128).map(|n| Item::gone(n as u64, ConversationId(n << 90), if n < 3_000 { 5 } else { 9 })).collect();
+        blocks.append(&base.blocks, &gone).unwrap();
+        (0..10).for_each(|_| blocks.collect(&base.blocks, 2_000, &places, 6).unwrap());
+        let left: Vec<Item> = base.blocks.rows(&[0; 8]).flat_map(|row| read(&row.unwrap().1).unwrap()).collect();
+        assert!(left.iter().filter(|item| item.id.0 >= 3_000 << 90).count() == 3_000, "all of those");
+        assert!(left.len() <= SLACK as usize + 400, "{} are left", left.len());
     }
 
     #[test]
@@ -306,9 +453,9 @@ mod tests {
             let home = tempfile::tempdir().unwrap();
             let base = Base::open(home.path(), true).unwrap();
             Blocks::create(&base).unwrap();
-            let mut blocks = Blocks::open(&base.blocks).unwrap();
+            let (mut blocks, _) = Blocks::open(&base.blocks).unwrap();
             let items: Vec<Item> = (1..200).map(|n| item(n, u128::from(n), 1)).collect();
-            blocks.append(&base.blocks, &items, 0, 0).unwrap();
+            blocks.append(&base.blocks, &items).unwrap();
             let mut writes = base.blocks.writes();
             // The last one's loss is the loss of the database's end, which its mark shows; here all are lost.
             match lost {

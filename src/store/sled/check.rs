@@ -1,34 +1,35 @@
-//! Every record of every table looked at: its checksum, whether it can be read, and, where nothing else runs, whether what one table
-//! says agrees with what the others do.
+//! Every record of every table looked at: its checksum, whether it can be read, and whether it is where the blocks say.
 //!
 //! Not a repair, and not the files beside the database: `fsck.rs` puts those together.
 
-use std::collections::HashMap;
+use std::sync::Mutex;
 
-use crate::conversation::Phase;
 use crate::engine::ports::Fault;
-use crate::id::ConversationId;
 use crate::store::check::Checked;
 use crate::store::codec::words::Reader;
 use crate::store::sled::base::{Base, Table};
 use crate::store::sled::blocks::{self, Blocks};
+use crate::store::sled::details::{Found, Record};
 use crate::store::sled::log::{self, Log};
 use crate::store::sled::overlay::{Overlay, Small};
-use crate::store::sled::{chunks, days, details, hooks, small};
+use crate::store::sled::places::Places;
+use crate::store::sled::{chunks, days, details, hooks, packed, small};
 
-/// Looks at every record. With `running`, rows change under the eyes of whoever looks, and only each for itself can be judged.
+/// Conversations looked at together.
+const SOME: usize = 256;
+
+/// Looks at every record. `places` are those of a store that runs: rows change then under the eyes of whoever looks, and tables are not
+/// held against each other.
 ///
 /// # Errors
 /// [`Fault::Unavailable`] where the disk refuses.
-pub(super) fn check(base: &Base, running: bool, step: &mut dyn FnMut(), checked: &mut Checked) -> Result<(), Fault> {
+pub(super) fn check(base: &Base, places: Option<&Mutex<Places>>, step: &mut dyn FnMut(), checked: &mut Checked) -> Result<(), Fault> {
+    let running = places.is_some();
     let mut looking = Looking { base, checked, step };
-    let details = looking.rows(&base.details, |key, _| key.len() == 18)?;
-    looking.records()?;
-    looking.orphans(&base.details, details, running);
+    looking.rows(&base.details, packed::readable)?;
     let cells = looking.rows(&base.hooks, |key, _| key.len() == 10)?;
     looking.cells()?;
     looking.orphans(&base.hooks, cells, running);
-    looking.rows(&base.aliases, |key, payload| key.len() == 16 && payload.len() == 16)?;
     looking.rows(&base.identities, days::readable)?;
     looking.rows(&base.touched, days::readable)?;
     looking.rows(&base.hooks_of, |key, payload| key.len() == 24 && payload.is_empty())?;
@@ -36,11 +37,10 @@ pub(super) fn check(base: &Base, running: bool, step: &mut dyn FnMut(), checked:
     looking.rows(&base.blocks, |key, payload| key == blocks::MARKER || (key.len() == 8 && blocks::read(payload).is_some()))?;
     looking.rows(&base.log, |key, _| key == log::MARKER || key.len() == 8)?;
     looking.rows(&base.small, |_, _| true)?;
-    looking.damaged_ones()?;
-    if !running {
-        looking.together()?;
+    match places {
+        Some(places) => looking.records(places),
+        None => looking.together(),
     }
-    Ok(())
 }
 
 struct Looking<'a> {
@@ -75,7 +75,8 @@ impl Looking<'_> {
                 Ok(payload) if !right(&key, &payload) => self.found(table, &key, "it cannot be read"),
                 Ok(_) => self.checked.records += 1,
             }
-            let Some((head, index)) = key.split_last_chunk::<2>() else { continue };
+            // Those of hooks, which have chunks.
+            let Some((head, index)) = key.split_last_chunk::<2>().filter(|(head, _)| head.len() == 8) else { continue };
             if *index == [0, 0] {
                 last = Some(head.to_vec());
             } else if last.as_deref() != Some(head) {
@@ -85,26 +86,29 @@ impl Looking<'_> {
         Ok(orphans)
     }
 
-    fn damaged_ones(&mut self) -> Result<(), Fault> {
-        for row in self.base.damaged.each() {
-            let (key, _) = row?;
-            let id = key.as_slice().try_into().map_or(ConversationId(0), |id| ConversationId(u128::from_be_bytes(id)));
-            self.found(&self.base.damaged, &key, &format!("the record of {id} was found damaged earlier: erase it, or restore a backup"));
-        }
-        Ok(())
-    }
-
-    /// The records of conversations, put together from their chunks.
-    fn records(&mut self) -> Result<(), Fault> {
-        for id in details::ids(&self.base.details, None) {
-            // An error of the database was found already, by the rows.
-            let Ok(id) = id else { break };
-            (self.step)();
-            if let Some(what) = judged(details::long(&self.base.details, id))? {
-                self.found(&self.base.details, &id.0.to_be_bytes(), &format!("the record of {id} cannot be read: {what}"));
+    /// The record of every conversation that the blocks name.
+    fn records(&mut self, places: &Mutex<Places>) -> Result<(), Fault> {
+        let mut after = None;
+        loop {
+            let ids = match details::ids_after(self.base, places, after, SOME) {
+                // An error of the database was found already, by the rows.
+                Err(Fault::Corrupt(_)) => return Ok(()),
+                ids => ids?,
+            };
+            let Some(last) = ids.last().copied() else { return Ok(()) };
+            for id in ids {
+                (self.step)();
+                let what = match details::find(self.base, places, id) {
+                    Ok(Found::At(_, Record::Whole(..)) | Found::No) => continue,
+                    Ok(Found::At(_, Record::Lost(..))) => "was found damaged earlier",
+                    Ok(Found::Unreadable(_)) | Err(Fault::Corrupt(_)) => "cannot be read",
+                    Err(fault) => return Err(fault),
+                };
+                let what = format!("the record of {id} {what}: erase it, or restore a backup");
+                self.found(&self.base.details, &id.0.to_be_bytes(), &what);
             }
+            after = Some(last);
         }
-        Ok(())
     }
 
     fn cells(&mut self) -> Result<(), Fault> {
@@ -141,63 +145,10 @@ impl Looking<'_> {
         let mut room = Vec::new();
         let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, super::open::kept(change, &mut room)));
         whole(log.map(drop), self.checked, "store/log")?;
-        let mut states: HashMap<[u8; 16], Phase> = HashMap::new();
-        let told = Blocks::open(&base.blocks).and_then(|mut blocks| {
-            blocks.tell(&base.blocks, &mut |stored| {
-                states.insert(stored.id.0.to_be_bytes(), stored.state.phase);
-            })
-        });
-        let blocks_whole = told.is_ok();
-        whole(told, self.checked, "store/blocks")?;
-        if blocks_whole {
-            self.states(&states, &overlay)?;
+        match Blocks::open(&base.blocks) {
+            Ok((_, places)) => self.records(&Mutex::new(places)),
+            Err(fault) => whole(Err(fault), self.checked, "store/blocks"),
         }
-        self.names(&overlay)
-    }
-
-    /// Records and compact states must agree: a start reads the states alone.
-    fn states(&mut self, states: &HashMap<[u8; 16], Phase>, overlay: &Overlay) -> Result<(), Fault> {
-        for id in details::ids(&self.base.details, None) {
-            let Ok(id) = id else { break };
-            let key = id.0.to_be_bytes();
-            let Ok(Some(head)) = details::head(&self.base.details, id) else { continue };
-            let unfinished = !matches!(head.stored.state.phase, Phase::Finished(_));
-            // What is in the log is newer than both, and a fold that was cut short may have written one of them.
-            if unfinished && !states.contains_key(&key) && !overlay.conversations.contains_key(&id) {
-                self.found(&self.base.blocks, &key, &format!("the state of {id} is lost: it would wait for ever"));
-            }
-        }
-        for key in states.keys() {
-            let id = ConversationId(u128::from_be_bytes(*key));
-            if !overlay.conversations.contains_key(&id) && !self.there(id)? {
-                self.found(&self.base.details, key, &format!("the record of {id} is lost"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether there is a record of a conversation, readable or not.
-    fn there(&self, id: ConversationId) -> Result<bool, Fault> {
-        let key = id.0.to_be_bytes();
-        Ok(self.base.details.has(&[&key[..], &[0, 0]].concat())? || self.base.damaged.has(&key)?)
-    }
-
-    /// Every alias leads to a conversation.
-    fn names(&mut self, overlay: &Overlay) -> Result<(), Fault> {
-        let mut lost = Vec::new();
-        for row in self.base.aliases.each() {
-            // An error of the database was found already, by the rows.
-            let Ok((key, payload)) = row else { break };
-            let Ok(Ok(id)) = payload.map(|id| id.as_slice().try_into().map(u128::from_be_bytes)) else { continue };
-            let id = ConversationId(id);
-            if !overlay.conversations.contains_key(&id) && !self.there(id)? {
-                lost.push((key, id));
-            }
-        }
-        for (key, id) in lost {
-            self.found(&self.base.aliases, &key, &format!("it leads to {id}, which is not there"));
-        }
-        Ok(())
     }
 }
 

@@ -83,11 +83,6 @@ pub(super) fn first_of(key: &[u8]) -> Option<&[u8]> {
     key.strip_suffix(&[0, 0])
 }
 
-/// The key that stands behind every chunk of `key`.
-pub(super) fn past(key: &[u8]) -> Vec<u8> {
-    [key, &[0xff, 0xff, 0xff]].concat()
-}
-
 fn chunk_key(key: &[u8], index: u16) -> Vec<u8> {
     [key, &index.to_be_bytes()].concat()
 }
@@ -111,21 +106,21 @@ mod tests {
         let mut before = 0;
         for (stamp, length) in (1..).zip([0, 1, 9_000, CHUNK_BYTES, CHUNK_BYTES + 1, 100_000, 3]) {
             let bytes: Vec<u8> = (0..length).map(|i| i as u8).collect();
-            let mut writes = base.details.writes();
+            let mut writes = base.hooks.writes();
             put(&mut writes, b"key", stamp, &bytes, before);
             writes.apply().unwrap();
-            let long = get(&base.details, b"key").unwrap().unwrap();
+            let long = get(&base.hooks, b"key").unwrap().unwrap();
             assert_eq!((long.stamp, long.bytes == bytes), (stamp, true));
-            assert_eq!(base.details.keys(b"").count(), usize::from(long.chunks));
+            assert_eq!(base.hooks.keys(b"").count(), usize::from(long.chunks));
             before = long.chunks;
         }
-        let mut writes = base.details.writes();
+        let mut writes = base.hooks.writes();
         put(&mut writes, b"key", 9, &[7; 5_000], before);
         writes.apply().unwrap();
-        let mut writes = base.details.writes();
+        let mut writes = base.hooks.writes();
         writes.remove(&chunk_key(b"key", 1));
         writes.apply().unwrap();
-        assert!(matches!(get(&base.details, b"key"), Err(Fault::Corrupt(_))));
-        assert!(get(&base.details, b"kez").unwrap().is_none());
+        assert!(matches!(get(&base.hooks, b"key"), Err(Fault::Corrupt(_))));
+        assert!(get(&base.hooks, b"kez").unwrap().is_none());
     }
 }

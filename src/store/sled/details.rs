@@ -1,9 +1,10 @@
 //! One record for each conversation, finished ones included: what the machine never reads, and where it stood when it was written.
 //!
-//! Not the source of a start: that reads the blocks. A record says up to which change it is folded, so that a log replayed over it
-//! repeats nothing. A record that was found damaged stays as it is, noted in `damaged`, and only its conversation is affected.
+//! Not the source of a start: that reads the blocks. Records are found by `places`, and stand in values as `packed` puts them. A record
+//! says up to which change it is folded, so that a log replayed over it repeats nothing. Where one cannot be read only its
+//! conversation is affected: it goes on, with a record that says that the rest of it is lost.
 
-use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use crate::engine::ports::Fault;
 use crate::engine::record::{NameId, Stored};
@@ -13,17 +14,14 @@ use crate::store::codec::record::{put_details, read_details};
 use crate::store::codec::state::{put_state, read_state};
 use crate::store::codec::words::{Reader, put_i, put_id, put_list, put_u};
 use crate::store::model::Entry;
-use crate::store::sled::base::{Base, Table, Writes};
-use crate::store::sled::chunks;
+use crate::store::sled::base::Base;
+use crate::store::sled::blocks::Blocks;
+use crate::store::sled::lock;
+use crate::store::sled::packed;
+use crate::store::sled::places::{Places, name, tag};
 
-/// A record, read.
-#[derive(Debug)]
-pub(super) struct Record {
-    /// Up to which change it is folded.
-    pub(super) folded: u64,
-    pub(super) chunks: u16,
-    pub(super) entry: Entry,
-}
+/// How often a record is looked for again that was being moved.
+const READS: usize = 64;
 
 /// The beginning of a record.
 #[derive(Clone, Copy, Debug)]
@@ -34,117 +32,284 @@ pub(super) struct Head {
     pub(super) touched: Moment,
 }
 
+/// A record as it stands in its value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw<'a> {
+    pub(super) id: ConversationId,
+    /// Up to which change it is folded.
+    pub(super) folded: u64,
+    /// What it says beside where the conversation stands is lost.
+    pub(super) lost: bool,
+    pub(super) body: &'a [u8],
+}
+
+/// What was looked for.
+#[derive(Debug)]
+pub(super) enum Found<T> {
+    /// It is not there.
+    No,
+    /// It is in this value.
+    At(u64, T),
+    /// It is in this value, which cannot be read.
+    Unreadable(u64),
+}
+
+/// A record, read.
+#[derive(Debug)]
+pub(super) enum Record {
+    /// With the change up to which it is folded.
+    Whole(u64, Entry),
+    /// What is left of it, with the bits of the aliases it had.
+    Lost(Head, Vec<u64>),
+}
+
 /// The record of a conversation.
 ///
 /// # Errors
-/// [`Fault::Corrupt`] where it cannot be read.
-pub(super) fn get(table: &Table, id: ConversationId) -> Result<Option<Record>, Fault> {
-    let key = id.0.to_be_bytes();
-    let Some(long) = chunks::get(table, &key)? else { return Ok(None) };
-    let entry = decode(id, &long.bytes).ok_or_else(|| table.damaged(&key, &format!("the details of {id} cannot be read")))?;
-    Ok(Some(Record { folded: long.stamp, chunks: long.chunks, entry }))
+/// [`Fault::Unavailable`] where the database cannot be read.
+pub(super) fn find(base: &Base, places: &Mutex<Places>, id: ConversationId) -> Result<Found<Record>, Fault> {
+    look(base, places, id, &|raw| raw.read())
 }
 
-/// The bytes of a conversation's record, seen to be readable.
+/// The record of a conversation, whole.
 ///
 /// # Errors
-/// As [`get`].
-pub(super) fn long(table: &Table, id: ConversationId) -> Result<Option<chunks::Long>, Fault> {
-    let key = id.0.to_be_bytes();
-    let Some(long) = chunks::get(table, &key)? else { return Ok(None) };
-    match decode(id, &long.bytes) {
-        Some(_) => Ok(Some(long)),
-        None => Err(table.damaged(&key, &format!("the details of {id} cannot be read"))),
+/// [`Fault::Corrupt`] where it cannot be read.
+pub(super) fn get(base: &Base, places: &Mutex<Places>, id: ConversationId) -> Result<Option<(u64, Entry)>, Fault> {
+    match find(base, places, id)? {
+        Found::No => Ok(None),
+        Found::At(_, Record::Whole(folded, entry)) => Ok(Some((folded, entry))),
+        Found::At(_, Record::Lost(..)) | Found::Unreadable(_) => Err(is_damaged(id)),
     }
 }
 
-/// The beginning of a conversation's record.
+/// The beginning of a conversation's record; what is left of it, where the rest is lost.
 ///
 /// # Errors
 /// As [`get`].
-pub(super) fn head(table: &Table, id: ConversationId) -> Result<Option<Head>, Fault> {
-    let key = id.0.to_be_bytes();
-    let Some(long) = chunks::beginning(table, &key)? else { return Ok(None) };
-    let head = read_head(&mut Reader::new(&long.bytes), id, long.stamp);
-    head.map(Some).ok_or_else(|| table.damaged(&key, &format!("the details of {id} cannot be read")))
+pub(super) fn head(base: &Base, places: &Mutex<Places>, id: ConversationId) -> Result<Option<Head>, Fault> {
+    match look(base, places, id, &|raw| raw.head())? {
+        Found::No => Ok(None),
+        Found::At(_, head) => Ok(Some(head)),
+        Found::Unreadable(_) => Err(is_damaged(id)),
+    }
 }
 
-/// Puts a record, folded up to change `folded`, in place of one of `before` chunks.
-pub(super) fn put(writes: &mut Writes<'_>, folded: u64, entry: &Entry, before: u16) {
-    let mut bytes = Vec::new();
-    put_head(&mut bytes, &entry.stored, entry.touched);
-    put_list(&mut bytes, entry.aliases.iter(), |out, alias| put_id(out, alias.0));
-    put_details(&mut bytes, &entry.details);
-    chunks::put(writes, &entry.stored.id.0.to_be_bytes(), folded, &bytes, before);
-}
-
-/// Removes every chunk of a record, readable or not.
+/// The body of a conversation's record with the change up to which it is folded, seen to be readable.
 ///
 /// # Errors
-/// Where the keys cannot be read.
-pub(super) fn remove(table: &Table, writes: &mut Writes<'_>, id: ConversationId) -> Result<(), Fault> {
-    let key = id.0.to_be_bytes();
-    for found in table.keys(&key) {
-        match found? {
-            chunk if chunk.starts_with(&key) => writes.remove(&chunk),
-            _ => break,
+/// As [`find`].
+pub(super) fn body(base: &Base, places: &Mutex<Places>, id: ConversationId) -> Result<Found<(u64, bool, Vec<u8>)>, Fault> {
+    look(base, places, id, &|raw| raw.read().map(|_| (raw.folded, raw.lost, raw.body.to_vec())))
+}
+
+fn look<T>(base: &Base, places: &Mutex<Places>, id: ConversationId, read: &dyn Fn(&Raw<'_>) -> Option<T>) -> Result<Found<T>, Fault> {
+    for _ in 0..READS {
+        let candidates = lock(places).candidates(id);
+        let mut unreadable = Vec::new();
+        for place in &candidates {
+            let bytes = match packed::value(&base.details, *place) {
+                Err(fault @ Fault::Unavailable(_)) => return Err(fault),
+                read => read.ok().flatten(),
+            };
+            let Some(raws) = bytes.as_deref().and_then(packed::records) else {
+                unreadable.push(*place);
+                continue;
+            };
+            if let Some(raw) = raws.iter().find(|raw| raw.id == id) {
+                return Ok(read(raw).map_or(Found::Unreadable(*place), |read| Found::At(*place, read)));
+            }
+        }
+        if !unreadable.is_empty() && lock(places).candidates(id) != candidates {
+            // It was moved under our eyes.
+            continue;
+        }
+        for place in unreadable {
+            if whose(base, places, place)?.contains(&id) {
+                return Ok(Found::Unreadable(place));
+            }
+        }
+        return Ok(Found::No);
+    }
+    Err(Fault::Unavailable(format!("reading store/details of {id}: it was moved again and again")))
+}
+
+/// Whose records stood in a value that cannot be read. The blocks say so, and are read whole the first time.
+fn whose(base: &Base, places: &Mutex<Places>, place: u64) -> Result<Vec<ConversationId>, Fault> {
+    if let Some(known) = lock(places).unreadable(place) {
+        return Ok(known.to_vec());
+    }
+    let said = Blocks::at(&base.blocks, place)?;
+    let known = lock(places);
+    let ids: Vec<ConversationId> = said.into_iter().filter(|id| known.has(*id, place)).collect();
+    drop(known);
+    lock(places).note_unreadable(place, ids.clone());
+    Ok(ids)
+}
+
+/// The conversation under an alias on disk. One whose record cannot be read has it where no other has.
+///
+/// # Errors
+/// [`Fault::Unavailable`] where the database cannot be read.
+pub(super) fn owner(base: &Base, places: &Mutex<Places>, alias: AliasKey) -> Result<Option<ConversationId>, Fault> {
+    let mut lost = None;
+    for id in possible_owners(base, places, alias)? {
+        match find(base, places, id)? {
+            Found::At(_, Record::Whole(_, entry)) if entry.aliases.contains(&alias) => return Ok(Some(id)),
+            Found::At(_, Record::Lost(_, names)) if names.contains(&name(alias)) => lost = Some(id),
+            Found::Unreadable(_) => lost = Some(id),
+            Found::At(..) | Found::No => {}
         }
     }
-    Ok(())
+    Ok(lost)
 }
 
-/// Every conversation with a record, behind `after`, in the order of ids. Its record is not read.
-pub(super) fn ids(table: &Table, after: Option<ConversationId>) -> impl Iterator<Item = Result<ConversationId, Fault>> + '_ {
-    let from = after.map_or_else(Vec::new, |id| chunks::past(&id.0.to_be_bytes()));
-    table.keys(&from).filter_map(|key| match key {
-        Ok(key) => chunks::first_of(&key)?.try_into().ok().map(|id| Ok(ConversationId(u128::from_be_bytes(id)))),
-        Err(fault) => Some(Err(fault)),
-    })
-}
-
-/// Conversations whose record was found damaged.
+/// Conversations with a readable record that names an alias, but for one.
 ///
 /// # Errors
-/// Where the list itself is.
-pub(super) fn all_damaged(base: &Base) -> Result<BTreeSet<ConversationId>, Fault> {
-    let id = |row: Result<(sled::IVec, Vec<u8>), Fault>| {
-        let (key, _) = row?;
-        let id = key.as_ref().try_into().map_err(|_| base.damaged.damaged(&key, "it is no conversation"))?;
-        Ok(ConversationId(u128::from_be_bytes(id)))
-    };
-    base.damaged.rows(&[]).map(id).collect()
+/// [`Fault::Unavailable`] where the database cannot be read.
+pub(super) fn other_owners(
+    base: &Base,
+    places: &Mutex<Places>,
+    alias: AliasKey,
+    not: ConversationId,
+) -> Result<Vec<ConversationId>, Fault> {
+    let mut owners = Vec::new();
+    for id in possible_owners(base, places, alias)?.into_iter().filter(|id| *id != not) {
+        if let Found::At(_, Record::Whole(_, entry)) = find(base, places, id)?
+            && entry.aliases.contains(&alias)
+        {
+            owners.push(id);
+        }
+    }
+    Ok(owners)
 }
 
-/// Notes what is still known of a conversation whose record is damaged.
-pub(super) fn put_damaged(writes: &mut Writes<'_>, head: &Head) {
-    writes.put(&head.stored.id.0.to_be_bytes(), &damaged_payload(head));
+fn possible_owners(base: &Base, places: &Mutex<Places>, alias: AliasKey) -> Result<Vec<ConversationId>, Fault> {
+    let tags = lock(places).owners(alias);
+    let mut ids = Vec::new();
+    for tag in tags {
+        let entries = lock(places).with_tag(tag).into_iter().map(|place| (tag, place)).collect::<Vec<_>>();
+        ids.extend(ids_at(base, places, &entries)?);
+    }
+    Ok(ids)
 }
 
-/// What [`put_damaged`] notes.
-pub(super) fn damaged_payload(head: &Head) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    put_u(&mut bytes, head.folded);
-    put_head(&mut bytes, &head.stored, head.touched);
-    bytes
-}
-
-/// What is still known of a conversation whose record is damaged.
+/// Conversations with a record, readable or not, from one on or from the first, in the order of ids; some at a time.
 ///
 /// # Errors
-/// Where that is damaged too.
-pub(super) fn damaged_head(base: &Base, id: ConversationId) -> Result<Option<Head>, Fault> {
-    Ok(base.damaged.get(&id.0.to_be_bytes())?.and_then(|bytes| decode_damaged(id, &bytes)))
+/// Where the database cannot be read.
+pub(super) fn ids_after(
+    base: &Base,
+    places: &Mutex<Places>,
+    after: Option<ConversationId>,
+    some: usize,
+) -> Result<Vec<ConversationId>, Fault> {
+    let mut ids = Vec::new();
+    let mut from = after.map_or(0, tag);
+    loop {
+        let entries = lock(places).from(from, some.max(1));
+        let Some((last, _)) = entries.last().copied() else { break };
+        ids.extend(ids_at(base, places, &entries)?.into_iter().filter(|id| after.is_none_or(|after| *id > after)));
+        from = last + 1;
+        if ids.len() >= some {
+            break;
+        }
+    }
+    ids.truncate(some);
+    Ok(ids)
 }
 
-/// What [`put_damaged`] noted.
-pub(super) fn decode_damaged(id: ConversationId, bytes: &[u8]) -> Option<Head> {
-    let mut read = Reader::new(bytes);
-    read.u64().and_then(|folded| read_head(&mut read, id, folded))
+/// Whose records stand at places, in order. One that was moved meanwhile is found where it is now.
+fn ids_at(base: &Base, places: &Mutex<Places>, entries: &[(u64, u64)]) -> Result<Vec<ConversationId>, Fault> {
+    let mut ids = Vec::with_capacity(entries.len());
+    for (wanted, place) in entries {
+        let bytes = match packed::value(&base.details, *place) {
+            Err(fault @ Fault::Unavailable(_)) => return Err(fault),
+            read => read.ok().flatten(),
+        };
+        match bytes.as_deref().and_then(packed::records) {
+            Some(raws) => ids.extend(raws.iter().map(|raw| raw.id).filter(|id| tag(*id) == *wanted)),
+            None => {
+                let now: Vec<(u64, u64)> = lock(places).with_tag(*wanted).into_iter().map(|place| (*wanted, place)).collect();
+                if now.contains(&(*wanted, *place)) {
+                    ids.extend(whose(base, places, *place)?.into_iter().filter(|id| tag(*id) == *wanted));
+                } else {
+                    ids.extend(ids_at(base, places, &now)?);
+                }
+            }
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
 }
 
 /// The fault of a conversation whose record is damaged.
 pub(super) fn is_damaged(id: ConversationId) -> Fault {
     Fault::Corrupt(format!("reading store/details of {id}: its record is damaged; restore a backup, or erase {id}"))
+}
+
+impl Raw<'_> {
+    /// Where the conversation stands.
+    pub(super) fn head(&self) -> Option<Head> {
+        read_head(&mut Reader::new(self.body), self.id, self.folded)
+    }
+
+    /// What it says.
+    pub(super) fn read(&self) -> Option<Record> {
+        match self.lost {
+            true => decode_lost(self.id, self.folded, self.body).map(|(head, names)| Record::Lost(head, names)),
+            false => decode(self.id, self.body).map(|entry| Record::Whole(self.folded, entry)),
+        }
+    }
+
+    /// Where the conversation stands, and the bits of its aliases.
+    pub(super) fn stands(&self) -> Option<(Head, Vec<u64>)> {
+        let mut read = Reader::new(self.body);
+        let head = read_head(&mut read, self.id, self.folded)?;
+        let names = match self.lost {
+            true => read.list(Reader::u64)?,
+            false => read.list(|read| read.id().map(AliasKey))?.into_iter().map(name).collect(),
+        };
+        Some((head, names))
+    }
+}
+
+/// The body of a record.
+pub(super) fn encode(entry: &Entry) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(512);
+    put_head(&mut bytes, &entry.stored, entry.touched);
+    put_list(&mut bytes, entry.aliases.iter(), |out, alias| put_id(out, alias.0));
+    put_details(&mut bytes, &entry.details);
+    bytes
+}
+
+/// The body of a record of which no more is known than this.
+pub(super) fn encode_lost(head: &Head, names: &[u64]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_head(&mut bytes, &head.stored, head.touched);
+    put_list(&mut bytes, names.iter(), |out, name| put_u(out, *name));
+    bytes
+}
+
+/// What the body of a record says.
+pub(super) fn decode(id: ConversationId, bytes: &[u8]) -> Option<Entry> {
+    let mut read = Reader::new(bytes);
+    let head = read_head(&mut read, id, 0)?;
+    let aliases = read.list(|read| read.id().map(AliasKey))?;
+    let details = read_details(&mut read, id)?;
+    read.end()?;
+    Some(Entry { stored: head.stored, details, touched: head.touched, aliases })
+}
+
+/// What [`encode_lost`] wrote.
+pub(super) fn decode_lost(id: ConversationId, folded: u64, bytes: &[u8]) -> Option<(Head, Vec<u64>)> {
+    let mut read = Reader::new(bytes);
+    let head = read_head(&mut read, id, folded)?;
+    let names = read.list(Reader::u64)?;
+    read.end()?;
+    Some((head, names))
 }
 
 fn put_head(out: &mut Vec<u8>, stored: &Stored, touched: Moment) {
@@ -158,50 +323,4 @@ fn read_head(read: &mut Reader<'_>, id: ConversationId, folded: u64) -> Option<H
     let touched = Moment(read.i64()?);
     let (line, flow) = (NameId(read.u16()?), NameId(read.u16()?));
     Some(Head { folded, stored: Stored { id, line, flow, state: read_state(read, id)? }, touched })
-}
-
-/// What the bytes of a record say.
-pub(super) fn decode(id: ConversationId, bytes: &[u8]) -> Option<Entry> {
-    let mut read = Reader::new(bytes);
-    let head = read_head(&mut read, id, 0)?;
-    let aliases = read.list(|read| read.id().map(AliasKey))?;
-    let details = read_details(&mut read, id)?;
-    read.end()?;
-    Some(Entry { stored: head.stored, details, touched: head.touched, aliases })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::samples;
-    use proptest::prelude::*;
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-        #[test]
-        fn records_come_back_and_are_removed_whole(moves in samples::moves_of_one()) {
-            let home = tempfile::tempdir().unwrap();
-            let base = Base::open(home.path(), true).unwrap();
-            let id = moves[0].stored.id;
-            let mut before = 0;
-            let mut entry = Entry::new(&moves[0]);
-            for (seq, moved) in (1..).zip(&moves) {
-                entry.take(moved);
-                let mut writes = base.details.writes();
-                put(&mut writes, seq, &entry, before);
-                writes.apply().unwrap();
-                let record = get(&base.details, id).unwrap().unwrap();
-                let head = head(&base.details, id).unwrap().unwrap();
-                prop_assert_eq!((head.stored, head.touched), (entry.stored, entry.touched));
-                prop_assert_eq!((record.folded, &record.entry), (seq, &entry));
-                before = record.chunks;
-            }
-            prop_assert_eq!(ids(&base.details, None).collect::<Result<Vec<_>, _>>().unwrap(), vec![id]);
-            prop_assert_eq!(ids(&base.details, Some(id)).count(), 0);
-            let mut writes = base.details.writes();
-            remove(&base.details, &mut writes, id).unwrap();
-            writes.apply().unwrap();
-            prop_assert_eq!(base.details.keys(&[]).count(), 0);
-        }
-    }
 }

@@ -1,14 +1,14 @@
 //! Folding: the oldest changes of the log are written to where they rest, made durable, and then leave the log.
 //!
 //! Not the log and not the tables. A fold replays a prefix of the log in order, so doing it again over its own half-done result
-//! gives the same result: that is what happens after a crash. The order of the steps is part of that: an alias goes before the
-//! record that names it, dead letters before the instant until which they are buried.
+//! gives the same result: that is what happens after a crash. The order of the steps is part of that: a record goes before the block
+//! that says where it is, dead letters before the instant until which they are buried.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 
-use crate::conversation::Phase;
 use crate::engine::ports::Fault;
-use crate::engine::record::{Change, Stored};
+use crate::engine::record::Change;
 use crate::id::{AliasKey, ConversationId, PersonKey};
 use crate::moment::Moment;
 use crate::points;
@@ -16,15 +16,20 @@ use crate::store::model::{Entry, HookOp, day_of};
 use crate::store::sled::base::Base;
 use crate::store::sled::blocks::{Blocks, Item};
 use crate::store::sled::days::Days;
-use crate::store::sled::details::{self, Head};
+use crate::store::sled::details::{self, Found, Head, Raw, Record};
 use crate::store::sled::overlay::{CellStep, Kept, Step, after, merge};
-use crate::store::sled::{hooks, small};
+use crate::store::sled::packed::Packed;
+use crate::store::sled::places::{Places, name};
+use crate::store::sled::{hooks, lock, small};
+
+/// Records of which the places are noted at a time: reads wait so long.
+const NOTED: usize = 64;
 
 /// What folding remembers from one time to the next.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) blocks: Blocks,
-    pub(super) damaged: BTreeSet<ConversationId>,
+    packed: Packed,
     identities: Days,
     touched: Days,
     /// Where the sweep of dead letters goes on, while one is under way.
@@ -44,22 +49,29 @@ pub(super) struct Window {
 /// What one conversation's steps make of it.
 struct Folded {
     id: ConversationId,
-    after: Option<Entry>,
-    /// Chunks of the record before.
-    chunks: u16,
-    /// Its record is damaged; this is the head that is known.
-    damaged: bool,
-    /// The last of its steps, and the last that the record before has already.
-    folded: u64,
-    folded_before: u64,
-    aliases: Vec<(u64, AliasKey, bool)>,
-    before: Option<Stored>,
-    touched_before: Option<Moment>,
+    /// The last of its steps.
+    seq: u64,
+    after: After,
+    /// The value that has its record so far, and bits of the aliases it names.
+    place: Option<u64>,
+    names: Vec<u64>,
+    touched: Option<Moment>,
 }
 
+/// The record that steps leave.
+enum After {
+    /// As it is: every step is in it already, or nothing is known of it that could be written.
+    Same,
+    None,
+    Whole(Entry),
+    Lost(Head, Vec<u64>),
+}
+
+type Steps = BTreeMap<ConversationId, Vec<(u64, Step)>>;
+
 impl Folder {
-    pub(super) fn new(blocks: Blocks, damaged: BTreeSet<ConversationId>) -> Folder {
-        Folder { blocks, damaged, identities: Days::default(), touched: Days::default(), sweep: Some(0) }
+    pub(super) fn new(blocks: Blocks, packed: Packed) -> Folder {
+        Folder { blocks, packed, identities: Days::default(), touched: Days::default(), sweep: Some(0) }
     }
 
     /// Whether there is something to do without any change to fold.
@@ -72,136 +84,61 @@ impl Folder {
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where sled cannot write; [`Fault::Corrupt`] where more is damaged than single records.
-    pub(super) fn fold(&mut self, base: &Base, window: &Window, spent: &[Vec<u8>]) -> Result<(), Fault> {
-        let mut by_id: BTreeMap<ConversationId, Vec<(u64, Step)>> = BTreeMap::new();
-        for (seq, kept) in &window.changes {
-            match kept {
-                Kept::Moved(moved) => by_id.entry(moved.id).or_default().push((*seq, Step::Moved(moved.clone()))),
-                Kept::Other(Change::Forgotten(id, _)) => by_id.entry(*id).or_default().push((*seq, Step::Forgotten)),
-                Kept::Other(_) => {}
-            }
-        }
-        let folded = by_id.iter().map(|(id, steps)| self.conversation(base, *id, steps)).collect::<Result<Vec<_>, _>>()?;
-        fold_aliases(base, &folded)?;
-        points::at("fold.aliases");
+    pub(super) fn fold(&mut self, base: &Base, places: &Mutex<Places>, window: &Window, spent: &[Vec<u8>]) -> Result<(), Fault> {
+        let steps = by_conversation(base, places, window)?;
+        let folded = steps.iter().map(|(id, steps)| conversation(base, places, *id, steps)).collect::<Result<Vec<_>, _>>()?;
+        drop(steps);
         self.fold_identities(base, window)?;
         self.fold_touched(base, &folded, spent)?;
-        self.append_blocks(base, &folded)?;
-        points::at("fold.blocks");
-        self.fold_details(base, &folded)?;
+        points::at("fold.lists");
+        let mut items = self.fold_records(base, places, &folded)?;
         points::at("fold.details");
-        self.collect_blocks(base, folded.len())?;
+        items.extend(self.packed.collect(base, places, folded.len())?);
         points::at("fold.collected");
+        // Behind the records: a block that names a value is not on disk before it.
+        self.blocks.append(&base.blocks, &items)?;
+        let first = self.packed.first();
+        self.blocks.collect(&base.blocks, items.len(), places, first)?;
+        points::at("fold.blocks");
         self.fold_hooks(base, window)?;
         fold_opted_out(base, window)?;
         small::fold(&base.small, &window.changes, window.buried_at(u64::MAX))
     }
 
-    fn conversation(&self, base: &Base, id: ConversationId, steps: &[(u64, Step)]) -> Result<Folded, Fault> {
-        let known_damaged = self.damaged.contains(&id);
-        let begins = matches!(steps.first(), Some((_, Step::Moved(moved))) if moved.first);
-        let record = match known_damaged {
-            true => Err(details::is_damaged(id)),
-            false if begins => Ok(None),
-            false => match details::get(&base.details, id) {
-                Err(Fault::Unavailable(why)) => return Err(Fault::Unavailable(why)),
-                read => read,
-            },
-        };
-        // A damaged record forgets nothing but itself: state, aliases and the rest of the store go on.
-        let damaged = record.is_err();
-        let base_entry = match record {
-            Ok(record) => record.map(|r| (r.folded, r.chunks, r.entry)),
-            Err(_) => details::damaged_head(base, id)?.map(|head| (head.folded, 0, bare(&head))),
-        };
-        let chunks = base_entry.as_ref().map_or(0, |(_, chunks, _)| *chunks);
-        let folded_before = base_entry.as_ref().map_or(0, |(folded, _, _)| *folded);
-        let stored_before = base_entry.as_ref().map(|(_, _, entry)| entry.stored);
-        let touched_before = base_entry.as_ref().map(|(_, _, entry)| entry.touched);
-        let before: Vec<AliasKey> = base_entry.as_ref().map_or_else(Vec::new, |(_, _, entry)| entry.aliases.clone());
-        let mut aliases = Vec::new();
-        let mut known = before;
-        for (seq, step) in steps {
-            match step {
-                Step::Moved(moved) => {
-                    aliases.extend(moved.aliases.iter().map(|alias| (*seq, *alias, true)));
-                    known.extend(moved.aliases.iter());
-                }
-                Step::Forgotten => aliases.extend(known.drain(..).map(|alias| (*seq, alias, false))),
-            }
-        }
-        if damaged && steps.iter().any(|(_, step)| matches!(step, Step::Forgotten)) {
-            let first = steps.first().map_or(0, |(seq, _)| *seq);
-            aliases.extend(aliases_of(base, id)?.into_iter().map(|alias| (first, alias, false)));
-        }
-        let folded = steps.last().map_or(0, |(seq, _)| *seq);
-        let still_damaged = damaged && !steps.iter().any(|(_, step)| matches!(step, Step::Forgotten));
-        let after = merge(base_entry.map(|(folded, _, entry)| (folded, entry)), steps.iter());
-        Ok(Folded { id, after, chunks, damaged: still_damaged, folded, folded_before, aliases, before: stored_before, touched_before })
-    }
-
-    /// Appends states, before the records that say that they are the last.
-    fn append_blocks(&mut self, base: &Base, folded: &[Folded]) -> Result<(), Fault> {
-        let after = |f: &Folded| f.after.as_ref().map(|entry| entry.stored);
-        let items: Vec<Item> = folded.iter().map(|f| Item::new(f.folded.max(f.folded_before), f.id, after(f))).collect();
-        let unfinished = |stored: Option<Stored>| u64::from(stored.is_some_and(|s| !matches!(s.state.phase, Phase::Finished(_))));
-        let more = folded.iter().map(|f| unfinished(after(f))).sum();
-        let less = folded.iter().map(|f| unfinished(f.before)).sum();
-        self.blocks.append(&base.blocks, &items, more, less)
-    }
-
-    /// Takes blocks away in which too much is outdated: a conversation's record says which state is its last.
-    fn collect_blocks(&mut self, base: &Base, appended: usize) -> Result<(), Fault> {
-        let damaged = &self.damaged;
-        self.blocks.collect(&base.blocks, appended, |item| {
-            let head = match damaged.contains(&item.id) {
-                true => details::damaged_head(base, item.id)?,
-                false => match details::head(&base.details, item.id) {
-                    Err(Fault::Corrupt(_)) => return Ok(!Blocks::later_than(&base.blocks, item)?),
-                    head => head?,
-                },
-            };
-            Ok(head.is_some_and(|head| head.folded == item.seq))
-        })
-    }
-
-    fn fold_details(&mut self, base: &Base, folded: &[Folded]) -> Result<(), Fault> {
+    /// Appends the records that changed, and notes where they are.
+    fn fold_records(&mut self, base: &Base, places: &Mutex<Places>, folded: &[Folded]) -> Result<Vec<Item>, Fault> {
         let mut writes = base.details.writes();
+        self.packed.remove_emptied(&mut writes)?;
+        let mut items = Vec::with_capacity(folded.len());
         for f in folded {
-            let was_damaged = self.damaged.contains(&f.id);
-            match &f.after {
-                Some(entry) if f.damaged => {
-                    let mut noted = base.damaged.writes();
-                    details::put_damaged(
-                        &mut noted,
-                        &Head { folded: f.folded.max(f.folded_before), stored: entry.stored, touched: entry.touched },
-                    );
-                    noted.apply()?;
-                    self.damaged.insert(f.id);
+            let (stored, lost, body, names) = match &f.after {
+                After::Same => continue,
+                After::None => {
+                    items.push(Item::gone(f.seq, f.id, self.packed.next() + 1));
+                    continue;
                 }
-                // A fold that is done again: the record has every step.
-                Some(_) if f.folded_before >= f.folded => {}
-                after => {
-                    if was_damaged || after.is_none() {
-                        details::remove(&base.details, &mut writes, f.id)?;
-                    }
-                    if let Some(entry) = after {
-                        details::put(&mut writes, f.folded, entry, if was_damaged { 0 } else { f.chunks });
-                    }
-                    if was_damaged {
-                        writes.apply()?;
-                        let mut noted = base.damaged.writes();
-                        noted.remove(&f.id.0.to_be_bytes());
-                        noted.apply()?;
-                        self.damaged.remove(&f.id);
-                    }
+                After::Whole(entry) => {
+                    (entry.stored, false, details::encode(entry), entry.aliases.iter().map(|alias| name(*alias)).collect())
                 }
-            }
-            if writes.full() {
-                writes.apply()?;
+                After::Lost(head, names) => (head.stored, true, details::encode_lost(head, names), names.clone()),
+            };
+            let place = self.packed.push(&mut writes, &Raw { id: f.id, folded: f.seq, lost, body: &body })?;
+            items.push(Item::new(f.seq, &stored, place, names));
+        }
+        self.packed.finish(&mut writes)?;
+        let changed: Vec<&Folded> = folded.iter().filter(|f| !matches!(f.after, After::Same)).collect();
+        let lost = |f: &Folded, item: &Item| f.names.iter().copied().filter(|name| !item.names().contains(name)).collect::<Vec<_>>();
+        for (f, item) in changed.iter().zip(&items).filter(|(f, _)| !f.names.is_empty()) {
+            lock(places).unnamed(f.id, &lost(f, item));
+        }
+        for (changed, items) in changed.chunks(NOTED).zip(items.chunks(NOTED)) {
+            let mut known = lock(places);
+            for (f, item) in changed.iter().zip(items) {
+                known.moves(f.id, f.place, item.place());
+                known.named(f.id, item.names());
             }
         }
-        writes.apply()
+        Ok(items)
     }
 
     fn fold_identities(&mut self, base: &Base, window: &Window) -> Result<(), Fault> {
@@ -223,10 +160,13 @@ impl Folder {
     fn fold_touched(&mut self, base: &Base, folded: &[Folded], spent: &[Vec<u8>]) -> Result<(), Fault> {
         let mut writes = base.touched.writes();
         for f in folded {
-            if let Some(entry) = &f.after
-                && f.touched_before.map(day_of) != Some(day_of(entry.touched))
-            {
-                self.touched.push(&base.touched, &mut writes, day_of(entry.touched), f.id.0)?;
+            let touched = match &f.after {
+                After::Same | After::None => None,
+                After::Whole(entry) => Some(entry.touched),
+                After::Lost(head, _) => Some(head.touched),
+            };
+            if let Some(day) = touched.map(day_of).filter(|day| f.touched.map(day_of) != Some(*day)) {
+                self.touched.push(&base.touched, &mut writes, day, f.id.0)?;
             }
         }
         spent.iter().for_each(|key| self.touched.remove(&mut writes, key));
@@ -289,62 +229,77 @@ impl Window {
     }
 }
 
-/// What is left of a conversation whose record is damaged.
+/// The steps of each conversation, those included by which another takes a name from it.
+fn by_conversation(base: &Base, places: &Mutex<Places>, window: &Window) -> Result<Steps, Fault> {
+    let mut steps: Steps = BTreeMap::new();
+    let mut owners: HashMap<AliasKey, ConversationId> = HashMap::new();
+    for (seq, kept) in &window.changes {
+        match kept {
+            Kept::Moved(moved) => {
+                for alias in &moved.aliases {
+                    let mut before = details::other_owners(base, places, *alias, moved.id)?;
+                    before.extend(owners.insert(*alias, moved.id).filter(|owner| *owner != moved.id));
+                    before.into_iter().for_each(|owner| steps.entry(owner).or_default().push((*seq, Step::Unnamed(*alias))));
+                }
+                steps.entry(moved.id).or_default().push((*seq, Step::Moved(moved.clone())));
+            }
+            Kept::Other(Change::Forgotten(id, _)) => steps.entry(*id).or_default().push((*seq, Step::Forgotten)),
+            Kept::Other(_) => {}
+        }
+    }
+    Ok(steps)
+}
+
+/// What steps make of one conversation. A record that cannot be read forgets nothing but itself: state, aliases and the rest of the
+/// store go on.
+fn conversation(base: &Base, places: &Mutex<Places>, id: ConversationId, steps: &[(u64, Step)]) -> Result<Folded, Fault> {
+    let seq = steps.last().map_or(0, |(seq, _)| *seq);
+    let forgotten = steps.iter().any(|(_, step)| matches!(step, Step::Forgotten));
+    let mut folded = Folded { id, seq, after: After::Same, place: None, names: Vec::new(), touched: None };
+    let (known, left) = match details::find(base, places, id)? {
+        Found::No => (None, None),
+        Found::At(place, Record::Whole(upto, entry)) => {
+            folded.place = Some(place);
+            folded.names = entry.aliases.iter().map(|alias| name(*alias)).collect();
+            folded.touched = Some(entry.touched);
+            (Some((upto, entry)), None)
+        }
+        Found::At(place, Record::Lost(head, names)) => {
+            folded.place = Some(place);
+            folded.names = names;
+            folded.touched = Some(head.touched);
+            (Some((head.folded, bare(&head))), Some(()))
+        }
+        Found::Unreadable(place) => {
+            folded.place = Some(place);
+            folded.names = lock(places).names_of(id);
+            (None, Some(()))
+        }
+    };
+    if known.as_ref().is_some_and(|(upto, _)| *upto >= seq) {
+        // A fold that is done again: the record has every step.
+        return Ok(folded);
+    }
+    let unreadable = known.is_none() && left.is_some();
+    folded.after = match merge(known, steps.iter()) {
+        None if folded.place.is_none() || (unreadable && !forgotten) => After::Same,
+        None => After::None,
+        Some(entry) if left.is_some() && !forgotten => {
+            let gone = |of: &u64| steps.iter().any(|(_, step)| matches!(step, Step::Unnamed(alias) if name(*alias) == *of));
+            let mut names: Vec<u64> = folded.names.iter().copied().filter(|of| !gone(of)).collect();
+            names.extend(entry.aliases.iter().map(|alias| name(*alias)));
+            names.sort_unstable();
+            names.dedup();
+            After::Lost(Head { folded: seq, stored: entry.stored, touched: entry.touched }, names)
+        }
+        Some(entry) => After::Whole(entry),
+    };
+    Ok(folded)
+}
+
+/// What is left of a conversation whose record is lost.
 fn bare(head: &Head) -> Entry {
     Entry { stored: head.stored, details: Default::default(), touched: head.touched, aliases: Vec::new() }
-}
-
-/// Writes aliases in the order in which they were given and taken away.
-fn fold_aliases(base: &Base, folded: &[Folded]) -> Result<(), Fault> {
-    let mut steps: Vec<(u64, AliasKey, Option<ConversationId>, ConversationId)> = Vec::new();
-    for f in folded {
-        steps.extend(f.aliases.iter().map(|(seq, alias, set)| (*seq, *alias, set.then_some(f.id), f.id)));
-    }
-    steps.sort_by_key(|(seq, _, _, _)| *seq);
-    let mut now: BTreeMap<AliasKey, Option<ConversationId>> = BTreeMap::new();
-    for (_, alias, set, id) in steps {
-        // Whose it was matters only where it is taken away.
-        let known = match (set, now.get(&alias)) {
-            (Some(_), _) => None,
-            (None, Some(known)) => *known,
-            (None, None) => read_alias(base, alias)?,
-        };
-        now.insert(alias, set.or(known.filter(|known| *known != id)));
-    }
-    let mut writes = base.aliases.writes();
-    for (alias, id) in now {
-        match id {
-            Some(id) => writes.put(&alias.0.to_be_bytes(), &id.0.to_be_bytes()),
-            None => writes.remove(&alias.0.to_be_bytes()),
-        }
-        if writes.full() {
-            writes.apply()?;
-        }
-    }
-    writes.apply()
-}
-
-/// The conversation under an alias on disk.
-///
-/// # Errors
-/// Where it cannot be read.
-pub(super) fn read_alias(base: &Base, alias: AliasKey) -> Result<Option<ConversationId>, Fault> {
-    let key = alias.0.to_be_bytes();
-    let Some(payload) = base.aliases.get(&key)? else { return Ok(None) };
-    let id = payload.as_slice().try_into().map_err(|_| base.aliases.damaged(&key, "the alias cannot be read"))?;
-    Ok(Some(ConversationId(u128::from_be_bytes(id))))
-}
-
-/// Every alias of a conversation whose record, which would name them, is damaged.
-fn aliases_of(base: &Base, id: ConversationId) -> Result<Vec<AliasKey>, Fault> {
-    let mut found = Vec::new();
-    for row in base.aliases.rows(&[]) {
-        let (key, payload) = row?;
-        if payload == id.0.to_be_bytes() {
-            found.extend(key.as_ref().try_into().ok().map(|alias| AliasKey(u128::from_be_bytes(alias))));
-        }
-    }
-    Ok(found)
 }
 
 fn fold_opted_out(base: &Base, window: &Window) -> Result<(), Fault> {

@@ -52,7 +52,7 @@ impl SledStore {
         };
         place::check(&root, &mut checked)?;
         ledger::check(&ledger, true, &mut checked)?;
-        check::check(&self.base, true, step, &mut checked)?;
+        check::check(&self.base, Some(&self.places), step, &mut checked)?;
         Ok(checked)
     }
 }
@@ -82,7 +82,7 @@ fn check_database(store: &Path, scratch: &Path, mark: Option<u64>, step: &mut dy
         let what = format!("it ends with change {last} and change {mark} was on disk, so it has gone back in time");
         checked.found(store.join("db"), "as a whole", what);
     }
-    check::check(&base, false, step, checked)
+    check::check(&base, None, step, checked)
 }
 
 /// Opens a copy of a database; without sled's snapshots where those are to blame.

@@ -10,7 +10,6 @@
 //!
 //! No lock is held over a disk by anything that `apply` waits for: `inner` guards memory alone.
 
-mod absent;
 mod backup;
 mod base;
 mod blocks;
@@ -27,7 +26,9 @@ mod log;
 mod mark;
 mod open;
 mod overlay;
+mod packed;
 mod place;
+mod places;
 mod reads;
 mod restore;
 mod salvage;
@@ -46,7 +47,6 @@ use crate::moment::Moment;
 use crate::points;
 use crate::store::ledger::Ledger;
 use crate::store::sends::Sends;
-use absent::Absent;
 use backup::Tape;
 use base::Base;
 use fold::{Folder, Window};
@@ -54,6 +54,7 @@ use log::Log;
 use mark::Mark;
 use overlay::{Kept, Overlay};
 use place::Place;
+use places::Places;
 
 pub use backup::Backed;
 #[cfg(any(test, fuzzing))]
@@ -73,6 +74,8 @@ pub struct SledStore {
     log: Mutex<Log>,
     commit: Mutex<Commit>,
     folder: Mutex<Folder>,
+    /// Where records are: locked for moments, never over a disk.
+    places: Mutex<Places>,
     /// Lists of touched conversations that say nothing any more, for the next fold to remove.
     spent: Mutex<Vec<Vec<u8>>>,
     place: Mutex<Place>,
@@ -84,7 +87,6 @@ pub struct SledStore {
 #[derive(Debug)]
 struct Inner {
     overlay: Overlay,
-    absent: Absent,
     sends: Sends,
     /// The last change applied.
     seq: u64,
@@ -135,7 +137,6 @@ impl Inner {
     fn new(overlay: Overlay, sends: Sends, last: u64) -> Inner {
         Inner {
             overlay,
-            absent: Absent::default(),
             sends,
             seq: last,
             durable: last,
@@ -155,10 +156,7 @@ impl Inner {
             self.entries.push(entry);
         }
         self.now = self.now.max(change.now);
-        if let Some(mut kept) = change.kept {
-            if let Kept::Moved(moved) = &mut kept {
-                self.absent.take(moved);
-            }
+        if let Some(kept) = change.kept {
             self.overlay.take(self.seq, kept.clone());
             self.pending.push((self.seq, kept));
         }
@@ -240,7 +238,7 @@ impl SledStore {
             self.base.sync()?;
             points::at("fold.trimmed");
         }
-        folder.fold(&self.base, &window, &spent)?;
+        folder.fold(&self.base, &self.places, &window, &spent)?;
         points::at("fold.written");
         self.base.sync()?;
         points::at("fold.durable");
@@ -367,6 +365,7 @@ impl Store for SledStore {
             ("blob_files", blobs as f64),
             ("last_flush_seconds", if inner.flushed == Moment::MIN { 0.0 } else { inner.flushed.0 as f64 / 1000.0 }),
             ("ledger_sends", inner.sends.len() as f64),
+            ("records", lock(&self.places).len() as f64),
         ]
     }
 }

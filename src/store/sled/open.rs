@@ -18,9 +18,11 @@ use crate::store::sled::fold::Folder;
 use crate::store::sled::log::Log;
 use crate::store::sled::mark::Mark;
 use crate::store::sled::overlay::{Kept, Overlay};
+use crate::store::sled::packed::Packed;
 use crate::store::sled::place::Place;
+use crate::store::sled::places::Places;
 use crate::store::sled::written::Written;
-use crate::store::sled::{Commit, Inner, SledStore, days, details, filesystem, hooks, salvage, small};
+use crate::store::sled::{Commit, Inner, SledStore, blocks, days, filesystem, hooks, salvage, small};
 
 /// How a store is opened.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +42,7 @@ pub(super) struct Parts {
     log: Log,
     overlay: Overlay,
     folder: Folder,
+    places: Places,
 }
 
 /// Opens the store in `root`, or makes one where there is none.
@@ -85,9 +88,12 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
 }
 
 /// Reads all that a start reads, so that damage is found while it can still be set aside.
-fn readable(mut parts: Parts) -> Result<Parts, Fault> {
-    let Parts { base, folder, .. } = &mut parts;
-    folder.blocks.tell(&base.blocks, &mut |_| {})?;
+fn readable(parts: Parts) -> Result<Parts, Fault> {
+    let Parts { base, .. } = &parts;
+    for row in base.blocks.rows(&[0; 8]) {
+        let (key, payload) = row?;
+        blocks::read(&payload).ok_or_else(|| base.blocks.damaged(&key, "its conversations cannot be read"))?;
+    }
     for row in days::rows(&base.identities) {
         row?;
     }
@@ -130,7 +136,7 @@ fn reopen_ledger(place: &mut Place, fault: &Fault) -> Result<(Ledger, Sends), Fa
 impl SledStore {
     /// The store of these parts.
     pub(super) fn of(parts: Parts, place: Place, commit: Commit, sends: Sends) -> SledStore {
-        let Parts { base, log, overlay, folder } = parts;
+        let Parts { base, log, overlay, folder, places } = parts;
         let last = log.last_seq();
         SledStore {
             keys: place.keys.clone(),
@@ -139,6 +145,7 @@ impl SledStore {
             log: Mutex::new(log),
             commit: Mutex::new(commit),
             folder: Mutex::new(folder),
+            places: Mutex::new(places),
             spent: Mutex::new(Vec::new()),
             place: Mutex::new(place),
             tape: Mutex::new(None),
@@ -198,10 +205,10 @@ pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts,
             log.last_seq()
         )));
     }
-    let blocks = Blocks::open(&base.blocks)?;
+    let (blocks, places) = Blocks::open(&base.blocks)?;
     small::opted_out(&base.opted_out, &mut |_, _| {})?;
-    let folder = Folder::new(blocks, details::all_damaged(&base)?);
-    Ok(Parts { base, log, overlay, folder })
+    let folder = Folder::new(blocks, Packed::open(&base.details)?);
+    Ok(Parts { base, log, overlay, folder, places })
 }
 
 /// A change, as the overlay keeps it; `room` is memory to write in.

@@ -26,6 +26,8 @@ pub(super) enum Kept {
 pub(super) enum Step {
     Moved(Arc<Written>),
     Forgotten,
+    /// Another conversation took this name from it. Made by a fold alone.
+    Unnamed(AliasKey),
 }
 
 /// What happened to one hook record.
@@ -251,6 +253,8 @@ pub(super) fn merge<'a>(base: Option<(u64, Entry)>, steps: impl Iterator<Item = 
             (Step::Forgotten, _) => entry = None,
             (Step::Moved(moved), Some(entry)) => entry.take(&moved.read()),
             (Step::Moved(moved), None) => entry = Some(Entry::new(&moved.read())),
+            (Step::Unnamed(alias), Some(entry)) => entry.aliases.retain(|known| known != alias),
+            (Step::Unnamed(_), None) => {}
         }
     }
     entry

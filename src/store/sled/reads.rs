@@ -11,8 +11,9 @@ use crate::engine::record::{Change, Details, HookRecord, NameId, Stored};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use crate::moment::Moment;
 use crate::store::model::{HookCell, at_rest, day_of};
+use crate::store::sled::blocks::Blocks;
 use crate::store::sled::overlay::{Kept, Step, merge};
-use crate::store::sled::{Inner, SledStore, days, details, fold, hooks, lock, small};
+use crate::store::sled::{Inner, SledStore, days, details, hooks, lock, small};
 
 impl SledStore {
     /// Reads from the disk, then from memory, until no fold ended in between.
@@ -28,55 +29,27 @@ impl SledStore {
     }
 
     pub(super) fn load_one(&self, id: ConversationId) -> Result<Option<(Stored, Details)>, Fault> {
-        if let Some(steps) = self.begun_in_memory(id) {
-            return Ok(merge(None, steps.iter()).map(|entry| (entry.stored, entry.details)));
-        }
         // A record that cannot be read matters only where nothing takes its place.
-        let disk = || Ok((details::get(&self.base.details, id), self.base.damaged.get(&id.0.to_be_bytes())?.is_some()));
-        let (found, steps) = self.steady(disk, |inner, (found, damaged)| {
-            let steps = inner.overlay.conversations.get(&id).cloned();
-            if steps.is_none() && matches!(found, Ok(None)) && !damaged {
-                inner.absent.note_conversation(id);
-            }
-            let found = if damaged && found.is_ok() { Err(details::is_damaged(id)) } else { found };
-            (found, steps.unwrap_or_default())
-        })?;
+        let disk = || Ok(details::get(&self.base, &self.places, id));
+        let (found, steps) =
+            self.steady(disk, |inner, found| (found, inner.overlay.conversations.get(&id).cloned().unwrap_or_default()))?;
         let base = match found {
             Err(fault @ Fault::Unavailable(_)) => return Err(fault),
             Err(_) if steps.iter().any(|(_, step)| matches!(step, Step::Forgotten)) => None,
-            found => found?.map(|record| (record.folded, record.entry)),
+            found => found?,
         };
         Ok(merge(base, steps.iter()).map(|entry| (entry.stored, entry.details)))
     }
 
-    /// The steps of a conversation of which nothing can be on disk; none where it is known not to be there at all.
-    fn begun_in_memory(&self, id: ConversationId) -> Option<VecDeque<(u64, Step)>> {
-        let inner = lock(&self.inner);
-        let Some(steps) = inner.overlay.conversations.get(&id) else {
-            return inner.absent.conversation(id).then(VecDeque::new);
-        };
-        matches!(steps.front(), Some((_, Step::Moved(moved))) if moved.first).then(|| steps.clone())
-    }
-
     pub(super) fn find_alias(&self, key: AliasKey) -> Result<Option<ConversationId>, Fault> {
-        {
-            let inner = lock(&self.inner);
-            let known = inner.overlay.alias(key);
-            if let Some(known) = known.or(inner.absent.alias(key).then_some(None)) {
-                return Ok(known);
-            }
+        if let Some(known) = lock(&self.inner).overlay.alias(key) {
+            return Ok(known);
         }
         self.steady(
-            || fold::read_alias(&self.base, key),
-            |inner, disk| {
-                let known = match inner.overlay.alias(key) {
-                    Some(known) => known,
-                    None => disk.filter(|id| !inner.overlay.forgotten_after(*id, 0)),
-                };
-                if known.is_none() {
-                    inner.absent.note_alias(key);
-                }
-                known
+            || details::owner(&self.base, &self.places, key),
+            |inner, disk| match inner.overlay.alias(key) {
+                Some(known) => known,
+                None => disk.filter(|id| !inner.overlay.forgotten_after(*id, 0)),
             },
         )
     }
@@ -87,11 +60,7 @@ impl SledStore {
             // As many more as may turn out to be forgotten.
             let more = lock(&self.inner).overlay.forgotten();
             let wanted = limit.saturating_add(more);
-            let disk = || {
-                // Of some whose record is damaged, nothing but that is on disk.
-                let damaged = details::all_damaged(&self.base)?.into_iter().filter(|id| after.is_none_or(|after| *id > after)).map(Ok);
-                details::ids(&self.base.details, after).take(wanted).chain(damaged).collect::<Result<Vec<_>, Fault>>()
-            };
+            let disk = || details::ids_after(&self.base, &self.places, after, wanted);
             let found = self.steady(disk, |inner, disk| {
                 let mut ids: BTreeSet<ConversationId> = disk.into_iter().collect();
                 let range = (after.map_or(Unbounded, Excluded), Unbounded);
@@ -182,12 +151,8 @@ impl SledStore {
                     counts = true;
                     continue;
                 }
-                let head = match details::damaged_head(&self.base, id)? {
-                    Some(head) => Ok(Some(head)),
-                    None => details::head(&self.base.details, id),
-                };
-                // A damaged record is not outlived: it is shown where it is asked for.
-                let Ok(head) = head else {
+                // A record that cannot be read is not outlived: it is shown where it is asked for.
+                let Ok(head) = details::head(&self.base, &self.places, id) else {
                     counts = true;
                     continue;
                 };
@@ -242,7 +207,8 @@ impl SledStore {
             };
             inner.overlay.conversations.iter().map(|(id, steps)| (*id, last(steps))).collect()
         };
-        lock(&self.folder).blocks.tell(&self.base.blocks, &mut |stored| {
+        let _folder = lock(&self.folder);
+        Blocks::tell(&self.base.blocks, &self.places, &mut |stored| {
             if !latest.contains_key(&stored.id) {
                 take(Restored::Conversation(stored));
             }

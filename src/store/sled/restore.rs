@@ -14,7 +14,7 @@ use crate::store::sled::build::{Builder, readable};
 use crate::store::sled::mark::Mark;
 use crate::store::sled::open::read as read_parts;
 use crate::store::sled::place::{self, FORMAT, Place};
-use crate::store::sled::{Commit, OpenOptions, SledStore, details, filesystem, lock, log};
+use crate::store::sled::{Commit, OpenOptions, SledStore, filesystem, lock, log};
 
 /// Changes that are folded together: as much memory as that takes.
 const AT_ONCE: usize = 4_096;
@@ -76,17 +76,8 @@ impl SledStore {
         let store = SledStore::of(read_parts(base, &place.store(), None)?, place, Commit { ledger, mark }, sends);
         store.replay_all(source, progress)?;
         lock(&store.place).restored()?;
-        let conversations = store.conversations()?;
+        let conversations = lock(&store.places).len();
         Ok(Restored { made: head.made, conversations, left_out, ledger: known })
-    }
-
-    fn conversations(&self) -> Result<u64, Fault> {
-        let damaged = details::all_damaged(&self.base)?;
-        let mut count = damaged.len() as u64;
-        for id in details::ids(&self.base.details, None) {
-            count += u64::from(!damaged.contains(&id?));
-        }
-        Ok(count)
     }
 
     /// Replays every change of a backup over its rows, and folds as it goes.

@@ -8,20 +8,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::engine::ports::Fault;
-use crate::engine::record::{Change, Stored};
+use crate::engine::record::Change;
 use crate::id::ConversationId;
 use crate::store::backup::Row;
 use crate::store::check::Checked;
 use crate::store::codec::words::Reader;
 use crate::store::files::{exchange, failed, remove_dir, sync_dir};
 use crate::store::sled::base::{Base, Table, snapshots, wait_closed};
-use crate::store::sled::blocks;
+use crate::store::sled::blocks::{self, Blocks, Item};
 use crate::store::sled::build::{Builder, readable, table};
-use crate::store::sled::details::{self, Head};
+use crate::store::sled::details::{self, Head, Raw};
 use crate::store::sled::log::{self, Part};
 use crate::store::sled::open::kept;
 use crate::store::sled::overlay::Kept;
-use crate::store::sled::{check, hooks, small};
+use crate::store::sled::{check, hooks, packed, small};
 
 /// Rows handed to the new database at a time.
 const SOME: usize = 100;
@@ -38,17 +38,12 @@ pub(super) fn salvage(store: &Path) -> Result<(PathBuf, Checked), Fault> {
     remove_dir(&store.with_extension("whole"))?;
     let base = open(store)?;
     let mut lost = Checked::default();
-    check::check(&base, false, &mut || (), &mut lost)?;
+    check::check(&base, None, &mut || (), &mut lost)?;
     let folded = base.log.get(&log::MARKER).ok().flatten().and_then(|note| Reader::new(&note).u64()).unwrap_or(0);
     let mut builder = Builder::create(&fresh, folded)?;
     records(&base, &mut builder)?;
     cells(&base, &mut builder)?;
-    for (number, from) in [
-        (table::ALIASES, &base.aliases),
-        (table::IDENTITIES, &base.identities),
-        (table::OPTED_OUT, &base.opted_out),
-        (table::SMALL, &base.small),
-    ] {
+    for (number, from) in [(table::IDENTITIES, &base.identities), (table::OPTED_OUT, &base.opted_out), (table::SMALL, &base.small)] {
         rows(number, from, &mut builder)?;
     }
     let made = builder.finish()?;
@@ -85,18 +80,40 @@ fn open(store: &Path) -> Result<Base, Fault> {
     })
 }
 
-/// The last state of each conversation, as far as blocks can be read.
-fn states(base: &Base) -> HashMap<ConversationId, (u64, Option<Stored>)> {
-    let mut states = HashMap::new();
-    for (_, payload) in whole(&base.blocks) {
+/// The last item of each conversation, as far as blocks can be read.
+fn items(base: &Base) -> HashMap<ConversationId, Item> {
+    let mut items: HashMap<ConversationId, Item> = HashMap::new();
+    for (_, payload) in whole(&base.blocks).filter(|(key, _)| key.len() == 8) {
         for item in blocks::read(&payload).unwrap_or_default() {
-            let known: &mut (u64, Option<Stored>) = states.entry(item.id).or_default();
-            if item.seq >= known.0 {
-                *known = (item.seq, item.stored);
+            if items.get(&item.id).is_none_or(|known| item.seq >= known.seq) {
+                items.insert(item.id, item);
             }
         }
     }
-    states
+    items
+}
+
+/// The value with the latest record of each conversation, as far as values can be read, and up to which change that is folded.
+fn latest(base: &Base) -> HashMap<ConversationId, (u64, u64)> {
+    let mut latest: HashMap<ConversationId, (u64, u64)> = HashMap::new();
+    values(base, &mut |place, raw| {
+        let known = latest.entry(raw.id).or_default();
+        *known = (*known).max((raw.folded, place));
+        Ok(())
+    })
+    .unwrap_or_default();
+    latest
+}
+
+/// Tells every record that can be read, with the value in which it is.
+fn values(base: &Base, take: &mut dyn FnMut(u64, &Raw<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
+    for key in base.details.keys(&[0; 8]).map_while(Result::ok) {
+        let Ok(place) = key.as_ref().try_into().map(u64::from_be_bytes) else { continue };
+        let Some(bytes) = packed::value(&base.details, place).ok().flatten() else { continue };
+        let raws = packed::records(&bytes).unwrap_or_default();
+        raws.iter().filter(|raw| raw.read().is_some()).try_for_each(|raw| take(place, raw))?;
+    }
+    Ok(())
 }
 
 /// Rows that are what was written.
@@ -105,35 +122,40 @@ fn whole(table: &Table) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ {
 }
 
 fn records(base: &Base, builder: &mut Builder) -> Result<(), Fault> {
-    let mut states = states(base);
-    let mut some = Vec::new();
-    for id in details::ids(&base.details, None).map_while(Result::ok) {
-        if base.damaged.has(&id.0.to_be_bytes())? {
-            continue;
+    let (items, mut wanted) = (items(base), latest(base));
+    let mut left = Vec::new();
+    for item in items.values() {
+        if wanted.get(&item.id).is_some_and(|(folded, _)| *folded < item.seq) {
+            // It was forgotten, or what can be read is older than what is known of it.
+            wanted.remove(&item.id);
         }
-        if let Ok(Some(long)) = details::long(&base.details, id) {
-            states.remove(&id);
-            some.push(Row { key: id.0.to_be_bytes().to_vec(), stamp: long.stamp, payload: long.bytes });
-            if some.len() >= SOME {
-                builder.rows(table::DETAILS, &some)?;
-                some.clear();
+        if let Some(stored) = item.stored().filter(|_| !wanted.contains_key(&item.id)) {
+            let head = Head { folded: item.seq, stored: *stored, touched: stored.state.silence };
+            let payload = details::encode_lost(&head, item.names());
+            left.push(Row { key: item.id.0.to_be_bytes().to_vec(), stamp: item.seq, payload });
+        }
+    }
+    if Blocks::open(&base.blocks).is_ok() {
+        // A record of which no block speaks was forgotten, and its old self is left behind.
+        wanted.retain(|id, _| items.contains_key(id));
+    }
+    let mut some = [Vec::new(), Vec::new()];
+    values(base, &mut |place, raw| {
+        if wanted.get(&raw.id) == Some(&(raw.folded, place)) {
+            let (number, rows) = if raw.lost { (table::DAMAGED, &mut some[1]) } else { (table::DETAILS, &mut some[0]) };
+            rows.push(Row { key: raw.id.0.to_be_bytes().to_vec(), stamp: raw.folded, payload: raw.body.to_vec() });
+            if rows.len() >= SOME {
+                builder.rows(number, rows)?;
+                rows.clear();
             }
         }
-    }
-    builder.rows(table::DETAILS, &some)?;
-    // Found damaged earlier: what was noted then may be newer.
-    for (key, payload) in whole(&base.damaged) {
-        let id = key.as_slice().try_into().ok().map(|id| ConversationId(u128::from_be_bytes(id)));
-        if let Some((id, head)) = id.and_then(|id| details::decode_damaged(id, &payload).map(|head| (id, head))) {
-            states.insert(id, (head.folded, Some(head.stored)));
-        }
-    }
-    let mut bare: Vec<Head> = states
-        .into_values()
-        .filter_map(|(folded, stored)| stored.map(|stored| Head { folded, stored, touched: stored.state.silence }))
-        .collect();
-    bare.sort_by_key(|head| head.stored.id);
-    bare.chunks(SOME).try_for_each(|some| builder.bare(some))
+        Ok(())
+    })?;
+    let [records, lost] = some;
+    builder.rows(table::DETAILS, &records)?;
+    builder.rows(table::DAMAGED, &lost)?;
+    left.sort_by(|a, b| a.key.cmp(&b.key));
+    left.chunks(SOME).try_for_each(|some| builder.rows(table::DAMAGED, some))
 }
 
 fn cells(base: &Base, builder: &mut Builder) -> Result<(), Fault> {

@@ -26,9 +26,6 @@ pub(super) struct Written {
     pub(super) hooks: Box<[u64]>,
     /// The highest number of a hook record in it, wanted or not.
     pub(super) last_hook: Option<u64>,
-    /// Before it the store had no such conversation, so that no record of it need be looked for. Never said of a change that was
-    /// read back from the log: its fold may have been cut short, and have left the record.
-    pub(super) first: bool,
     bytes: Box<[u8]>,
 }
 
@@ -46,7 +43,6 @@ impl Written {
             aliases: moved.aliases.as_slice().into(),
             hooks: wanted.map(|record| record.seq).collect(),
             last_hook: moved.hooks.iter().map(|record| record.seq).max(),
-            first: false,
             bytes: room.as_slice().into(),
         }
     }

@@ -1,0 +1,280 @@
+//! Where each conversation's record stands, and whose each alias is: in memory, some ten bytes for each.
+//!
+//! Not the ids: the first bits of one stand for it, and whoever finds a record looks whether it is the one that was meant. Made at a
+//! start from the blocks, which name the place of every record; never written itself.
+
+use std::collections::HashMap;
+
+use crate::id::{AliasKey, ConversationId};
+
+/// Bits of a conversation's id that stand for it.
+const TAG_BITS: u32 = 28;
+/// Bits of a value's number: at a thousand values a second, enough for two years.
+pub(super) const PLACE_BITS: u32 = 64 - TAG_BITS;
+/// Bits of an alias that stand for it.
+const NAME_BITS: u32 = 64 - TAG_BITS;
+/// About so many entries share a bucket.
+const SHARE: usize = 48;
+
+/// The first bits of a conversation's id. They sort as ids do.
+pub(super) fn tag(id: ConversationId) -> u64 {
+    (id.0 >> (128 - TAG_BITS)) as u64
+}
+
+/// Bits that stand for an alias.
+pub(super) fn name(alias: AliasKey) -> u64 {
+    (alias.0 as u64 ^ (alias.0 >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - NAME_BITS)
+}
+
+/// Places of records, and owners of aliases.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Tag of a conversation, then the number of the value that has its record. No value has records of two conversations with one tag,
+    /// so that an entry means one record.
+    records: Spread,
+    /// Bits of an alias, then the tag of the conversation whose record names it.
+    names: Spread,
+    /// Conversations whose records stood in a value that cannot be read, as far as somebody asked for one.
+    unreadable: HashMap<u64, Vec<ConversationId>>,
+}
+
+impl Places {
+    /// Places of the records of these tags, with the bits of the aliases that they name.
+    pub(super) fn of(records: impl Iterator<Item = (u64, u64)>, names: impl Iterator<Item = (u64, u64)>) -> Places {
+        let records = Spread::of(records.map(|(tag, place)| tag << PLACE_BITS | place).collect());
+        let names = Spread::of(names.map(|(name, tag)| name << TAG_BITS | tag).collect());
+        Places { records, names, unreadable: HashMap::new() }
+    }
+
+    /// Values that may have the record of a conversation: mostly one, or none where there is no such conversation.
+    pub(super) fn candidates(&self, id: ConversationId) -> Vec<u64> {
+        let from = tag(id) << PLACE_BITS;
+        self.records.range(from).take_while(|entry| entry >> PLACE_BITS == tag(id)).map(place).collect()
+    }
+
+    /// Whether the record of this conversation in this value is the one that counts.
+    pub(super) fn has(&self, id: ConversationId, place: u64) -> bool {
+        self.records.contains(tag(id) << PLACE_BITS | place)
+    }
+
+    /// The record of a conversation is in another value, or in one for the first time, or nowhere any more.
+    pub(super) fn moves(&mut self, id: ConversationId, before: Option<u64>, after: Option<u64>) {
+        if let Some(before) = before {
+            self.records.remove(tag(id) << PLACE_BITS | before);
+        }
+        if let Some(after) = after {
+            self.records.insert(tag(id) << PLACE_BITS | after);
+        }
+    }
+
+    /// Tags of the conversations that may have an alias.
+    pub(super) fn owners(&self, alias: AliasKey) -> Vec<u64> {
+        let name = name(alias);
+        self.names
+            .range(name << TAG_BITS)
+            .take_while(|entry| entry >> TAG_BITS == name)
+            .map(|entry| entry & ((1 << TAG_BITS) - 1))
+            .collect()
+    }
+
+    /// Values that may have the records of conversations with this tag.
+    pub(super) fn with_tag(&self, tag: u64) -> Vec<u64> {
+        self.records.range(tag << PLACE_BITS).take_while(|entry| entry >> PLACE_BITS == tag).map(place).collect()
+    }
+
+    /// A conversation is not found any more under the aliases of these bits; told before others are [`Places::named`] so, since two
+    /// conversations with one tag share their entries.
+    pub(super) fn unnamed(&mut self, id: ConversationId, names: &[u64]) {
+        names.iter().for_each(|name| self.names.remove(name << TAG_BITS | tag(id)));
+    }
+
+    /// A conversation is found under the aliases of these bits.
+    pub(super) fn named(&mut self, id: ConversationId, names: &[u64]) {
+        names.iter().for_each(|name| self.names.insert(name << TAG_BITS | tag(id)));
+    }
+
+    /// Bits of every alias of conversations with this tag. Looks at all there are: for the rare record that cannot be read.
+    pub(super) fn names_of(&self, id: ConversationId) -> Vec<u64> {
+        let of = |entry: &u64| entry & ((1 << TAG_BITS) - 1) == tag(id);
+        self.names.range(0).filter(of).map(|entry| entry >> TAG_BITS).collect()
+    }
+
+    /// Tags and places from a tag on, in the order of ids; some at a time, those of one tag together.
+    pub(super) fn from(&self, tag: u64, some: usize) -> Vec<(u64, u64)> {
+        let mut found: Vec<(u64, u64)> = Vec::new();
+        for entry in self.records.range(tag << PLACE_BITS) {
+            let tag = entry >> PLACE_BITS;
+            if found.len() >= some && found.last().is_some_and(|(last, _)| *last != tag) {
+                break;
+            }
+            found.push((tag, place(entry)));
+        }
+        found
+    }
+
+    /// How many records count.
+    pub(super) fn len(&self) -> u64 {
+        self.records.len as u64
+    }
+
+    /// Whose records stood in a value that cannot be read, where that is known already.
+    pub(super) fn unreadable(&self, place: u64) -> Option<&[ConversationId]> {
+        self.unreadable.get(&place).map(Vec::as_slice)
+    }
+
+    /// Notes whose records stood in a value that cannot be read.
+    pub(super) fn note_unreadable(&mut self, place: u64, ids: Vec<ConversationId>) {
+        self.unreadable.insert(place, ids);
+    }
+}
+
+fn place(entry: u64) -> u64 {
+    entry & ((1 << PLACE_BITS) - 1)
+}
+
+/// A set of numbers whose first bits are spread evenly, in order: small sorted buckets by their first bits.
+#[derive(Debug, Default)]
+struct Spread {
+    buckets: Vec<Vec<u64>>,
+    /// How many first bits tell the bucket.
+    bits: u32,
+    len: usize,
+}
+
+impl Spread {
+    fn of(mut entries: Vec<u64>) -> Spread {
+        entries.sort_unstable();
+        entries.dedup();
+        let bits = (entries.len() / SHARE).max(1).next_power_of_two().ilog2();
+        let mut spread = Spread { buckets: vec![Vec::new(); 1 << bits], bits, len: entries.len() };
+        for some in entries.chunk_by(|a, b| bucket(*a, bits) == bucket(*b, bits)) {
+            let mut room = Vec::with_capacity(some.len() + some.len() / 8 + 1);
+            room.extend_from_slice(some);
+            spread.buckets[bucket(some[0], bits)] = room;
+        }
+        spread
+    }
+
+    fn contains(&self, entry: u64) -> bool {
+        self.buckets.get(bucket(entry, self.bits)).is_some_and(|entries| entries.binary_search(&entry).is_ok())
+    }
+
+    fn insert(&mut self, entry: u64) {
+        if self.len >= self.buckets.len() * SHARE {
+            self.grow();
+        }
+        let entries = &mut self.buckets[bucket(entry, self.bits)];
+        if let Err(at) = entries.binary_search(&entry) {
+            if entries.len() == entries.capacity() {
+                // Not doubled: most of what is kept would be empty.
+                entries.reserve_exact(entries.len() / 8 + 4);
+            }
+            entries.insert(at, entry);
+            self.len += 1;
+        }
+    }
+
+    fn remove(&mut self, entry: u64) {
+        let Some(entries) = self.buckets.get_mut(bucket(entry, self.bits)) else { return };
+        if let Ok(at) = entries.binary_search(&entry) {
+            entries.remove(at);
+            self.len -= 1;
+        }
+    }
+
+    /// Each bucket becomes two.
+    fn grow(&mut self) {
+        let bits = if self.buckets.is_empty() { 0 } else { self.bits + 1 };
+        let mut buckets = Vec::with_capacity(1 << bits);
+        for mut low in std::mem::take(&mut self.buckets) {
+            let middle = low.partition_point(|entry| bucket(*entry, bits) == buckets.len());
+            let high = low.split_off(middle);
+            low.shrink_to_fit();
+            buckets.extend([low, high]);
+        }
+        buckets.resize(1 << bits, Vec::new());
+        (self.buckets, self.bits) = (buckets, bits);
+    }
+
+    /// Everything from an entry on, in order.
+    fn range(&self, from: u64) -> impl Iterator<Item = u64> + '_ {
+        let buckets = self.buckets.iter().skip(bucket(from, self.bits));
+        buckets.flat_map(move |entries| entries[entries.partition_point(|entry| *entry < from)..].iter().copied())
+    }
+}
+
+fn bucket(entry: u64, bits: u32) -> usize {
+    entry.checked_shr(64 - bits).unwrap_or(0) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        /// A spread is a set in order, however it was made and however its numbers lie.
+        #[test]
+        fn a_spread_is_a_set_in_order(
+            made in prop::collection::vec(any::<u64>(), 0..300),
+            steps in prop::collection::vec((any::<u64>(), any::<bool>(), any::<bool>()), 0..600),
+            from: u64
+        ) {
+            let mut truth: BTreeSet<u64> = made.iter().copied().collect();
+            let mut spread = Spread::of(made);
+            for (entry, crowded, add) in steps {
+                let entry = if crowded { entry % 64 } else { entry };
+                if add {
+                    truth.insert(entry);
+                    spread.insert(entry);
+                } else {
+                    truth.remove(&entry);
+                    spread.remove(entry);
+                }
+                prop_assert_eq!(spread.contains(entry), add);
+            }
+            prop_assert_eq!(spread.len, truth.len());
+            for from in [0, from, from % 64] {
+                prop_assert_eq!(spread.range(from).collect::<Vec<_>>(), truth.range(from..).copied().collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_million_take_few_bytes_each() {
+        let spread_id = |n: u128| ConversationId(n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+        let mut places = Places::default();
+        (0..100_000).for_each(|n| places.moves(spread_id(n), None, Some(n as u64)));
+        let heap: usize = places.records.buckets.iter().map(|entries| entries.capacity() * 8 + size_of::<Vec<u64>>()).sum();
+        assert!(heap <= 100_000 * 12, "{heap} bytes");
+        (0..100_000).for_each(|n| assert!(places.candidates(spread_id(n)).contains(&(n as u64))));
+        places.moves(spread_id(7), Some(7), Some(100_001));
+        assert!(!places.has(spread_id(7), 7) && places.has(spread_id(7), 100_001));
+        assert_eq!(places.len(), 100_000);
+    }
+
+    #[test]
+    fn ids_come_in_their_order() {
+        let mut places = Places::default();
+        for n in [9u128, 1, 5, 5, 3] {
+            places.moves(ConversationId(n << 100), None, Some(n as u64 * 10));
+        }
+        places.moves(ConversationId(5 << 100 | 1), None, Some(77));
+        assert_eq!(places.from(1, 2), [(1, 10), (3, 30)]);
+        assert_eq!(places.from(3, 2), [(3, 30), (5, 50), (5, 77)], "those of one tag together");
+    }
+
+    #[test]
+    fn aliases_have_owners() {
+        let (a, b, alias) = (ConversationId(1 << 100), ConversationId(2 << 100), AliasKey(77));
+        let mut places = Places::default();
+        places.named(a, &[name(alias), name(AliasKey(5))]);
+        places.named(b, &[name(alias)]);
+        assert_eq!(places.owners(alias), [1, 2]);
+        assert_eq!((places.names_of(a).len(), places.names_of(b)), (2, vec![name(alias)]));
+        places.unnamed(a, &[name(alias)]);
+        assert_eq!(places.owners(alias), [2]);
+        assert!(places.owners(AliasKey(6)).is_empty());
+    }
+}
