@@ -10,7 +10,7 @@ use reengaged::engine::record::{Change, PauseScope};
 use reengaged::moment::Moment;
 use reengaged::store::{Progress, RestoredStore, SledStore};
 
-use crate::store_damage::{change, filled, held, id, open, options, overwrite};
+use crate::store_damage::{change, filled, held, id, open, options, overwrite_record};
 use crate::{answers, support};
 
 fn restore(root: &Path, source: &Path) -> Result<RestoredStore, Fault> {
@@ -95,7 +95,7 @@ fn an_interrupted_restore_is_no_store_and_is_begun_again() {
 #[test]
 fn a_record_that_cannot_be_read_is_named_and_restored_as_damaged() {
     let (home, _) = filled();
-    overwrite(home.path(), "details", &id(7).0.to_be_bytes());
+    overwrite_record(home.path(), id(7));
     let store = open(home.path()).unwrap();
     let dest = home.path().join("backup");
     let backed = store.backup(&dest, Moment(5), &Progress::default()).unwrap();

@@ -205,7 +205,7 @@ fn missing_parts_are_not_made_up() {
 #[test]
 fn one_damaged_record_stays_one_damaged_record() {
     let (home, _) = filled();
-    overwrite(home.path(), "details", &id(7).0.to_be_bytes());
+    overwrite_record(home.path(), id(7));
     let store = open(home.path()).unwrap();
     let damaged = |store: &SledStore| {
         assert!(matches!(store.load(id(7)), Err(Fault::Corrupt(why)) if why.contains("store/details")));
@@ -379,6 +379,19 @@ pub(crate) fn overwrite(home: &Path, table: &str, key: &[u8]) {
     let db = opened(home);
     let tree = db.open_tree(table).unwrap();
     let (key, value) = tree.range(key..).next().unwrap().unwrap();
+    spoil(&db, &tree, &key, &value);
+}
+
+/// Does the same to the value with the last record of a conversation.
+pub(crate) fn overwrite_record(home: &Path, id: ConversationId) {
+    let db = opened(home);
+    let tree = db.open_tree("details").unwrap();
+    let has = |value: &sled::IVec| value.windows(16).any(|bytes| bytes == id.0.to_be_bytes());
+    let (key, value) = tree.iter().rev().map(Result::unwrap).find(|(_, value)| has(value)).expect("its record is there");
+    spoil(&db, &tree, &key, &value);
+}
+
+fn spoil(db: &sled::Db, tree: &sled::Tree, key: &[u8], value: &[u8]) {
     let mut value = value.to_vec();
     let middle = value.len() / 2;
     value[middle] ^= 1;

@@ -10,7 +10,7 @@ use reengaged::engine::record::{Change, PauseScope};
 use reengaged::store::{Checked, OpenOptions, SledStore};
 
 use crate::answers;
-use crate::store_damage::{filled, held, id, open, options, overwrite, snapshots};
+use crate::store_damage::{filled, held, id, open, options, overwrite, overwrite_record, snapshots};
 
 fn check(home: &Path) -> Checked {
     SledStore::check(home, None, &mut || ()).unwrap()
@@ -31,11 +31,11 @@ fn a_whole_store_is_found_whole_at_rest_and_running_and_is_not_changed() {
     let (home, model) = filled();
     let before = bytes_of(home.path());
     let checked = check(home.path());
-    assert!(checked.whole() && checked.records > 1_000, "{checked:?}");
+    assert!(checked.whole() && checked.records > 700, "{checked:?}");
     assert_eq!(bytes_of(home.path()), before, "a check changes nothing");
     let store = open(home.path()).unwrap();
     let running = store.check_running(&mut || ()).unwrap();
-    assert!(running.whole() && running.records > 1_000, "{running:?}");
+    assert!(running.whole() && running.records > 700, "{running:?}");
     assert!(SledStore::check(home.path(), None, &mut || ()).is_err_and(|fault| fault.to_string().contains("locked by pid")));
     assert_eq!(answers::difference(&store, &model), None);
 }
@@ -57,11 +57,10 @@ fn bytes_of(home: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn a_damaged_row_of_any_table_is_named_and_the_rest_is_taken_with_leave() {
     let all = [
-        ("details", &id(7).0.to_be_bytes()[..]),
+        ("details", &[0; 8][..]),
         ("blocks", &[0; 8]),
         ("log", &[0; 8]),
         ("log", &[0]),
-        ("aliases", &[0]),
         ("identities", &[0]),
         ("touched", &[0]),
         ("opted_out", &[0; 16]),
@@ -75,7 +74,10 @@ fn a_damaged_row_of_any_table_is_named_and_the_rest_is_taken_with_leave() {
             store.flush().unwrap();
             while store.fold().unwrap() {}
         }
-        overwrite(home.path(), table, key);
+        match table {
+            "details" => overwrite_record(home.path(), id(7)),
+            _ => overwrite(home.path(), table, key),
+        }
         let checked = check(home.path());
         let named = checked.damages.iter().any(|damage| damage.file.ends_with(table) && damage.place.starts_with("key "));
         assert!(named, "{table}: {:?}", checked.damages);

@@ -10,14 +10,13 @@ use std::sync::Mutex;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::conversation::Phase;
 use crate::engine::ports::Fault;
-use crate::engine::record::{NameId, Stored};
+use crate::engine::record::Stored;
 use crate::id::ConversationId;
 use crate::store::codec::PAYLOAD_BYTES;
-use crate::store::codec::state::{put_state, read_state};
-use crate::store::codec::words::{Reader, put_bytes, put_id, put_list, put_u};
+use crate::store::codec::words::{Reader, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
+use crate::store::sled::items::{Item, marks, put_item, read};
 use crate::store::sled::lock;
 use crate::store::sled::places::{Places, tag};
 
@@ -37,68 +36,6 @@ pub(super) struct Blocks {
     open: Vec<u8>,
     /// Items in all blocks.
     items: u64,
-}
-
-/// Where one conversation stood after a change.
-#[derive(Clone, PartialEq, Debug)]
-pub(super) struct Item {
-    pub(super) seq: u64,
-    pub(super) id: ConversationId,
-    what: What,
-}
-
-#[derive(Clone, PartialEq, Debug)]
-enum What {
-    /// It was forgotten. Records of it may be left in values before this one.
-    Gone(u64),
-    /// It has a record in this value, with aliases of which these bits are kept; and it stands so, where it is not finished.
-    There(u64, Vec<u64>, Option<Stored>),
-}
-
-impl Item {
-    /// A conversation whose record is in the value `place`; `names` are bits of its aliases.
-    pub(super) fn new(seq: u64, stored: &Stored, place: u64, names: Vec<u64>) -> Item {
-        let unfinished = Some(*stored).filter(|stored| !matches!(stored.state.phase, Phase::Finished(_)));
-        Item { seq, id: stored.id, what: What::There(place, names, unfinished) }
-    }
-
-    /// A conversation that was forgotten, when the next value was `next`.
-    pub(super) fn gone(seq: u64, id: ConversationId, next: u64) -> Item {
-        Item { seq, id, what: What::Gone(next) }
-    }
-
-    /// The value that has its record.
-    pub(super) fn place(&self) -> Option<u64> {
-        match self.what {
-            What::Gone(_) => None,
-            What::There(place, ..) => Some(place),
-        }
-    }
-
-    /// Bits of the aliases that its record names.
-    pub(super) fn names(&self) -> &[u64] {
-        match &self.what {
-            What::Gone(_) => &[],
-            What::There(_, names, _) => names,
-        }
-    }
-
-    /// Where it stands, unless it is finished or forgotten.
-    pub(super) fn stored(&self) -> Option<&Stored> {
-        match &self.what {
-            What::Gone(_) => None,
-            What::There(_, _, stored) => stored.as_ref(),
-        }
-    }
-
-    /// Whether it is needed: it is the last of its conversation, or, of one that was forgotten, records may be left behind value `first`
-    /// that nobody should take for current.
-    fn counts(&self, places: &Places, first: u64) -> bool {
-        match self.what {
-            What::There(place, ..) => places.has(self.id, place),
-            What::Gone(next) => first < next && places.candidates(self.id).is_empty(),
-        }
-    }
 }
 
 impl Blocks {
@@ -244,12 +181,8 @@ impl Blocks {
     }
 
     fn push(&mut self, writes: &mut Writes<'_>, item: &Item) {
-        if let What::There(place, names, stored) = &item.what
-            && let Some((most, rest)) = names.split_at_checked(NAMES).filter(|(_, rest)| !rest.is_empty())
-        {
-            let part = |names: &[u64], stored| Item { seq: item.seq, id: item.id, what: What::There(*place, names.to_vec(), stored) };
-            self.push(writes, &part(rest, None));
-            return self.push(writes, &part(most, *stored));
+        if let Some(parts) = item.parts() {
+            return parts.iter().for_each(|part| self.push(writes, part));
         }
         let mut bytes = Vec::with_capacity(96);
         put_item(&mut bytes, item);
@@ -270,94 +203,19 @@ impl Blocks {
     }
 }
 
-/// Bits of an alias, in the bytes that they take.
-const NAME_BYTES: usize = 5;
-/// Aliases in one item.
-const NAMES: usize = 256;
-
-fn put_item(out: &mut Vec<u8>, item: &Item) {
-    put_u(out, item.seq << 1 | u64::from(item.place().is_none()));
-    match &item.what {
-        What::Gone(next) => {
-            put_id(out, item.id.0);
-            put_u(out, *next);
-        }
-        What::There(place, names, stored) => {
-            put_id(out, item.id.0);
-            put_u(out, *place);
-            put_list(out, names.iter(), |out, name| out.extend_from_slice(&name.to_le_bytes()[..NAME_BYTES]));
-            let mut state = Vec::with_capacity(64);
-            if let Some(stored) = stored {
-                put_u(&mut state, u64::from(stored.line.0));
-                put_u(&mut state, u64::from(stored.flow.0));
-                put_state(&mut state, &stored.state);
-            }
-            put_bytes(out, &state);
-        }
-    }
-}
-
 /// Ids are keyed hashes already.
 fn hash(id: &[u8; 16]) -> u64 {
     let [high, low] = id.as_chunks::<8>().0 else { return 0 };
     (u64::from_le_bytes(*high) ^ u64::from_le_bytes(*low)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// An item without its state: the conversation, the value that has its record, bits of its aliases.
-type Mark = (ConversationId, Option<u64>, Vec<u64>);
-
-fn read_mark<'a>(read: &mut Reader<'a>) -> Option<(u64, Mark, &'a [u8], u64)> {
-    let number = read.u64()?;
-    let id = ConversationId(read.id()?);
-    let place = read.u64()?;
-    if number & 1 == 1 {
-        return Some((number >> 1, (id, None, Vec::new()), &[], place));
-    }
-    let names = read.list(|read| {
-        let mut name = [0; 8];
-        name[..NAME_BYTES].copy_from_slice(read.take(NAME_BYTES)?);
-        Some(u64::from_le_bytes(name))
-    })?;
-    Some((number >> 1, (id, Some(place), names), read.bytes()?, place))
-}
-
-/// The items of a block, without their states.
-fn marks(payload: &[u8]) -> Option<Vec<Mark>> {
-    let mut read = Reader::new(payload);
-    let mut marks = Vec::new();
-    while read.left() > 0 {
-        marks.push(read_mark(&mut read)?.1);
-    }
-    Some(marks)
-}
-
-/// The items of a block.
-pub(super) fn read(payload: &[u8]) -> Option<Vec<Item>> {
-    let mut read = Reader::new(payload);
-    let mut items = Vec::new();
-    while read.left() > 0 {
-        let (seq, (id, place, names), state, number) = read_mark(&mut read)?;
-        let mut state = Reader::new(state);
-        let stored = match state.left() {
-            0 => None,
-            _ => Some(Stored { id, line: NameId(state.u16()?), flow: NameId(state.u16()?), state: read_state(&mut state, id)? }),
-        };
-        state.end()?;
-        let what = match place {
-            Some(place) => What::There(place, names, stored),
-            None => What::Gone(number),
-        };
-        items.push(Item { seq, id, what });
-    }
-    Some(items)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::Outcome;
+    use crate::conversation::{Outcome, Phase};
     use crate::moment::Moment;
     use crate::store::samples::waiting;
+    use crate::store::sled::items::NAMES;
     use std::collections::BTreeMap;
 
     fn all(table: &Table) -> Result<BTreeMap<ConversationId, Stored>, Fault> {

@@ -10,6 +10,7 @@ use crate::store::codec::words::Reader;
 use crate::store::sled::base::{Base, Table};
 use crate::store::sled::blocks::{self, Blocks};
 use crate::store::sled::details::{Found, Record};
+use crate::store::sled::items;
 use crate::store::sled::log::{self, Log};
 use crate::store::sled::overlay::{Overlay, Small};
 use crate::store::sled::places::Places;
@@ -34,7 +35,7 @@ pub(super) fn check(base: &Base, places: Option<&Mutex<Places>>, step: &mut dyn 
     looking.rows(&base.touched, days::readable)?;
     looking.rows(&base.hooks_of, |key, payload| key.len() == 24 && payload.is_empty())?;
     looking.rows(&base.opted_out, |key, payload| key == small::COUNT || (key.len() == 16 && Reader::new(payload).i64().is_some()))?;
-    looking.rows(&base.blocks, |key, payload| key == blocks::MARKER || (key.len() == 8 && blocks::read(payload).is_some()))?;
+    looking.rows(&base.blocks, |key, payload| key == blocks::MARKER || (key.len() == 8 && items::read(payload).is_some()))?;
     looking.rows(&base.log, |key, _| key == log::MARKER || key.len() == 8)?;
     looking.rows(&base.small, |_, _| true)?;
     match places {

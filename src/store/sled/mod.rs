@@ -22,6 +22,7 @@ mod filesystem;
 mod fold;
 mod fsck;
 mod hooks;
+mod items;
 mod log;
 mod mark;
 mod open;

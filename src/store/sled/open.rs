@@ -22,7 +22,7 @@ use crate::store::sled::packed::Packed;
 use crate::store::sled::place::Place;
 use crate::store::sled::places::Places;
 use crate::store::sled::written::Written;
-use crate::store::sled::{Commit, Inner, SledStore, blocks, days, filesystem, hooks, salvage, small};
+use crate::store::sled::{Commit, Inner, SledStore, days, filesystem, hooks, items, salvage, small};
 
 /// How a store is opened.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +92,7 @@ fn readable(parts: Parts) -> Result<Parts, Fault> {
     let Parts { base, .. } = &parts;
     for row in base.blocks.rows(&[0; 8]) {
         let (key, payload) = row?;
-        blocks::read(&payload).ok_or_else(|| base.blocks.damaged(&key, "its conversations cannot be read"))?;
+        items::read(&payload).ok_or_else(|| base.blocks.damaged(&key, "its conversations cannot be read"))?;
     }
     for row in days::rows(&base.identities) {
         row?;

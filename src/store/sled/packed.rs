@@ -11,8 +11,8 @@ use crate::id::ConversationId;
 use crate::store::codec::PAYLOAD_BYTES;
 use crate::store::codec::words::{Reader, put_bytes, put_id, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
-use crate::store::sled::blocks::Item;
 use crate::store::sled::details::Raw;
+use crate::store::sled::items::Item;
 use crate::store::sled::lock;
 use crate::store::sled::places::{PLACE_BITS, Places, tag};
 

@@ -15,9 +15,10 @@ use crate::store::check::Checked;
 use crate::store::codec::words::Reader;
 use crate::store::files::{exchange, failed, remove_dir, sync_dir};
 use crate::store::sled::base::{Base, Table, snapshots, wait_closed};
-use crate::store::sled::blocks::{self, Blocks, Item};
+use crate::store::sled::blocks::Blocks;
 use crate::store::sled::build::{Builder, readable, table};
 use crate::store::sled::details::{self, Head, Raw};
+use crate::store::sled::items::{self, Item};
 use crate::store::sled::log::{self, Part};
 use crate::store::sled::open::kept;
 use crate::store::sled::overlay::Kept;
@@ -84,7 +85,7 @@ fn open(store: &Path) -> Result<Base, Fault> {
 fn items(base: &Base) -> HashMap<ConversationId, Item> {
     let mut items: HashMap<ConversationId, Item> = HashMap::new();
     for (_, payload) in whole(&base.blocks).filter(|(key, _)| key.len() == 8) {
-        for item in blocks::read(&payload).unwrap_or_default() {
+        for item in items::read(&payload).unwrap_or_default() {
             if items.get(&item.id).is_none_or(|known| item.seq >= known.seq) {
                 items.insert(item.id, item);
             }

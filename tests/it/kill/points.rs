@@ -43,7 +43,7 @@ const COMMIT: [&str; 10] = [
 const CALL: [&str; 3] = ["call.claimed", "call.allowed", "call.answered"];
 /// Folding: blocks are rewritten, made durable, and the log is trimmed behind them.
 const FOLD: [&str; 8] =
-    ["fold.begin", "fold.aliases", "fold.blocks", "fold.details", "fold.collected", "fold.written", "fold.durable", "fold.trimmed"];
+    ["fold.begin", "fold.lists", "fold.details", "fold.collected", "fold.blocks", "fold.written", "fold.durable", "fold.trimmed"];
 
 /// A place, and how often it is passed before it kills.
 pub(super) fn some_point(dice: &mut Dice) -> (&'static str, u64) {
