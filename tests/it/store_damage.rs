@@ -84,26 +84,69 @@ fn corrupt(opened: Result<SledStore, Fault>) -> String {
 }
 
 #[test]
-fn a_database_that_lost_its_end_is_refused() {
+fn a_database_that_lost_its_end_is_made_whole_from_the_log_or_refused() {
     // A small file, of which sled takes every cut for the end; and a large one, in which it sees that pages are missing.
-    let mut refused = [0, 0];
-    for (refused, (home, model)) in refused.iter_mut().zip([filled_with(6), filled()]) {
+    let mut whole = 0;
+    for (home, model) in [filled_with(6), filled()] {
         for snapshot in snapshots(home.path()) {
             fs::remove_file(snapshot).unwrap();
         }
-        let length = fs::metadata(home.path().join("store/db")).unwrap().len();
         for part in 1..12 {
-            let copy = answers::killed(home.path());
-            let file = fs::OpenOptions::new().write(true).open(copy.path().join("store/db")).unwrap();
-            file.set_len(length * part / 12).unwrap();
-            match open(copy.path()) {
-                // What was cut off held nothing that was not elsewhere.
-                Ok(store) => assert_eq!(answers::difference(&store, &model), None, "{part} twelfths"),
-                opened => *refused += usize::from(corrupt(opened).contains("gone back in time")),
+            match open(cut(home.path(), "store/db", part).path()) {
+                // What was cut off is in the log still.
+                Ok(store) => {
+                    assert_eq!(answers::difference(&store, &model), None, "{part} twelfths");
+                    whole += 1;
+                }
+                opened => drop(corrupt(opened)),
             }
         }
     }
-    assert!(refused[0] > 3, "the mark saw {refused:?}");
+    assert!(whole > 3, "{whole} were made whole");
+}
+
+fn cut(home: &Path, file: &str, twelfths: u64) -> tempfile::TempDir {
+    let copy = answers::killed(home);
+    let file = fs::OpenOptions::new().write(true).open(copy.path().join(file)).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length * twelfths / 12).unwrap();
+    copy
+}
+
+#[test]
+fn a_log_that_lost_its_end_is_refused() {
+    let (home, model) = filled();
+    let mut refused = 0;
+    for part in 0..12 {
+        match open(cut(home.path(), "store/log.0000000000000000", part).path()) {
+            Ok(store) => assert_eq!(answers::difference(&store, &model), None, "{part} twelfths"),
+            opened => refused += usize::from(corrupt(opened).contains("gone back in time")),
+        }
+    }
+    assert!(refused > 3, "the mark saw {refused}");
+}
+
+#[test]
+fn a_database_older_than_the_log_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("data");
+    drop(open(&path).unwrap());
+    let older = answers::killed(&path);
+    let store = open(&path).unwrap();
+    for round in 0..3 {
+        // More than a file of the log holds.
+        for group in 0..10u128 {
+            store.apply((1..=1_000).map(|n| change((round * 10 + group) * 1_000 + n)).collect());
+            store.flush().unwrap();
+        }
+        while store.fold().unwrap() {}
+    }
+    drop(store);
+    assert!(!path.join("store/log.0000000000000000").exists(), "what is folded has left the log");
+    fs::copy(older.path().join("store/db"), path.join("store/db")).unwrap();
+    snapshots(&path).into_iter().for_each(|snapshot| fs::remove_file(snapshot).unwrap());
+    let why = corrupt(open(&path));
+    assert!(why.contains("its beginning is lost"), "{why}");
 }
 
 #[test]

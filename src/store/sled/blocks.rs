@@ -112,9 +112,9 @@ impl Blocks {
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where sled cannot write.
-    pub(super) fn append(&mut self, table: &Table, items: &[Item]) -> Result<(), Fault> {
+    pub(super) fn append<'a>(&mut self, table: &Table, items: impl IntoIterator<Item = &'a Item>) -> Result<(), Fault> {
         let mut writes = table.writes();
-        items.iter().for_each(|item| self.push(&mut writes, item));
+        items.into_iter().for_each(|item| self.push(&mut writes, item));
         self.put_ends(&mut writes);
         writes.apply()
     }

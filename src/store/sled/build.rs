@@ -52,7 +52,7 @@ impl Builder {
     pub(super) fn create(dir: &Path, folded: u64) -> Result<Builder, Fault> {
         fs::create_dir(dir).map_err(|e| failed("making the directory", dir, &e))?;
         let base = Base::open(dir, true)?;
-        Log::create(&base, folded)?;
+        Log::create(&base, dir, folded)?;
         Blocks::create(&base)?;
         small::create_opted_out(&base)?;
         let (blocks, _) = Blocks::open(&base.blocks)?;

@@ -2,6 +2,7 @@
 //!
 //! Not a repair, and not the files beside the database: `fsck.rs` puts those together.
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use crate::engine::ports::Fault;
@@ -24,7 +25,13 @@ const SOME: usize = 256;
 ///
 /// # Errors
 /// [`Fault::Unavailable`] where the disk refuses.
-pub(super) fn check(base: &Base, places: Option<&Mutex<Places>>, step: &mut dyn FnMut(), checked: &mut Checked) -> Result<(), Fault> {
+pub(super) fn check(
+    base: &Base,
+    dir: &Path,
+    places: Option<&Mutex<Places>>,
+    step: &mut dyn FnMut(),
+    checked: &mut Checked,
+) -> Result<(), Fault> {
     let running = places.is_some();
     let mut looking = Looking { base, checked, step };
     looking.rows(&base.details, packed::readable)?;
@@ -36,11 +43,11 @@ pub(super) fn check(base: &Base, places: Option<&Mutex<Places>>, step: &mut dyn 
     looking.rows(&base.hooks_of, |key, payload| key.len() == 24 && payload.is_empty())?;
     looking.rows(&base.opted_out, |key, payload| key == small::COUNT || (key.len() == 16 && Reader::new(payload).i64().is_some()))?;
     looking.rows(&base.blocks, |key, payload| key == blocks::MARKER || (key.len() == 8 && items::read(payload).is_some()))?;
-    looking.rows(&base.log, |key, _| key == log::MARKER || key.len() == 8)?;
+    looking.rows(&base.log, |key, _| key == log::MARKER)?;
     looking.rows(&base.small, |_, _| true)?;
     match places {
         Some(places) => looking.records(places),
-        None => looking.together(),
+        None => looking.together(dir),
     }
 }
 
@@ -131,7 +138,7 @@ impl Looking<'_> {
     }
 
     /// What one table says against what the others say.
-    fn together(&mut self) -> Result<(), Fault> {
+    fn together(&mut self, dir: &Path) -> Result<(), Fault> {
         let mut overlay = Overlay::new(Small::default(), crate::moment::Moment::MIN);
         let whole = |result: Result<(), Fault>, checked: &mut Checked, file: &str| match result {
             Err(Fault::Corrupt(why)) => {
@@ -144,7 +151,7 @@ impl Looking<'_> {
         whole(small::open(&base.small).map(drop), self.checked, "store/small")?;
         whole(small::opted_out(&base.opted_out, &mut |_, _| {}), self.checked, "store/opted_out")?;
         let mut room = Vec::new();
-        let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, super::open::kept(change, &mut room)));
+        let log = Log::open(base, dir, &mut |seq, change| overlay.take(seq, super::open::kept(change, &mut room)));
         whole(log.map(drop), self.checked, "store/log")?;
         match Blocks::open(&base.blocks) {
             Ok((_, places)) => self.records(&Mutex::new(places)),

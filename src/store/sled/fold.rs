@@ -92,26 +92,29 @@ impl Folder {
         self.fold_identities(base, window)?;
         self.fold_touched(base, &folded, spent)?;
         points::at("fold.lists");
-        let mut items = self.fold_records(base, places, &folded)?;
+        let changed: Vec<&Folded> = folded.iter().filter(|f| !matches!(f.after, After::Same)).collect();
+        let items = self.fold_records(base, &changed)?;
         points::at("fold.details");
-        items.extend(self.packed.collect(base, places, folded.len())?);
+        let moved = self.packed.collect(base, places, &changed.iter().map(|f| f.id).collect())?;
         points::at("fold.collected");
-        // Behind the records: a block that names a value is not on disk before it.
-        self.blocks.append(&base.blocks, &items)?;
+        // Behind the records: a block that names a value is not on disk before it. And places are what the blocks say.
+        let both = || items.iter().chain(moved.iter().map(|(_, item)| item));
+        self.blocks.append(&base.blocks, both())?;
+        note_places(places, &changed, &items, &moved);
         let first = self.packed.first();
-        self.blocks.collect(&base.blocks, items.len(), places, first)?;
+        self.blocks.collect(&base.blocks, both().count(), places, first)?;
         points::at("fold.blocks");
         self.fold_hooks(base, window)?;
         fold_opted_out(base, window)?;
         small::fold(&base.small, &window.changes, window.buried_at(u64::MAX))
     }
 
-    /// Appends the records that changed, and notes where they are.
-    fn fold_records(&mut self, base: &Base, places: &Mutex<Places>, folded: &[Folded]) -> Result<Vec<Item>, Fault> {
+    /// Appends the records that changed; answers where they are.
+    fn fold_records(&mut self, base: &Base, changed: &[&Folded]) -> Result<Vec<Item>, Fault> {
         let mut writes = base.details.writes();
         self.packed.remove_emptied(&mut writes)?;
-        let mut items = Vec::with_capacity(folded.len());
-        for f in folded {
+        let mut items = Vec::with_capacity(changed.len());
+        for f in changed {
             let (stored, lost, body, names) = match &f.after {
                 After::Same => continue,
                 After::None => {
@@ -127,18 +130,6 @@ impl Folder {
             items.push(Item::new(f.seq, &stored, place, names));
         }
         self.packed.finish(&mut writes)?;
-        let changed: Vec<&Folded> = folded.iter().filter(|f| !matches!(f.after, After::Same)).collect();
-        let lost = |f: &Folded, item: &Item| f.names.iter().copied().filter(|name| !item.names().contains(name)).collect::<Vec<_>>();
-        for (f, item) in changed.iter().zip(&items).filter(|(f, _)| !f.names.is_empty()) {
-            lock(places).unnamed(f.id, &lost(f, item));
-        }
-        for (changed, items) in changed.chunks(NOTED).zip(items.chunks(NOTED)) {
-            let mut known = lock(places);
-            for (f, item) in changed.iter().zip(items) {
-                known.moves(f.id, f.place, item.place());
-                known.named(f.id, item.names());
-            }
-        }
         Ok(items)
     }
 
@@ -227,6 +218,25 @@ impl Folder {
 impl Window {
     fn buried_at(&self, seq: u64) -> Moment {
         self.buried.iter().take_while(|(at, _)| *at < seq).map(|(_, before)| *before).fold(Moment::MIN, Moment::max)
+    }
+}
+
+/// Notes where records are by now, and who is found under which alias: some at a time, since reads wait meanwhile.
+fn note_places(places: &Mutex<Places>, changed: &[&Folded], items: &[Item], moved: &[(u64, Item)]) {
+    for (f, item) in changed.iter().zip(items).filter(|(f, _)| !f.names.is_empty()) {
+        let lost: Vec<u64> = f.names.iter().copied().filter(|name| !item.names().contains(name)).collect();
+        lock(places).unnamed(f.id, &lost);
+    }
+    for (changed, items) in changed.chunks(NOTED).zip(items.chunks(NOTED)) {
+        let mut known = lock(places);
+        for (f, item) in changed.iter().zip(items) {
+            known.moves(f.id, f.place, item.place());
+            known.named(f.id, item.names());
+        }
+    }
+    for moved in moved.chunks(NOTED) {
+        let mut known = lock(places);
+        moved.iter().for_each(|(from, item)| known.moves(item.id, Some(*from), item.place()));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::store::check::Checked;
 use crate::store::files::failed;
 use crate::store::ledger;
 use crate::store::sled::base::{Base, snapshots};
-use crate::store::sled::log::Log;
+use crate::store::sled::log::{self, Log};
 use crate::store::sled::mark::Mark;
 use crate::store::sled::open::copy_dir;
 use crate::store::sled::{SledStore, check, lock, place};
@@ -52,7 +52,8 @@ impl SledStore {
         };
         place::check(&root, &mut checked)?;
         ledger::check(&ledger, true, &mut checked)?;
-        check::check(&self.base, Some(&self.places), step, &mut checked)?;
+        check_log(&root.join("store"), &root.join("store"), &mut checked)?;
+        check::check(&self.base, &root.join("store"), Some(&self.places), step, &mut checked)?;
         Ok(checked)
     }
 }
@@ -74,15 +75,28 @@ fn check_database(store: &Path, scratch: &Path, mark: Option<u64>, step: &mut dy
             scratch.display()
         ))
     })?;
+    check_log(&copied, store, checked)?;
     let Some(base) = open(store, &copied, checked)? else { return Ok(()) };
-    let last = Log::open(&base.log, &mut |_, _| {}).map(|log| log.last_seq());
+    let last = Log::open(&base, &copied, &mut |_, _| {}).map(|(_, end)| end.last());
     if let (Ok(last), Some(mark)) = (&last, mark)
         && mark > *last
     {
         let what = format!("it ends with change {last} and change {mark} was on disk, so it has gone back in time");
         checked.found(store.join("db"), "as a whole", what);
     }
-    check::check(&base, None, step, checked)
+    check::check(&base, &copied, None, step, checked)
+}
+
+/// Every group of the log in `dir`, which stands for that in `store`.
+///
+/// # Errors
+/// [`Fault::Unavailable`] where the disk refuses.
+pub(super) fn check_log(dir: &Path, store: &Path, checked: &mut Checked) -> Result<(), Fault> {
+    let whole = log::look(dir, &mut |path, place, what| {
+        checked.found(store.join(path.file_name().unwrap_or_default()), format!("byte {place}"), what);
+    })?;
+    checked.records += whole;
+    Ok(())
 }
 
 /// Opens a copy of a database; without sled's snapshots where those are to blame.

@@ -1,93 +1,88 @@
-//! The log: every change since the last fold, in the order in which it was made, packed into values of two kilobytes.
+//! The log: every change since the last fold, in the order in which it was made, in files beside the database.
 //!
-//! Not a table of conversations. A group of changes is written together and is there whole or not at all: each value says which
-//! part of how many it is, and an incomplete group at the end is dropped. Keys are consecutive numbers, so that a hole is seen.
+//! Not a table of conversations. What is flushed together is a group, or several where it is long, and each is there whole or not at
+//! all. Up to which change everything is folded is noted in the database, behind the rows of that fold; a file goes when that note is
+//! on disk and speaks of every change in it.
 
 use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::engine::ports::Fault;
 use crate::engine::record::Change;
-use crate::store::codec::PAYLOAD_BYTES;
 use crate::store::codec::change::{put_change, read_change};
 use crate::store::codec::words::{Reader, put_u};
+use crate::store::files::{failed, remove};
 use crate::store::sled::base::{Base, Table};
+use crate::store::sled::frames::{self, End};
 use crate::store::sled::overlay::Kept;
 
-/// Under which the log's beginning is noted: shorter than every number, so it stands before them.
+/// Under which it is noted up to which change everything is folded.
 pub(super) const MARKER: [u8; 1] = [0];
-/// Room that a part's own numbers take at most.
-const PART_BYTES: usize = PAYLOAD_BYTES - 24;
-/// Bytes of changes in one group: what one atomic batch takes.
-const GROUP_BYTES: usize = 400 * PART_BYTES;
+/// Bytes of changes from which on a group is ended.
+const GROUP_BYTES: usize = 1 << 20;
 
-/// Where the log begins and ends.
+/// Which files there are, and what is folded.
 #[derive(Debug)]
 pub(super) struct Log {
-    /// The key of the next value.
-    next: u64,
-    /// Groups in it, oldest first.
-    groups: VecDeque<Group>,
-    /// Everything up to this change is folded, and not in the log any more.
+    dir: PathBuf,
+    /// The number of the last change before each file, oldest first.
+    files: VecDeque<u64>,
+    /// Everything up to this change is folded; so it is noted, not yet durable.
     folded: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Group {
-    first_key: u64,
-    parts: u64,
-    last_seq: u64,
+    /// Bytes of changes that are not folded, about.
     bytes: u64,
 }
 
 impl Log {
-    /// The log of a new store, whose rows are folded up to a change.
+    /// The log of a new store in `dir`, whose rows are folded up to a change.
     ///
     /// # Errors
-    /// Where sled cannot write.
-    pub(super) fn create(base: &Base, folded: u64) -> Result<(), Fault> {
+    /// Where the disk refuses.
+    pub(super) fn create(base: &Base, dir: &Path, folded: u64) -> Result<End, Fault> {
         let mut writes = base.log.writes();
-        writes.put(&MARKER, &marker(folded, 1));
-        writes.apply()
+        writes.put(&MARKER, &note(folded));
+        writes.apply()?;
+        End::create(dir, folded)
     }
 
-    /// Reads the log, telling each change with its number. A group that is not whole at its end is removed.
+    /// Reads the log in `dir`, telling each change that is not folded with its number. What a crash left half written at its end is
+    /// removed.
     ///
     /// # Errors
-    /// [`Fault::Corrupt`] where a value is missing or damaged.
-    pub(super) fn open(table: &Table, take: &mut dyn FnMut(u64, Change)) -> Result<Log, Fault> {
-        let note = table.get(&MARKER)?.ok_or_else(|| table.damaged(&MARKER, "where the log begins is not known"))?;
-        let mut read = Reader::new(&note);
-        let (Some(folded), Some(first)) = (read.u64(), read.u64()) else {
-            return Err(table.damaged(&MARKER, "where the log begins cannot be read"));
+    /// [`Fault::Corrupt`] where something is missing or damaged.
+    pub(super) fn open(base: &Base, dir: &Path, take: &mut dyn FnMut(u64, Change)) -> Result<(Log, End), Fault> {
+        let folded = folded(&base.log)?;
+        let files = frames::files(dir)?;
+        let Some(first) = files.iter().rposition(|(before, _)| *before <= folded) else {
+            let what = if files.is_empty() { "it is not there" } else { "its beginning is lost" };
+            return Err(lost(&frames::path(dir, folded), what));
         };
-        let mut log = Log { next: first, groups: VecDeque::new(), folded };
-        let mut body = Vec::new();
-        let mut expected = first;
-        for row in table.rows(&[0; 8]) {
-            let (key, payload) = row?;
-            let part = Part::read(&payload).ok_or_else(|| table.damaged(&key, "it is no part of a group"))?;
-            let place = key.as_ref().try_into().map(u64::from_be_bytes).ok();
-            if place != Some(expected) || part.first != log.next || part.first + part.index != expected || part.index >= part.parts {
-                return Err(table.damaged(&key, &format!("the log has a hole before it, at {expected}")));
+        // What is older is folded, and was on its way out.
+        files[..first].iter().try_for_each(|(_, path)| remove(path).map_err(|e| failed("removing", path, &e)))?;
+        let needed = &files[first..];
+        let (mut last, mut bytes) = (needed[0].0, 0);
+        let mut end = None;
+        for (n, (before, path)) in needed.iter().enumerate() {
+            if *before != last {
+                return Err(lost(path, &format!("the log has a hole before it: change {before} follows on change {last}")));
             }
-            body.extend_from_slice(part.bytes);
-            expected += 1;
-            if part.index + 1 == part.parts {
-                let last_seq = read_group(&body, take).ok_or_else(|| table.damaged(&key, "its group cannot be read"))?;
-                log.groups.push_back(Group { first_key: part.first, parts: part.parts, last_seq, bytes: body.len() as u64 });
-                log.next = expected;
-                body.clear();
+            let content = fs::read(path).map_err(|e| failed("reading the log", path, &e))?;
+            let place = read_file(path, &content, &mut last, &mut |seq, change| {
+                if seq > folded {
+                    take(seq, change);
+                }
+            })?;
+            let torn = content[place..].iter().any(|byte| *byte != 0);
+            if torn && n + 1 < needed.len() {
+                return Err(lost(path, &format!("it is damaged at byte {place}, and more follows in the next file")));
             }
+            bytes += place as u64;
+            end = Some((path, place as u64));
         }
-        let mut writes = table.writes();
-        (log.next..expected).for_each(|torn| writes.remove(&torn.to_be_bytes()));
-        writes.apply()?;
-        Ok(log)
-    }
-
-    /// The last change in the log, or the last that was ever in it.
-    pub(super) fn last_seq(&self) -> u64 {
-        self.groups.back().map_or(self.folded, |group| group.last_seq)
+        let Some((path, place)) = end else { return Err(lost(&frames::path(dir, folded), "it is not there")) };
+        let log = Log { dir: dir.to_owned(), files: needed.iter().map(|(before, _)| *before).collect(), folded, bytes };
+        Ok((log, End::open(path, place, last.max(folded))?))
     }
 
     /// Everything up to this change is folded.
@@ -95,75 +90,137 @@ impl Log {
         self.folded
     }
 
-    /// Bytes of the changes in it.
+    /// Bytes of the changes in it, about.
     pub(super) fn bytes(&self) -> u64 {
-        self.groups.iter().map(|group| group.bytes).sum()
+        self.bytes
     }
 
-    /// Removes the groups of which every change is folded, up to change `folded`, and notes it in the same batch.
+    /// Notes groups that were appended, and the file that was begun for them.
+    pub(super) fn pushed(&mut self, groups: &[(Vec<u8>, u64)], begun: Option<u64>) {
+        self.files.extend(begun);
+        self.bytes += groups.iter().map(|(body, _)| body.len() as u64).sum::<u64>();
+    }
+
+    /// Notes that everything up to change `folded` is folded, and removes the files of which the note before, which is on disk by now,
+    /// says so.
     ///
     /// # Errors
-    /// Where sled cannot write.
+    /// Where the disk refuses.
     pub(super) fn trim(&mut self, table: &Table, folded: u64) -> Result<(), Fault> {
+        let durable = self.folded;
         let mut writes = table.writes();
-        let (mut seq, mut first) = (self.folded, self.groups.front().map_or(self.next, |group| group.first_key));
-        while let Some(group) = self.groups.front().copied().filter(|group| group.last_seq <= folded) {
-            (group.first_key..group.first_key + group.parts).for_each(|key| writes.remove(&key.to_be_bytes()));
-            (seq, first) = (group.last_seq, group.first_key + group.parts);
-            self.groups.pop_front();
-            if writes.full() {
-                writes.put(&MARKER, &marker(seq, first));
-                writes.apply()?;
+        writes.put(&MARKER, &note(folded));
+        writes.apply()?;
+        self.folded = folded;
+        while self.files.get(1).is_some_and(|next| *next <= durable) {
+            let path = self.files.pop_front().map(|before| frames::path(&self.dir, before));
+            path.map_or(Ok(()), |path| remove(&path).map_err(|e| failed("removing", &path, &e)))?;
+        }
+        if folded == durable {
+            self.bytes = 0;
+        }
+        Ok(())
+    }
+}
+
+/// Up to which change everything is folded.
+///
+/// # Errors
+/// [`Fault::Corrupt`] where that cannot be read.
+pub(super) fn folded(table: &Table) -> Result<u64, Fault> {
+    let note = table.get(&MARKER)?.ok_or_else(|| table.damaged(&MARKER, "what of the log is folded is not known"))?;
+    Reader::new(&note).u64().ok_or_else(|| table.damaged(&MARKER, "what of the log is folded cannot be read"))
+}
+
+fn note(folded: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_u(&mut out, folded);
+    out
+}
+
+/// Tells the changes of a file, the first of which follows on change `last`; where its frames end.
+fn read_file(path: &Path, bytes: &[u8], last: &mut u64, take: &mut dyn FnMut(u64, Change)) -> Result<usize, Fault> {
+    let mut place = 0;
+    while let Some(frame) = frames::at(bytes, place) {
+        if frame.before != *last {
+            let what = format!("the log has a hole at byte {place}: change {} follows on change {last}", frame.before);
+            return Err(lost(path, &what));
+        }
+        *last = read_group(frame.body, take).ok_or_else(|| lost(path, &format!("the group at byte {place} cannot be read")))?;
+        place = frame.end;
+    }
+    match frames::behind(bytes, place) {
+        Some((next, _)) => Err(lost(path, &format!("it is damaged at byte {place}, and a group that is whole follows at byte {next}"))),
+        None => Ok(place),
+    }
+}
+
+/// What is damaged in the log in `dir`, by file and byte, and how many groups are whole. A torn end is none: the mark tells what was
+/// durable.
+///
+/// # Errors
+/// Where the disk refuses.
+pub(super) fn look(dir: &Path, found: &mut dyn FnMut(&Path, usize, &str)) -> Result<u64, Fault> {
+    let mut whole = 0;
+    let files = frames::files(dir)?;
+    for (n, (_, path)) in files.iter().enumerate() {
+        let bytes = match fs::read(path) {
+            // Folded meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            read => read.map_err(|e| failed("reading the log", path, &e))?,
+        };
+        let mut place = 0;
+        loop {
+            while let Some(frame) = frames::at(&bytes, place) {
+                match read_group(frame.body, &mut |_, _| ()) {
+                    Some(_) => whole += 1,
+                    None => found(path, place, "its group cannot be read"),
+                }
+                place = frame.end;
+            }
+            match frames::behind(&bytes, place) {
+                Some((next, _)) => {
+                    found(path, place, "its checksum is wrong");
+                    place = next;
+                }
+                None => break,
             }
         }
-        writes.put(&MARKER, &marker(seq, first));
-        self.folded = seq;
-        writes.apply()
-    }
-
-    /// Notes a group that was written.
-    pub(super) fn push(&mut self, group: &Packed) {
-        self.next = group.first_key + group.parts.len() as u64;
-        let bytes = group.parts.iter().map(|part| part.len() as u64).sum();
-        let parts = group.parts.len() as u64;
-        self.groups.push_back(Group { first_key: group.first_key, parts, last_seq: group.last_seq, bytes });
-    }
-
-    /// The key under which the next group begins.
-    pub(super) fn next(&self) -> u64 {
-        self.next
-    }
-}
-
-/// A group, encoded.
-#[derive(Debug)]
-pub(super) struct Packed {
-    first_key: u64,
-    parts: Vec<Vec<u8>>,
-    last_seq: u64,
-}
-
-impl Packed {
-    /// How many values it takes.
-    pub(super) fn parts(&self) -> u64 {
-        self.parts.len() as u64
-    }
-
-    /// Writes the group to the log, whole or not at all.
-    ///
-    /// # Errors
-    /// Where sled cannot write.
-    pub(super) fn write(&self, table: &Table) -> Result<(), Fault> {
-        let mut writes = table.writes();
-        for (key, part) in (self.first_key..).zip(&self.parts) {
-            writes.put(&key.to_be_bytes(), part);
+        if n + 1 < files.len() && bytes[place..].iter().any(|byte| *byte != 0) {
+            found(path, place, "its checksum is wrong");
         }
-        writes.apply()
     }
+    Ok(whole)
 }
 
-/// Packs changes into groups, the first of which begins at key `next`.
-pub(super) fn pack(changes: &[(u64, Kept)], mut next: u64) -> Vec<Packed> {
+/// Tells the groups of the log in `dir` that are whole, in order; what comes behind a hole too.
+///
+/// # Errors
+/// Where the disk refuses.
+pub(super) fn whole_groups(dir: &Path, take: &mut dyn FnMut(Vec<(u64, Change)>) -> Result<(), Fault>) -> Result<(), Fault> {
+    for (_, path) in frames::files(dir)? {
+        let bytes = fs::read(&path).map_err(|e| failed("reading the log", &path, &e))?;
+        let mut next = frames::at(&bytes, 0).map(|frame| (0, frame)).or_else(|| frames::behind(&bytes, 0));
+        while let Some((_, frame)) = next {
+            let mut group = Vec::new();
+            if read_group(frame.body, &mut |seq, change| group.push((seq, change))).is_some() {
+                take(group)?;
+            }
+            next = frames::at(&bytes, frame.end).map(|at| (frame.end, at)).or_else(|| frames::behind(&bytes, frame.end));
+        }
+    }
+    Ok(())
+}
+
+fn lost(path: &Path, what: &str) -> Fault {
+    Fault::Corrupt(format!(
+        "reading the log {}: {what}; put a good copy of the directory in its place, or start with `--accept-loss`",
+        path.display()
+    ))
+}
+
+/// Cuts changes into groups: each as bytes, with the number of its last change.
+pub(super) fn pack(changes: &[(u64, Kept)]) -> Vec<(Vec<u8>, u64)> {
     let mut groups = Vec::new();
     let mut body = Vec::new();
     let mut before = 0;
@@ -171,10 +228,7 @@ pub(super) fn pack(changes: &[(u64, Kept)], mut next: u64) -> Vec<Packed> {
         put_kept(&mut body, seq - before, kept);
         before = *seq;
         if body.len() >= GROUP_BYTES || i + 1 == changes.len() {
-            let group = cut(&body, next, *seq);
-            next += group.parts.len() as u64;
-            groups.push(group);
-            body.clear();
+            groups.push((std::mem::take(&mut body), *seq));
             before = 0;
         }
     }
@@ -200,37 +254,6 @@ fn put_kept(body: &mut Vec<u8>, distance: u64, kept: &Kept) {
     }
 }
 
-/// Cuts a group's bytes into values.
-fn cut(body: &[u8], first_key: u64, last_seq: u64) -> Packed {
-    let parts = body.len().div_ceil(PART_BYTES);
-    let part = |(index, bytes): (usize, &[u8])| {
-        let mut out = Vec::with_capacity(PAYLOAD_BYTES);
-        put_u(&mut out, first_key);
-        put_u(&mut out, parts as u64);
-        put_u(&mut out, index as u64);
-        out.extend_from_slice(bytes);
-        out
-    };
-    Packed { first_key, parts: body.chunks(PART_BYTES).enumerate().map(part).collect(), last_seq }
-}
-
-/// One value of the log, read.
-pub(super) struct Part<'a> {
-    /// The key of its group's first part.
-    pub(super) first: u64,
-    pub(super) parts: u64,
-    pub(super) index: u64,
-    pub(super) bytes: &'a [u8],
-}
-
-impl<'a> Part<'a> {
-    pub(super) fn read(payload: &'a [u8]) -> Option<Part<'a>> {
-        let mut read = Reader::new(payload);
-        let (first, parts, index) = (read.u64()?, read.u64()?, read.u64()?);
-        Some(Part { first, parts, index, bytes: read.take(read.left())? }).filter(|part| part.first < u64::MAX / 2)
-    }
-}
-
 /// Tells the changes of a group; the number of the last.
 pub(super) fn read_group(body: &[u8], take: &mut dyn FnMut(u64, Change)) -> Option<u64> {
     let mut read = Reader::new(body);
@@ -249,18 +272,12 @@ pub(in crate::store) fn probe(body: &[u8]) {
         let mut changes = Vec::new();
         read_group(body, &mut |seq, change| changes.push((seq, change))).map(|_| changes)
     };
-    let _ = Part::read(body);
+    assert!(frames::at(body, 0).is_none_or(|frame| frame.end <= body.len()));
+    let _ = frames::behind(body, 0);
     let Some(found) = read(body) else { return };
     let mut room = Vec::new();
     let kept: Vec<(u64, Kept)> = found.iter().map(|(seq, change)| (*seq, super::open::kept(change.clone(), &mut room))).collect();
     assert_eq!(read(&encode(&kept)), Some(found));
-}
-
-fn marker(folded: u64, first: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_u(&mut out, folded);
-    put_u(&mut out, first);
-    out
 }
 
 #[cfg(test)]
@@ -277,68 +294,154 @@ mod tests {
         (seq, Kept::Other(Change::Named(crate::engine::record::NameId(1), Arc::from("x".repeat(bytes)))))
     }
 
-    fn read(base: &Base) -> Result<(Log, Vec<u64>), Fault> {
-        let mut seqs = Vec::new();
-        let log = Log::open(&base.log, &mut |seq, _| seqs.push(seq))?;
-        Ok((log, seqs))
+    struct Rig {
+        home: tempfile::TempDir,
+        base: Base,
     }
 
-    fn write(base: &Base, log: &mut Log, changes: &[(u64, Kept)]) {
-        for group in pack(changes, log.next()) {
-            group.write(&base.log).unwrap();
-            log.push(&group);
+    impl Rig {
+        fn new(folded: u64) -> (Rig, End) {
+            let home = tempfile::tempdir().unwrap();
+            let base = Base::open(home.path(), true).unwrap();
+            let end = Log::create(&base, home.path(), folded).unwrap();
+            (Rig { home, base }, end)
+        }
+
+        fn read(&self) -> Result<(Log, End, Vec<u64>), Fault> {
+            let mut seqs = Vec::new();
+            let (log, end) = Log::open(&self.base, self.home.path(), &mut |seq, _| seqs.push(seq))?;
+            Ok((log, end, seqs))
+        }
+
+        fn seqs(&self) -> Vec<u64> {
+            self.read().unwrap().2
+        }
+
+        fn file(&self, n: usize) -> PathBuf {
+            frames::files(self.home.path()).unwrap()[n].1.clone()
+        }
+
+        fn refused(&self) -> String {
+            match self.read() {
+                Err(Fault::Corrupt(why)) => why,
+                other => panic!("a damaged log was read: {:?}", other.map(|(_, _, seqs)| seqs)),
+            }
+        }
+    }
+
+    fn append(end: &mut End, changes: &[(u64, Kept)]) -> Option<u64> {
+        end.append(&pack(changes)).unwrap()
+    }
+
+    #[test]
+    fn groups_come_back_in_order_and_what_is_folded_does_not() {
+        let (rig, mut end) = Rig::new(0);
+        append(&mut end, &[alive(1, 7), alive(3, 8)]);
+        append(&mut end, &[long(4, 5_000), alive(5, 9)]);
+        append(&mut end, &[alive(9, 9)]);
+        let (mut log, end, seqs) = rig.read().unwrap();
+        assert_eq!((seqs, end.last()), (vec![1, 3, 4, 5, 9], 9));
+        log.trim(&rig.base.log, 4).unwrap();
+        assert_eq!(rig.seqs(), [5, 9]);
+        log.trim(&rig.base.log, 9).unwrap();
+        let (log, end, seqs) = rig.read().unwrap();
+        assert_eq!((seqs.len(), end.last(), log.folded()), (0, 9, 9));
+    }
+
+    #[test]
+    fn what_is_half_written_at_the_end_is_dropped_and_damage_before_it_is_named() {
+        let (rig, mut end) = Rig::new(0);
+        append(&mut end, &[alive(1, 7)]);
+        append(&mut end, &[long(2, 500)]);
+        let path = rig.file(0);
+        let bytes = fs::read(&path).unwrap();
+        let first = frames::at(&bytes, 0).unwrap().end;
+        let second = frames::at(&bytes, first).unwrap().end;
+        for cut in first..second {
+            fs::write(&path, &bytes[..cut]).unwrap();
+            let (_, mut end, seqs) = rig.read().unwrap();
+            assert_eq!((seqs, end.last()), (vec![1], 1), "cut at {cut}");
+            append(&mut end, &[alive(2, 7)]);
+            append(&mut end, &[alive(3, 7)]);
+            assert_eq!(rig.seqs(), [1, 2, 3]);
+        }
+        for bit in 0..first * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, flipped).unwrap();
+            let why = rig.refused();
+            assert!(why.contains("damaged at byte 0") && why.contains(&format!("follows at byte {first}")), "{why}");
+            let mut found = Vec::new();
+            assert_eq!(look(rig.home.path(), &mut |_, place, _| found.push(place)).unwrap(), 1);
+            assert_eq!(found, [0]);
         }
     }
 
     #[test]
-    fn groups_come_back_in_order_and_are_trimmed_whole() {
-        let home = tempfile::tempdir().unwrap();
-        let base = Base::open(home.path(), true).unwrap();
-        Log::create(&base, 0).unwrap();
-        let (mut log, _) = read(&base).unwrap();
-        write(&base, &mut log, &[alive(1, 7), alive(3, 8)]);
-        write(&base, &mut log, &[long(4, 5_000), alive(5, 9)]);
-        write(&base, &mut log, &[alive(9, 9)]);
-        let (mut log, seqs) = read(&base).unwrap();
-        assert_eq!((seqs, log.last_seq(), log.groups.len()), (vec![1, 3, 4, 5, 9], 9, 3));
-        log.trim(&base.log, 4).unwrap();
-        assert_eq!(read(&base).unwrap().1, [4, 5, 9]);
-        log.trim(&base.log, 9).unwrap();
-        let (log, seqs) = read(&base).unwrap();
-        assert_eq!((seqs.len(), log.last_seq(), log.folded(), log.next()), (0, 9, 9, 6));
+    fn a_long_log_is_several_files_which_go_when_what_is_folded_is_on_disk() {
+        let (rig, mut end) = Rig::new(5);
+        let (mut log, _, _) = rig.read().unwrap();
+        for seq in 6..30 {
+            let groups = pack(&[long(seq, 900_000)]);
+            let begun = end.append(&groups).unwrap();
+            log.pushed(&groups, begun);
+        }
+        assert_eq!((log.files.len(), rig.seqs().len()), (3, 24));
+        let second = log.files[1];
+        log.trim(&rig.base.log, 29).unwrap();
+        assert_eq!(log.files.len(), 3, "the note is not on disk yet");
+        log.trim(&rig.base.log, 29).unwrap();
+        assert_eq!((log.files.len(), frames::files(rig.home.path()).unwrap().len(), rig.seqs().len()), (1, 1, 0));
+        // A file that came back after a crash, with a hole behind it, is folded.
+        End::create(rig.home.path(), second).unwrap();
+        assert_eq!(rig.seqs(), Vec::<u64>::new());
+        append(&mut end, &[alive(31, 1)]);
+        assert_eq!(rig.seqs(), [31]);
     }
 
     #[test]
-    fn an_unfinished_group_is_dropped_at_the_end_and_a_hole_is_damage() {
-        let home = tempfile::tempdir().unwrap();
-        let base = Base::open(home.path(), true).unwrap();
-        Log::create(&base, 0).unwrap();
-        let (mut log, _) = read(&base).unwrap();
-        write(&base, &mut log, &[alive(1, 7)]);
-        write(&base, &mut log, &[long(2, 5_000)]);
-        let remove = |key: u64| {
-            let mut writes = base.log.writes();
-            writes.remove(&key.to_be_bytes());
-            writes.apply().unwrap();
-        };
-        remove(4);
-        let (mut log, seqs) = read(&base).unwrap();
-        assert_eq!((seqs, log.next()), (vec![1], 2));
-        write(&base, &mut log, &[alive(2, 7)]);
-        write(&base, &mut log, &[alive(3, 7)]);
-        assert_eq!(read(&base).unwrap().1, [1, 2, 3]);
-        remove(2);
-        assert!(matches!(read(&base), Err(Fault::Corrupt(_))));
-        remove(3);
-        remove(1);
-        assert_eq!(read(&base).unwrap().0.last_seq(), 0, "a log that lost its end is short: the mark sees that");
+    fn a_lost_file_is_seen_wherever_it_was() {
+        for lost in [0, 1, 2] {
+            let (rig, mut end) = Rig::new(0);
+            for seq in 1..30 {
+                append(&mut end, &[long(seq, 900_000)]);
+            }
+            fs::remove_file(rig.file(lost)).unwrap();
+            match lost {
+                // The mark sees that.
+                2 => assert!(rig.seqs().len() < 29),
+                _ => drop(rig.refused()),
+            }
+        }
+        let (rig, _) = Rig::new(0);
+        fs::remove_file(rig.file(0)).unwrap();
+        assert!(rig.refused().contains("it is not there"));
+    }
+
+    #[test]
+    fn groups_behind_a_hole_are_told_to_who_saves_what_is_left() {
+        let (rig, mut end) = Rig::new(0);
+        for seq in 1..5 {
+            append(&mut end, &[alive(seq, 1)]);
+        }
+        let path = rig.file(0);
+        let mut bytes = fs::read(&path).unwrap();
+        let second = frames::at(&bytes, 0).unwrap().end;
+        bytes[second + 3] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let mut told = Vec::new();
+        whole_groups(rig.home.path(), &mut |group| {
+            told.extend(group.into_iter().map(|(seq, _)| seq));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(told, [1, 3, 4]);
     }
 
     #[test]
     fn a_large_flush_is_several_groups() {
         let changes: Vec<(u64, Kept)> = (1..=40).map(|seq| long(seq, 60_000)).collect();
-        let groups = pack(&changes, 1);
-        assert!(groups.len() >= 3 && groups.iter().all(|group| group.parts.len() <= 432));
-        assert!(groups.windows(2).all(|pair| pair[1].first_key == pair[0].first_key + pair[0].parts.len() as u64));
+        let groups = pack(&changes);
+        assert!(groups.len() == 3 && groups.iter().all(|(body, _)| body.len() < GROUP_BYTES + 70_000));
     }
 }

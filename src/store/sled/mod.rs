@@ -3,9 +3,9 @@
 //! Not sled's guarantees: its traps are closed in `base.rs`, and what it does not promise is added here and beside.
 //!
 //! ```text
-//! apply ──▶ overlay (reads see it) ──▶ flush: ledger, fdatasync; log group, flush, fdatasync ──▶ Durable
-//!                  │                                                                      mark follows
-//!                  └──▶ fold: blocks, details, lists; flush, fdatasync; then the log is trimmed and the overlay forgets
+//! apply ──▶ overlay (reads see it) ──▶ flush: ledger, fdatasync; log, fdatasync ──▶ Durable; the mark follows
+//!                  │
+//!                  └──▶ fold: records, blocks, lists into sled; flush, fdatasync; then the log is trimmed and the overlay forgets
 //! ```
 //!
 //! No lock is held over a disk by anything that `apply` waits for: `inner` guards memory alone.
@@ -20,6 +20,7 @@ mod days;
 mod details;
 mod filesystem;
 mod fold;
+mod frames;
 mod fsck;
 mod hooks;
 mod items;
@@ -51,6 +52,7 @@ use crate::store::sends::Sends;
 use backup::Tape;
 use base::Base;
 use fold::{Folder, Window};
+use frames::End;
 use log::Log;
 use mark::Mark;
 use overlay::{Kept, Overlay};
@@ -131,6 +133,7 @@ impl Told {
 #[derive(Debug)]
 struct Commit {
     ledger: Ledger,
+    log: End,
     mark: Mark,
 }
 
@@ -200,14 +203,10 @@ impl SledStore {
         }
         if let Some((last, _)) = pending.last() {
             points::at("commit.ledger");
-            let groups = log::pack(&pending, lock(&self.log).next());
-            groups.iter().try_for_each(|group| group.write(&self.base.log))?;
-            points::at("commit.written");
-            self.base.sync()?;
+            let groups = log::pack(&pending);
+            let begun = commit.log.append(&groups)?;
             points::at("commit.durable");
-            let mut log = lock(&self.log);
-            groups.iter().for_each(|group| log.push(group));
-            drop(log);
+            lock(&self.log).pushed(&groups, begun);
             commit.mark.advance(*last, now)?;
         }
         if pending.iter().any(|(_, kept)| matches!(kept, Kept::Other(Change::Paused(PauseScope::All, false)))) {

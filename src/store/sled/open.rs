@@ -15,6 +15,7 @@ use crate::store::sends::Sends;
 use crate::store::sled::base::{Base, snapshots};
 use crate::store::sled::blocks::Blocks;
 use crate::store::sled::fold::Folder;
+use crate::store::sled::frames::End;
 use crate::store::sled::log::Log;
 use crate::store::sled::mark::Mark;
 use crate::store::sled::overlay::{Kept, Overlay};
@@ -40,6 +41,7 @@ pub struct OpenOptions {
 pub(super) struct Parts {
     base: Base,
     log: Log,
+    end: End,
     overlay: Overlay,
     folder: Folder,
     places: Places,
@@ -76,7 +78,7 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
         parts => parts?,
     };
     points::at("start.read");
-    let last = parts.log.last_seq();
+    let last = parts.end.last();
     let mark = match mark {
         Some(mark) if mark.seq() <= last => mark,
         _ => {
@@ -84,7 +86,7 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
             Mark::create(&place.mark(), last)?
         }
     };
-    Ok(SledStore::of(parts, place, Commit { ledger, mark }, sends))
+    Ok(SledStore::of(parts, place, ledger, mark, sends))
 }
 
 /// Reads all that a start reads, so that damage is found while it can still be set aside.
@@ -135,15 +137,15 @@ fn reopen_ledger(place: &mut Place, fault: &Fault) -> Result<(Ledger, Sends), Fa
 
 impl SledStore {
     /// The store of these parts.
-    pub(super) fn of(parts: Parts, place: Place, commit: Commit, sends: Sends) -> SledStore {
-        let Parts { base, log, overlay, folder, places } = parts;
-        let last = log.last_seq();
+    pub(super) fn of(parts: Parts, place: Place, ledger: Ledger, mark: Mark, sends: Sends) -> SledStore {
+        let Parts { base, log, end, overlay, folder, places } = parts;
+        let last = end.last();
         SledStore {
             keys: place.keys.clone(),
             base,
             inner: Mutex::new(Inner::new(overlay, sends, last)),
             log: Mutex::new(log),
-            commit: Mutex::new(commit),
+            commit: Mutex::new(Commit { ledger, log: end, mark }),
             folder: Mutex::new(folder),
             places: Mutex::new(places),
             spent: Mutex::new(Vec::new()),
@@ -159,7 +161,7 @@ fn create(place: &Place) -> Result<Base, Fault> {
     fs::create_dir(&store).map_err(|e| failed("making the directory", &store, &e))?;
     let base = Base::open(&store, true)?;
     points::at("create.base");
-    Log::create(&base, 0)?;
+    Log::create(&base, &store, 0)?;
     Blocks::create(&base)?;
     small::create_opted_out(&base)?;
     base.sync()?;
@@ -196,19 +198,19 @@ pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts,
     let (small, buried) = small::open(&base.small)?;
     let mut overlay = Overlay::new(small, buried);
     let mut room = Vec::new();
-    let log = Log::open(&base.log, &mut |seq, change| overlay.take(seq, kept(change, &mut room)))?;
-    if let Some(mark) = mark.filter(|mark| *mark > log.last_seq()) {
+    let (log, end) = Log::open(&base, store, &mut |seq, change| overlay.take(seq, kept(change, &mut room)))?;
+    if let Some(mark) = mark.filter(|mark| *mark > end.last()) {
         return Err(Fault::Corrupt(format!(
             "opening {}: it ends with change {} and change {mark} was on disk, so it has gone back in time; \
              restore a copy of the directory, or take what is left with `reengaged serve --accept-loss`",
             store.display(),
-            log.last_seq()
+            end.last()
         )));
     }
     let (blocks, places) = Blocks::open(&base.blocks)?;
     small::opted_out(&base.opted_out, &mut |_, _| {})?;
     let folder = Folder::new(blocks, Packed::open(&base.details)?);
-    Ok(Parts { base, log, overlay, folder, places })
+    Ok(Parts { base, log, end, overlay, folder, places })
 }
 
 /// A change, as the overlay keeps it; `room` is memory to write in.

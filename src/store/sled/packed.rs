@@ -4,6 +4,7 @@
 //! half of them are such, the oldest values are gone through, what counts in them is appended again, and they are removed by the next
 //! fold, when that is on disk. A value that cannot be read stays where it is.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 
 use crate::engine::ports::Fault;
@@ -157,16 +158,22 @@ impl Packed {
         Ok(())
     }
 
-    /// Goes through the oldest values, some more than `appended` records fill, while too much in them is outdated: what counts is
-    /// appended again. Answers the new places, and those before. [`Places`] hears of them here.
+    /// Goes through the oldest values, some more than as many records fill, while too much in them is outdated: what counts is
+    /// appended again. Of the conversations in `written` the same fold has appended a newer record. Answers what was moved, each with the
+    /// value in which it was before.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where sled cannot read or write.
-    pub(super) fn collect(&mut self, base: &Base, places: &Mutex<Places>, appended: usize) -> Result<Vec<Item>, Fault> {
+    pub(super) fn collect(
+        &mut self,
+        base: &Base,
+        places: &Mutex<Places>,
+        written: &HashSet<ConversationId>,
+    ) -> Result<Vec<(u64, Item)>, Fault> {
         let table = &base.details;
-        let mut budget = 2 * appended as u64;
+        let mut budget = 2 * written.len() as u64;
         let mut writes = table.writes();
-        let mut moved: Vec<(ConversationId, u64, Item)> = Vec::new();
+        let mut moved = Vec::new();
         let end = self.next;
         for round in 0.. {
             let outdated = self.records > 2 * lock(places).len() + SLACK;
@@ -190,11 +197,11 @@ impl Packed {
             };
             // What cannot be read stays, for whoever asks for it to be told.
             let Some(raws) = bytes.as_deref().and_then(records) else { continue };
-            let live: Vec<&Raw<'_>> = raws.iter().filter(|raw| lock(places).has(raw.id, place)).collect();
+            let live: Vec<&Raw<'_>> = raws.iter().filter(|raw| !written.contains(&raw.id) && lock(places).has(raw.id, place)).collect();
             let Some(stands) = live.iter().map(|raw| raw.stands()).collect::<Option<Vec<_>>>() else { continue };
             for (raw, (head, names)) in live.into_iter().zip(stands) {
                 let to = self.push(&mut writes, raw)?;
-                moved.push((raw.id, place, Item::new(head.folded, &head.stored, to, names)));
+                moved.push((place, Item::new(head.folded, &head.stored, to, names)));
             }
             self.records = self.records.saturating_sub(raws.len() as u64);
             budget = budget.saturating_sub(raws.len() as u64);
@@ -202,12 +209,10 @@ impl Packed {
             self.emptied.extend(place..place + parts);
             self.first = place + parts;
         }
-        self.finish(&mut writes)?;
-        let mut known = lock(places);
-        for (id, from, item) in &moved {
-            known.moves(*id, Some(*from), item.place());
+        if !moved.is_empty() {
+            self.finish(&mut writes)?;
         }
-        Ok(moved.into_iter().map(|(_, _, item)| item).collect())
+        Ok(moved)
     }
 }
 
@@ -311,13 +316,15 @@ mod tests {
                 .map(|(n, body)| (*n, self.packed.push(&mut writes, &Raw { id: id(*n), folded: round, lost: true, body }).unwrap()))
                 .collect();
             self.packed.finish(&mut writes).unwrap();
+            let written = records.iter().map(|(n, _)| id(*n)).collect();
+            let moved = self.packed.collect(&self.base, &self.places, &written).unwrap();
+            for (from, item) in &moved {
+                self.truth.get_mut(&((item.id.0 >> 100) as u64)).unwrap().0 = item.place().unwrap();
+                lock(&self.places).moves(item.id, Some(*from), item.place());
+            }
             for ((n, body), (_, place)) in records.into_iter().zip(&placed) {
                 let before = self.truth.insert(n, (*place, body)).map(|(place, _)| place);
                 lock(&self.places).moves(id(n), before, Some(*place));
-            }
-            let moved = self.packed.collect(&self.base, &self.places, placed.len()).unwrap();
-            for item in &moved {
-                self.truth.get_mut(&((item.id.0 >> 100) as u64)).unwrap().0 = item.place().unwrap();
             }
             moved.len()
         }

@@ -14,7 +14,7 @@ use crate::store::sled::build::{Builder, readable};
 use crate::store::sled::mark::Mark;
 use crate::store::sled::open::read as read_parts;
 use crate::store::sled::place::{self, FORMAT, Place};
-use crate::store::sled::{Commit, OpenOptions, SledStore, filesystem, lock, log};
+use crate::store::sled::{OpenOptions, SledStore, filesystem, lock, log};
 
 /// Changes that are folded together: as much memory as that takes.
 const AT_ONCE: usize = 4_096;
@@ -73,7 +73,7 @@ impl SledStore {
         // It is not held while changes are replayed: among them may be a `resume` of then, which would bind it.
         let (ledger, sends) = Ledger::open(&place.ledger())?;
         let known = there.then_some(sends.len() as u64);
-        let store = SledStore::of(read_parts(base, &place.store(), None)?, place, Commit { ledger, mark }, sends);
+        let store = SledStore::of(read_parts(base, &place.store(), None)?, place, ledger, mark, sends);
         store.replay_all(source, progress)?;
         lock(&store.place).restored()?;
         let conversations = lock(&store.places).len();

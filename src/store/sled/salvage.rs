@@ -8,21 +8,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::engine::ports::Fault;
-use crate::engine::record::Change;
 use crate::id::ConversationId;
 use crate::store::backup::Row;
 use crate::store::check::Checked;
-use crate::store::codec::words::Reader;
 use crate::store::files::{exchange, failed, remove_dir, sync_dir};
 use crate::store::sled::base::{Base, Table, snapshots, wait_closed};
 use crate::store::sled::blocks::Blocks;
 use crate::store::sled::build::{Builder, readable, table};
 use crate::store::sled::details::{self, Head, Raw};
+use crate::store::sled::frames::End;
 use crate::store::sled::items::{self, Item};
-use crate::store::sled::log::{self, Part};
+use crate::store::sled::log;
 use crate::store::sled::open::kept;
 use crate::store::sled::overlay::Kept;
-use crate::store::sled::{check, hooks, packed, small};
+use crate::store::sled::{check, fsck, hooks, packed, small};
 
 /// Rows handed to the new database at a time.
 const SOME: usize = 100;
@@ -39,8 +38,9 @@ pub(super) fn salvage(store: &Path) -> Result<(PathBuf, Checked), Fault> {
     remove_dir(&store.with_extension("whole"))?;
     let base = open(store)?;
     let mut lost = Checked::default();
-    check::check(&base, None, &mut || (), &mut lost)?;
-    let folded = base.log.get(&log::MARKER).ok().flatten().and_then(|note| Reader::new(&note).u64()).unwrap_or(0);
+    fsck::check_log(store, store, &mut lost)?;
+    check::check(&base, store, None, &mut || (), &mut lost)?;
+    let folded = log::folded(&base.log).unwrap_or(0);
     let mut builder = Builder::create(&fresh, folded)?;
     records(&base, &mut builder)?;
     cells(&base, &mut builder)?;
@@ -48,13 +48,12 @@ pub(super) fn salvage(store: &Path) -> Result<(PathBuf, Checked), Fault> {
         rows(number, from, &mut builder)?;
     }
     let made = builder.finish()?;
-    let mut next = 1;
-    changes(&base, &mut |changes| {
-        for group in log::pack(changes, next) {
-            group.write(&made.log)?;
-            next += group.parts();
-        }
-        Ok(())
+    let mut end = End::create(&fresh, folded)?;
+    let mut room = Vec::new();
+    log::whole_groups(store, &mut |group| {
+        let later: Vec<(u64, Kept)> =
+            group.into_iter().filter(|(seq, _)| *seq > end.last()).map(|(seq, change)| (seq, kept(change, &mut room))).collect();
+        end.append(&log::pack(&later)).map(drop)
     })?;
     made.sync()?;
     drop((made, base));
@@ -173,35 +172,6 @@ fn rows(number: u8, from: &Table, builder: &mut Builder) -> Result<(), Fault> {
     let rows = whole(from).filter(|(key, _)| !counted(key)).map(|(key, payload)| Row { key, stamp: 0, payload });
     let rows: Vec<Row> = rows.filter(|row| readable(number, row)).collect();
     rows.chunks(SOME).try_for_each(|some| builder.rows(number, some))
-}
-
-type Take<'a> = dyn FnMut(&[(u64, Kept)]) -> Result<(), Fault> + 'a;
-
-/// Tells the groups of the log that are whole, in order. What comes behind a hole is told too: a later change of a conversation says
-/// where it stands.
-fn changes(base: &Base, take: &mut Take<'_>) -> Result<(), Fault> {
-    let mut body = Vec::new();
-    let mut expected = (0, 0);
-    for (key, payload) in whole(&base.log).filter(|(key, _)| key.len() == 8) {
-        let (Some(part), Ok(place)) = (Part::read(&payload), key.as_slice().try_into().map(u64::from_be_bytes)) else { continue };
-        if part.index == 0 {
-            body.clear();
-            expected = (part.first, part.first);
-        }
-        if (part.first, place) != expected || part.first + part.index != place {
-            expected = (u64::MAX, u64::MAX);
-            continue;
-        }
-        expected.1 += 1;
-        body.extend_from_slice(part.bytes);
-        if part.index + 1 == part.parts {
-            let (mut group, mut room): (Vec<(u64, Kept)>, _) = (Vec::new(), Vec::new());
-            if log::read_group(&body, &mut |seq, change: Change| group.push((seq, kept(change, &mut room)))).is_some() {
-                take(&group)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Writes what is lost beside the damaged database.

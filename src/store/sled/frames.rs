@@ -1,0 +1,215 @@
+//! The files of the log: groups of changes as frames, each behind the last, and the end at which they are appended.
+//!
+//! Not what is folded nor which files are needed (`log.rs`). A frame is there whole or not at all: it has a checksum, and the number of
+//! the last change before it, so that a hole is seen. Files grow by zeros ahead of what is written, since the disk keeps what is written
+//! into a file more cheaply than what makes it longer; zeros are the end of the log.
+//!
+//! ```text
+//! magic u32   length of the body u32   CRC32C of the rest u32   last change before u64   body
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::engine::ports::Fault;
+use crate::points;
+use crate::store::files::{failed, sync_dir};
+
+const MAGIC: [u8; 4] = *b"RLG1";
+/// Bytes of a frame before its body.
+const HEAD: usize = 20;
+/// Bytes that a file grows at a time.
+const FILL: u64 = 64 << 10;
+/// Bytes of a file from which on a new one is begun.
+pub(super) const LONG: u64 = 8 << 20;
+/// What a file of the log is called, before the number of the last change before it.
+const NAME: &str = "log.";
+
+/// A frame as it was read.
+#[derive(Debug)]
+pub(super) struct Frame<'a> {
+    /// The last change before it.
+    pub(super) before: u64,
+    pub(super) body: &'a [u8],
+    /// Where the next one begins.
+    pub(super) end: usize,
+}
+
+/// Appends a frame.
+pub(super) fn put(out: &mut Vec<u8>, before: u64, body: &[u8]) {
+    let mut head = [0; HEAD];
+    head[..4].copy_from_slice(&MAGIC);
+    // A group is cut long before.
+    head[4..8].copy_from_slice(&(body.len() as u32).to_le_bytes());
+    head[12..].copy_from_slice(&before.to_le_bytes());
+    let sum = sum(&head, body);
+    head[8..12].copy_from_slice(&sum.to_le_bytes());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(body);
+}
+
+/// The frame that begins at a place.
+pub(super) fn at(bytes: &[u8], place: usize) -> Option<Frame<'_>> {
+    let (head, rest) = bytes.get(place..)?.split_first_chunk::<HEAD>()?;
+    let word = |from: usize| u32::from_le_bytes([head[from], head[from + 1], head[from + 2], head[from + 3]]);
+    let length = word(4) as usize;
+    let body = rest.get(..length).filter(|_| head[..4] == MAGIC)?;
+    let before = u64::from(word(12)) | u64::from(word(16)) << 32;
+    (word(8) == sum(head, body)).then_some(Frame { before, body, end: place + HEAD + length })
+}
+
+/// The first frame that begins behind a place.
+pub(super) fn behind(bytes: &[u8], place: usize) -> Option<(usize, Frame<'_>)> {
+    let rest = bytes.get(place + 1..)?;
+    let starts = rest.windows(MAGIC.len()).enumerate().filter(|(_, window)| *window == MAGIC);
+    starts.map(|(offset, _)| place + 1 + offset).find_map(|place| at(bytes, place).map(|frame| (place, frame)))
+}
+
+fn sum(head: &[u8; HEAD], body: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&head[..8]), &head[12..]), body)
+}
+
+/// The files in `dir`, each with the number of the last change before it, oldest first.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub(super) fn files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, Fault> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| failed("reading", dir, &e))? {
+        let path = entry.map_err(|e| failed("reading", dir, &e))?.path();
+        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(NAME));
+        files.extend(number.and_then(|number| u64::from_str_radix(number, 16).ok()).map(|number| (number, path)));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The file of changes behind `before`.
+pub(super) fn path(dir: &Path, before: u64) -> PathBuf {
+    dir.join(format!("{NAME}{before:016x}"))
+}
+
+/// The end of the log.
+#[derive(Debug)]
+pub(super) struct End {
+    dir: PathBuf,
+    path: PathBuf,
+    file: File,
+    /// Where the next frame begins.
+    place: u64,
+    /// How far the file goes.
+    length: u64,
+    /// The last change in the log.
+    last: u64,
+    /// An append failed: what is behind `place` is not known, and nothing may come behind it.
+    broken: bool,
+}
+
+impl End {
+    /// Begins a file for changes behind `before`, durable.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub(super) fn create(dir: &Path, before: u64) -> Result<End, Fault> {
+        let path = path(dir, before);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).and_then(|file| file.sync_all().map(|()| file)).map_err(|e| failed("making the log", &path, &e))?;
+        sync_dir(dir)?;
+        Ok(End { dir: dir.to_owned(), path, file, place: 0, length: 0, last: before, broken: false })
+    }
+
+    /// Goes on with a file behind the frames that end at `place`; what is behind them is nothing.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub(super) fn open(path: &Path, place: u64, last: u64) -> Result<End, Fault> {
+        let dir = path.parent().unwrap_or(Path::new("")).to_owned();
+        let cut = || {
+            let file = OpenOptions::new().write(true).open(path)?;
+            file.set_len(place)?;
+            file.sync_all()?;
+            Ok(file)
+        };
+        let file = cut().map_err(|e| failed("opening the log", path, &e))?;
+        Ok(End { dir, path: path.to_owned(), file, place, length: place, last, broken: false })
+    }
+
+    /// Appends groups, each a body with the number of its last change; durable on return. Answers whether a new file was begun for them,
+    /// and with which number.
+    ///
+    /// # Errors
+    /// Where the file system refuses; nothing may be appended any more then.
+    pub(super) fn append(&mut self, groups: &[(Vec<u8>, u64)]) -> Result<Option<u64>, Fault> {
+        if self.broken {
+            return Err(Fault::Unavailable(format!("writing the log {}: an earlier write of it failed", self.path.display())));
+        }
+        self.broken = true;
+        let begun = self.place >= LONG;
+        if begun {
+            *self = End { broken: true, ..End::create(&self.dir, self.last)? };
+        }
+        let number = self.last;
+        let mut bytes = Vec::with_capacity(groups.iter().map(|(body, _)| body.len() + HEAD).sum());
+        for (body, last) in groups {
+            put(&mut bytes, self.last, body);
+            self.last = *last;
+        }
+        self.file.write_all_at(&bytes, self.place).map_err(|e| failed("writing the log", &self.path, &e))?;
+        self.place += bytes.len() as u64;
+        if self.place > self.length {
+            self.length = self.place.next_multiple_of(FILL);
+            // Where there is no room for zeros, the log grows without them.
+            if self.file.write_all_at(&vec![0; (self.length - self.place) as usize], self.place).is_err() {
+                self.length = self.place;
+            }
+        }
+        points::at("commit.written");
+        if !points::wrong("wrong.skip_the_fsync") {
+            self.file.sync_data().map_err(|e| failed("syncing the log", &self.path, &e))?;
+        }
+        self.broken = false;
+        Ok(begun.then_some(number))
+    }
+
+    /// The last change in the log.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn frames_come_back_and_no_flipped_bit_does(
+            bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..5), before: u64, flip: prop::sample::Index
+        ) {
+            let mut bytes = Vec::new();
+            bodies.iter().for_each(|body| put(&mut bytes, before, body));
+            let mut place = 0;
+            for body in &bodies {
+                let frame = at(&bytes, place).expect("it is there");
+                prop_assert_eq!((frame.before, frame.body), (before, &body[..]));
+                place = frame.end;
+            }
+            prop_assert_eq!(place, bytes.len());
+            let first = at(&bytes, 0).expect("it is there").end;
+            let bit = flip.index(first * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(at(&bytes, 0).is_none());
+            prop_assert_eq!(behind(&bytes, 0).map(|(place, _)| place), (bodies.len() > 1).then_some(first));
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), place in 0usize..250) {
+            prop_assert!(at(&bytes, place).is_none());
+            prop_assert!(behind(&bytes, place).is_none());
+        }
+    }
+}
