@@ -1,7 +1,8 @@
 //! Identities of events, by the day on which they came in: nine days of them, of which most are asked for and few are found.
 //!
-//! Not a cache: every identity that was noted is found until its day is over. The day that is being filled is a hash set; a day
-//! that is over takes seventeen bytes an identity: sorted, with a directory, since they are keyed hashes and spread evenly.
+//! Not a cache: every identity that was noted is found until its day is over. What comes in goes to a hash set; when that is a fifth of
+//! its day, or the day is over, it is sorted in, and takes seventeen bytes an identity: with a directory, since they are keyed hashes
+//! and spread evenly.
 
 use std::collections::BTreeMap;
 
@@ -46,6 +47,9 @@ impl Identities {
         let day = self.days.entry(day).or_default();
         if !day.sorted.contains(key.0) {
             day.fresh.insert(key.0);
+            if day.fresh.keys.len() > FRESH.max(day.sorted.keys.len() / 4) {
+                day.sort();
+            }
         }
     }
 
@@ -70,10 +74,15 @@ impl Identities {
     }
 }
 
+/// Identities that are not sorted in, at least.
+const FRESH: usize = 32_768;
+
 impl Day {
     fn sort(&mut self) {
         let fresh = std::mem::take(&mut self.fresh).keys;
         if !fresh.is_empty() {
+            let mut fresh: Vec<Key> = fresh.into_iter().collect();
+            fresh.sort_unstable();
             let mut keys = std::mem::take(&mut self.sorted).keys;
             keys.reserve_exact(fresh.len());
             keys.extend(fresh);
@@ -126,7 +135,8 @@ struct Sorted {
 
 impl Sorted {
     fn of(mut keys: Vec<Key>) -> Sorted {
-        keys.sort_unstable();
+        // Two runs, of which the first is sorted: this sort sees that.
+        keys.sort();
         let bits = (keys.len() / SHARE).max(1).next_power_of_two().ilog2().max(1);
         let shift = 64 - bits;
         let mut begins = Vec::with_capacity(1 << bits);
@@ -169,6 +179,16 @@ mod tests {
         assert_eq!(identities.forget(Moment(111 * DAY + DAY - 1)), Some(101));
         assert!(identities.is_empty());
         assert_eq!(Identities::day(Moment(-1)), -1);
+    }
+
+    #[test]
+    fn many_of_one_day_are_sorted_in_while_they_come() {
+        let spread = |n: u128| EventKey(n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+        let mut identities = Identities::default();
+        (0..100_000).for_each(|n| identities.note(spread(n), 5));
+        assert_eq!(identities.len(), 100_000);
+        assert!((0..100_000).all(|n| identities.seen(spread(n))) && !(100_000..110_000).any(|n| identities.seen(spread(n))));
+        assert!(identities.days[&5].fresh.keys.len() <= FRESH && identities.days[&5].sorted.keys.len() > FRESH);
     }
 
     proptest! {
