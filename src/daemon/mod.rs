@@ -14,6 +14,7 @@ pub mod forward;
 mod hooks;
 pub mod logs;
 mod missed;
+mod patience;
 mod probing;
 mod reload;
 mod room;
@@ -31,7 +32,6 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
-use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -272,13 +272,12 @@ impl Running {
             ticked: 0,
             fed: 0,
         };
-        let runtime = Handle::current();
         let (folding, committing) = std::sync::mpsc::channel();
         let folded = Arc::clone(&store);
         self.thread("fold", move || commit::fold(&folded, &committing))?;
         self.thread("commit", move || commit::run(&store, &to_commit, &outlets, folding))?;
         self.thread("engine", move || {
-            let end = runtime.block_on(engine_loop.run());
+            let end = engine_loop.run();
             // Whoever waited for it has given up, and the process ends anyway.
             let _ = ended.send(end);
         })

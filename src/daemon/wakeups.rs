@@ -4,6 +4,7 @@
 //! again after every sleep, so that a suspended machine or a stepped clock strands nothing.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::conversation::Verdict;
+use crate::daemon::patience::Patience;
 use crate::daemon::start;
 use crate::engine::Engine;
 use crate::engine::book::Book;
@@ -75,6 +77,14 @@ pub(super) enum Probed {
     Unasked,
 }
 
+/// What the loop waited for.
+enum Come {
+    /// A reason to wake; `None` where nobody is left who could have one.
+    Wakeup(Option<Wakeup>),
+    /// So many requests; none where the desk is closed.
+    Requests(usize),
+}
+
 /// How the loop ended.
 #[derive(Debug)]
 pub(super) enum End {
@@ -104,7 +114,8 @@ pub(super) struct Loop {
 
 impl Loop {
     /// Runs until told to stop, or until the store fails.
-    pub(super) async fn run(mut self) -> End {
+    pub(super) fn run(mut self) -> End {
+        let patience = Patience::of_this_thread();
         let mut batch = Vec::with_capacity(REQUESTS);
         loop {
             points::at("engine.turn");
@@ -127,20 +138,15 @@ impl Loop {
                 (_, true) => self.nap(next).min(FOLDING),
                 _ => self.nap(next),
             };
-            tokio::select! {
-                biased;
-                wakeup = self.wakeups.recv() => {
-                    let Some(first) = wakeup else { return End::Stopped };
-                    if let Some(end) = self.wake(first) {
+            match self.wait(&patience, nap, &mut batch, crowded) {
+                None => {}
+                Some(Come::Wakeup(None)) => return End::Stopped,
+                Some(Come::Wakeup(Some(first))) => {
+                    if let Some(end) = self.wake_all(first) {
                         return end;
                     }
-                    while let Ok(more) = self.wakeups.try_recv() {
-                        if let Some(end) = self.wake(more) {
-                            return end;
-                        }
-                    }
                 }
-                taken = self.requests.recv_many(&mut batch, REQUESTS), if self.stopping.is_none() && !crowded => {
+                Some(Come::Requests(taken)) => {
                     let now = self.clock.now();
                     for request in batch.drain(..) {
                         self.engine.serve(request, now);
@@ -149,9 +155,31 @@ impl Loop {
                         self.stop();
                     }
                 }
-                () = tokio::time::sleep(nap) => {}
             }
         }
+    }
+
+    /// Waits for whatever comes first: wakeups go before requests. While the store is crowded, and while it stops, no more is taken in.
+    fn wait(&mut self, patience: &Patience, nap: Duration, batch: &mut Vec<Request>, crowded: bool) -> Option<Come> {
+        let open = self.stopping.is_none() && !crowded;
+        let (wakeups, requests) = (&mut self.wakeups, &mut self.requests);
+        patience.wait(nap, |cx| match wakeups.poll_recv(cx) {
+            Poll::Ready(wakeup) => Poll::Ready(Come::Wakeup(wakeup)),
+            Poll::Pending if open => requests.poll_recv_many(cx, batch, REQUESTS).map(Come::Requests),
+            Poll::Pending => Poll::Pending,
+        })
+    }
+
+    /// This wakeup, and all that have come behind it.
+    fn wake_all(&mut self, first: Wakeup) -> Option<End> {
+        let mut next = Some(first);
+        while let Some(wakeup) = next {
+            if let Some(end) = self.wake(wakeup) {
+                return Some(end);
+            }
+            next = self.wakeups.try_recv().ok();
+        }
+        None
     }
 
     fn wake(&mut self, wakeup: Wakeup) -> Option<End> {
