@@ -100,7 +100,11 @@ impl Clock {
     /// who slept so long is not early.
     #[must_use]
     pub fn until(&self, moment: Moment) -> Duration {
-        real(moment.since(self.now()), self.scale.map_or(1, |s| s.factor))
+        match self.scale {
+            // By more than the milliseconds that a moment has: the one under way is not waited for twice.
+            None => Duration::from_millis(u64::try_from(moment.0).unwrap_or(0)).saturating_sub(since_epoch()),
+            Some(scale) => real(moment.since(self.now()), scale.factor),
+        }
     }
 }
 
@@ -123,14 +127,23 @@ fn real(millis: i64, factor: u32) -> Duration {
     Duration::from_micros(micros.div_ceil(u64::from(factor)))
 }
 
-/// By the C library, so that tests of the whole program can lie to it (libfaketime).
-#[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
 fn wall() -> Moment {
     let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+    match wall_exactly() {
         Ok(after) => Moment(millis(after)),
-        Err(before) => Moment(-millis(before.duration())),
+        Err(before) => Moment(-millis(before)),
     }
+}
+
+/// The wall clock since the epoch; zero where it is set before that.
+fn since_epoch() -> Duration {
+    wall_exactly().unwrap_or_default()
+}
+
+/// Since the epoch, or, as an error, before it. By the C library, so that tests of the whole program can lie to it (libfaketime).
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+fn wall_exactly() -> Result<Duration, Duration> {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_err(|before| before.duration())
 }
 
 /// `Instant` stands still while a Linux machine is suspended; this does not.

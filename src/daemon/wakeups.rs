@@ -4,6 +4,7 @@
 //! again after every sleep, so that a suspended machine or a stepped clock strands nothing.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::conversation::Verdict;
+use crate::daemon::patience::Patience;
 use crate::daemon::start;
 use crate::engine::Engine;
 use crate::engine::book::Book;
@@ -31,6 +33,9 @@ use crate::points;
 const REQUESTS: usize = 1_024;
 /// How soon it is looked again whether the store has put away enough of what it has.
 const FOLDING: Duration = Duration::from_millis(20);
+/// While a group is on its way to the disk, what comes is looked at so often, together: each wake of a thread costs as much as deciding
+/// an event does. As long as a fast disk takes.
+const GATHER: Duration = Duration::from_micros(300);
 /// How often the daemon notes that it is alive, and forgets identities whose days are over.
 const TICK: i64 = 10 * SECOND;
 /// How often the watchdog is fed at most; systemd waits thirty seconds.
@@ -75,6 +80,14 @@ pub(super) enum Probed {
     Unasked,
 }
 
+/// What the loop waited for.
+enum Come {
+    /// A reason to wake; `None` where nobody is left who could have one.
+    Wakeup(Option<Wakeup>),
+    /// So many requests; none where the desk is closed.
+    Requests(usize),
+}
+
 /// How the loop ended.
 #[derive(Debug)]
 pub(super) enum End {
@@ -100,11 +113,14 @@ pub(super) struct Loop {
     pub(super) forget_before: Option<Moment>,
     pub(super) ticked: i64,
     pub(super) fed: i64,
+    /// Groups that are on their way to the disk.
+    pub(super) under_way: usize,
+    pub(super) patience: Patience,
 }
 
 impl Loop {
     /// Runs until told to stop, or until the store fails.
-    pub(super) async fn run(mut self) -> End {
+    pub(super) fn run(mut self) -> End {
         let mut batch = Vec::with_capacity(REQUESTS);
         loop {
             points::at("engine.turn");
@@ -127,20 +143,21 @@ impl Loop {
                 (_, true) => self.nap(next).min(FOLDING),
                 _ => self.nap(next),
             };
-            tokio::select! {
-                biased;
-                wakeup = self.wakeups.recv() => {
-                    let Some(first) = wakeup else { return End::Stopped };
-                    if let Some(end) = self.wake(first) {
+            let gathered = if self.under_way > 0 { nap.min(GATHER) } else { Duration::ZERO };
+            if !gathered.is_zero() {
+                // Whatever is decided now waits for that group all the same.
+                self.patience.gather(gathered);
+            }
+            let nap = nap - gathered;
+            match self.wait(nap, &mut batch, crowded) {
+                None => {}
+                Some(Come::Wakeup(None)) => return End::Stopped,
+                Some(Come::Wakeup(Some(first))) => {
+                    if let Some(end) = self.wake_all(first) {
                         return end;
                     }
-                    while let Ok(more) = self.wakeups.try_recv() {
-                        if let Some(end) = self.wake(more) {
-                            return end;
-                        }
-                    }
                 }
-                taken = self.requests.recv_many(&mut batch, REQUESTS), if self.stopping.is_none() && !crowded => {
+                Some(Come::Requests(taken)) => {
                     let now = self.clock.now();
                     for request in batch.drain(..) {
                         self.engine.serve(request, now);
@@ -149,9 +166,31 @@ impl Loop {
                         self.stop();
                     }
                 }
-                () = tokio::time::sleep(nap) => {}
             }
         }
+    }
+
+    /// Waits for whatever comes first: wakeups go before requests. While the store is crowded, and while it stops, no more is taken in.
+    fn wait(&mut self, nap: Duration, batch: &mut Vec<Request>, crowded: bool) -> Option<Come> {
+        let open = self.stopping.is_none() && !crowded;
+        let (wakeups, requests) = (&mut self.wakeups, &mut self.requests);
+        self.patience.wait(nap, |cx| match wakeups.poll_recv(cx) {
+            Poll::Ready(wakeup) => Poll::Ready(Come::Wakeup(wakeup)),
+            Poll::Pending if open => requests.poll_recv_many(cx, batch, REQUESTS).map(Come::Requests),
+            Poll::Pending => Poll::Pending,
+        })
+    }
+
+    /// This wakeup, and all that have come behind it.
+    fn wake_all(&mut self, first: Wakeup) -> Option<End> {
+        let mut next = Some(first);
+        while let Some(wakeup) = next {
+            if let Some(end) = self.wake(wakeup) {
+                return Some(end);
+            }
+            next = self.wakeups.try_recv().ok();
+        }
+        None
     }
 
     fn wake(&mut self, wakeup: Wakeup) -> Option<End> {
@@ -159,6 +198,7 @@ impl Loop {
         // Whoever asked may be gone; then nobody misses the answer.
         match wakeup {
             Wakeup::Durable(permits) => {
+                self.under_way = self.under_way.saturating_sub(1);
                 self.engine.return_permits(&permits);
                 self.feed();
             }
@@ -295,10 +335,10 @@ impl Loop {
     }
 
     fn hand_over_group(&mut self) {
-        if let Some(group) = self.engine.cut()
-            && let Err(refused) = self.groups.send(group)
-        {
-            refused.0.refuse("the store has stopped");
+        let Some(group) = self.engine.cut() else { return };
+        match self.groups.send(group) {
+            Ok(()) => self.under_way += 1,
+            Err(refused) => refused.0.refuse("the store has stopped"),
         }
     }
 

@@ -5,7 +5,7 @@
 //! The scopes: `ingest` brings events and reads nothing; `read` looks; `operate` acts, and looks. Where no token is configured,
 //! only listeners that this machine alone can reach let anybody in, and web pages of other origins not even there.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
@@ -132,7 +132,7 @@ impl Throttle {
 
 /// Lets a request through, or says why not. On the guide's paths (`guides`) a token may also come as the guide's clients send it.
 pub(super) fn admit(site: &Site, face: Face, need: Need, guides: bool, headers: &HeaderMap) -> Result<Actor, Problem> {
-    let local = || Arc::from("local");
+    let local = || Arc::clone(&LOCAL);
     if need == Need::Nothing {
         return Ok(local());
     }
@@ -163,6 +163,9 @@ pub(super) fn admit(site: &Site, face: Face, need: Need, guides: bool, headers: 
         None => Err(Problem::new(Kind::Unauthorized, if guides { SEND_KEY } else { SEND_TOKEN })),
     }
 }
+
+/// Whoever comes in without a token.
+static LOCAL: LazyLock<Actor> = LazyLock::new(|| Arc::from("local"));
 
 const SEND_KEY: &str = "send a known token as: Truora-API-Key: TOKEN";
 const SEND_TOKEN: &str = "send a known token as: Authorization: Bearer TOKEN";

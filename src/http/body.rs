@@ -4,7 +4,6 @@
 
 use std::future::Future;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
@@ -47,9 +46,7 @@ pub(super) async fn whole(headers: &HeaderMap, mut body: Body, limit: usize, set
         return Err(too_large());
     }
     let late = |_| Problem::new(Kind::BodyTimeout, "the body did not come in time; send it again");
-    let reading = collect(&mut body, limit, settings.body);
-    let collected = timeout(settings.body * 2, reading).await.map_err(late)?.map_err(late)?;
-    match collected {
+    match collect(&mut body, limit, settings).await.map_err(late)? {
         Collected::All(bytes) => Ok(bytes),
         Collected::TooLarge => {
             linger(headers, body, settings).await;
@@ -65,11 +62,16 @@ enum Collected {
     Broken,
 }
 
-/// Reads to the end, or to the limit; no frame may take longer than `pause`.
-async fn collect(body: &mut Body, limit: usize, pause: Duration) -> Result<Collected, Elapsed> {
+/// Reads to the end, or to the limit; no frame may take longer than the settings' `body`, nor all of them longer than twice that.
+async fn collect(body: &mut Body, limit: usize, settings: &Settings) -> Result<Collected, Elapsed> {
+    let until = (settings.elapsed)() + settings.body * 2;
+    let mut left = settings.body;
     let mut first = Bytes::new();
     let mut all: Vec<u8> = Vec::new();
-    while let Some(frame) = timeout(pause, body.frame()).await? {
+    // A body whose length was told is known to end here: it is not asked for what it has not.
+    while !body.is_end_stream() {
+        let Some(frame) = timeout(left, body.frame()).await? else { break };
+        left = settings.body.min(until.saturating_sub((settings.elapsed)()));
         let Ok(frame) = frame else { return Ok(Collected::Broken) };
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + all.len() + data.len() > limit {

@@ -5,9 +5,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+/// In [`Place::idle`]: a request is under way.
+const BUSY: u64 = 0;
+/// In [`Place::idle`], beside the number: the connection has been asked to leave, and is not asked again before its next request.
+const ASKED: u64 = 1 << 63;
 
 /// The connections of one listener.
 pub(super) struct Crowd {
@@ -15,6 +21,8 @@ pub(super) struct Crowd {
     /// Of one address.
     each: usize,
     seats: Mutex<Seats>,
+    /// The last number that was given to a connection which fell idle.
+    fell: AtomicU64,
     /// Somebody has left.
     left: Notify,
 }
@@ -24,16 +32,23 @@ struct Seats {
     taken: usize,
     of: HashMap<IpAddr, usize>,
     next: u64,
-    /// Connections without a request under way, in the order in which they fell idle.
-    idle: BTreeMap<u64, (Option<IpAddr>, Arc<Notify>)>,
+    /// All connections. Only somebody for whom there is no place looks through them: requests, which are many more, touch none of this.
+    places: BTreeMap<u64, Arc<Place>>,
+}
+
+/// What is known of a connection.
+struct Place {
+    from: Option<IpAddr>,
+    leave: Notify,
+    /// Since when it is idle, by the numbers of [`Crowd::fell`]; or [`BUSY`].
+    idle: AtomicU64,
 }
 
 /// A connection's place.
 pub(super) struct Seat {
     crowd: Arc<Crowd>,
-    from: Option<IpAddr>,
-    leave: Arc<Notify>,
-    idle_as: Mutex<Option<u64>>,
+    number: u64,
+    place: Arc<Place>,
 }
 
 /// While this lives, the connection is not idle.
@@ -42,7 +57,7 @@ pub(super) struct Busy(Arc<Seat>);
 impl Crowd {
     /// Places for so many, and for so many of one address.
     pub(super) fn new(most: usize, each: usize) -> Arc<Crowd> {
-        Arc::new(Crowd { most, each, seats: Mutex::default(), left: Notify::new() })
+        Arc::new(Crowd { most, each, seats: Mutex::default(), fell: AtomicU64::new(BUSY), left: Notify::new() })
     }
 
     /// A place at once, or `None`; then the longest idle connection has been asked to leave, so that there soon is one. `from`: whom
@@ -50,15 +65,24 @@ impl Crowd {
     pub(super) fn sit(self: &Arc<Crowd>, from: Option<IpAddr>) -> Option<Arc<Seat>> {
         let seat = self.take(from);
         if seat.is_none() {
-            let mut seats = self.seats();
-            // Who has all the places of its address makes room by itself.
-            let own = self.is_full_of(&seats, from);
-            let longest = seats.idle.iter().find(|(_, (other, _))| !own || *other == from).map(|(number, _)| *number);
-            if let Some((_, leave)) = longest.and_then(|number| seats.idle.remove(&number)) {
-                leave.notify_one();
-            }
+            self.ask_one_to_leave(from);
         }
         seat
+    }
+
+    /// The longest idle of those who were not asked yet; of the same address where that has all the places that it may have.
+    fn ask_one_to_leave(&self, from: Option<IpAddr>) {
+        let seats = self.seats();
+        let own = self.is_full_of(&seats, from);
+        let idle = |place: &Place| Some(place.idle.load(Ordering::Relaxed)).filter(|since| *since != BUSY && since & ASKED == 0);
+        let eligible = seats.places.values().filter(|place| !own || place.from == from);
+        let longest = eligible.filter_map(|place| Some((idle(place)?, place))).min_by_key(|(since, _)| *since);
+        if let Some((since, place)) = longest
+            // Otherwise a request has just begun: whoever comes next asks another.
+            && place.idle.compare_exchange(since, since | ASKED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            place.leave.notify_one();
+        }
     }
 
     /// A place when one is free.
@@ -82,10 +106,17 @@ impl Crowd {
         if let Some(from) = from {
             *seats.of.entry(from).or_default() += 1;
         }
+        let number = seats.next;
+        seats.next += 1;
+        let place = Arc::new(Place { from, leave: Notify::new(), idle: AtomicU64::new(self.fall()) });
+        seats.places.insert(number, Arc::clone(&place));
         drop(seats);
-        let seat = Seat { crowd: Arc::clone(self), from, leave: Arc::default(), idle_as: Mutex::new(None) };
-        seat.fall_idle();
-        Some(Arc::new(seat))
+        Some(Arc::new(Seat { crowd: Arc::clone(self), number, place }))
+    }
+
+    /// A number for a connection that falls idle: higher than those of all that fell idle before.
+    fn fall(&self) -> u64 {
+        self.fell.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn is_full_of(&self, seats: &Seats, from: Option<IpAddr>) -> bool {
@@ -101,46 +132,32 @@ impl Crowd {
 impl Seat {
     /// Resolves when this connection shall make room.
     pub(super) async fn asked_to_leave(&self) {
-        self.leave.notified().await;
+        self.place.leave.notified().await;
     }
 
     /// Whether no request is under way.
     pub(super) fn is_idle(&self) -> bool {
-        self.mine().is_some()
+        self.place.idle.load(Ordering::Relaxed) != BUSY
     }
 
     /// A request began.
     pub(super) fn busy(self: &Arc<Seat>) -> Busy {
-        self.rise();
+        self.place.idle.store(BUSY, Ordering::Relaxed);
         Busy(Arc::clone(self))
     }
 
     fn fall_idle(&self) {
-        let mut seats = self.crowd.seats();
-        let number = seats.next;
-        seats.next += 1;
-        seats.idle.insert(number, (self.from, Arc::clone(&self.leave)));
-        drop(seats);
-        *self.mine() = Some(number);
-    }
-
-    fn rise(&self) {
-        if let Some(number) = self.mine().take() {
-            self.crowd.seats().idle.remove(&number);
-        }
-    }
-
-    fn mine(&self) -> MutexGuard<'_, Option<u64>> {
-        self.idle_as.lock().unwrap_or_else(PoisonError::into_inner)
+        self.place.idle.store(self.crowd.fall(), Ordering::Relaxed);
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.rise();
+        let from = self.place.from;
         let mut seats = self.crowd.seats();
+        seats.places.remove(&self.number);
         seats.taken -= 1;
-        if let Some(from) = self.from
+        if let Some(from) = from
             && let Some(taken) = seats.of.get_mut(&from)
         {
             *taken -= 1;
@@ -182,7 +199,7 @@ mod tests {
         let crowd = Crowd::new(1, 1);
         let seat = crowd.sit(None).unwrap();
         drop(seat);
-        assert!(crowd.seats().idle.is_empty());
+        assert!(crowd.seats().places.is_empty());
         assert!(crowd.sit(None).is_some());
     }
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::audit;
 use super::body::{self, NDJSON};
 use super::ndjson;
-use super::reply::{self, Reply};
+use super::reply::{self, Fault, Reply};
 use super::site::{Inside, Site};
 use crate::engine::request::{Answer, Inbound, Rejected, Who};
 use crate::limits;
@@ -22,9 +22,14 @@ use crate::shapes::problem::{Kind, Problem};
 
 /// Takes one event, or many, in.
 pub(super) async fn post(State(site): State<Arc<Site>>, axum::Extension(inside): axum::Extension<Inside>, request: Request) -> Reply {
+    take(&site, &inside, request).await
+}
+
+/// What [`post`] does, for whoever has a site and a way to the engine at hand.
+pub(super) async fn take(site: &Arc<Site>, inside: &Inside, request: Request) -> Reply {
     let (parts, body) = request.into_parts();
     if body::media_type(&parts.headers).eq_ignore_ascii_case(NDJSON) {
-        return Ok(ndjson::answer(site, inside.desk, body));
+        return Ok(ndjson::answer(Arc::clone(site), inside.desk.clone(), body));
     }
     let bytes = body::whole(&parts.headers, body, limits::EVENT_BYTES, &site.settings).await?;
     if body::must_be_json(&parts.headers).is_err() {
@@ -33,14 +38,20 @@ pub(super) async fn post(State(site): State<Arc<Site>>, axum::Extension(inside):
     }
     let event = event::read(&bytes).inspect_err(|_| _ = site.counts.events.bad.inc())?;
     let who = event.who.clone();
-    one(&site, &inside, event, &who).await
+    let answer = ask(site, inside, event).await?;
+    // No operator acted, so the audit trail has nothing to be told.
+    Ok(reply::json(&Answered { who: &who, answer: &answer }))
 }
 
 /// Puts one event before the engine and tells its answer, about the conversation as `who` names it.
 pub(super) async fn one(site: &Site, inside: &Inside, event: Inbound, who: &Who) -> Reply {
+    Ok(tell(who, &ask(site, inside, event).await?))
+}
+
+async fn ask(site: &Site, inside: &Inside, event: Inbound) -> Result<Answer, Fault> {
     let answer = timeout(site.settings.answer, inside.desk.event(event)).await.map_err(|_| no_answer())?;
     site.counts.events.count(answer.as_ref());
-    told(who, answer)
+    answer.map_err(reply::rejected)
 }
 
 /// The answer to one event.

@@ -1,6 +1,7 @@
 //! The routes, in one table: method, path, what a token must allow, and who answers.
 //!
 //! Not the answers. Around every route: counting, a log line without numbers, names or tokens, and the check of who comes in.
+//! `POST /v1/events`, which is most of all requests, meets the same without the layers of the table: they cost it more than its answer.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -8,24 +9,29 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Response, Version, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use futures_util::FutureExt as _;
+use tower_service::Service;
 
 use super::audit;
-use super::auth::{Need, admit};
+use super::auth::{Actor, Need, admit};
 use super::counts::RequestLabels;
 use super::listen::Face;
+use super::peer::Peer;
 use super::reply::{self, Reply};
-use super::site::Site;
+use super::site::{Inside, Site};
 use super::{control, conversations, events, guide, health, inbound, inbounds, outbounds, schedule, upkeep};
 use crate::points;
 use crate::shapes::problem::{Kind, Problem};
 
 /// The description of every route, served as it stands.
 pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// Where events are brought.
+const EVENTS: &str = "/v1/events";
 
 /// A route.
 struct Route {
@@ -46,7 +52,7 @@ fn table() -> Vec<Route> {
         route("get", "/readyz", Nothing, get(health::ready)),
         route("get", "/metrics", Read, get(health::metrics)),
         route("get", "/openapi.json", Any, get(openapi)),
-        route("post", "/v1/events", Ingest, post(events::post)),
+        route("post", EVENTS, Ingest, post(events::post)),
         route("get", "/v1/conversations", Read, get(conversations::list)),
         route("get", "/v1/conversations/{id}", Read, get(conversations::show)),
         route("delete", "/v1/conversations/{id}", Operate, delete(conversations::erase)),
@@ -93,8 +99,46 @@ pub fn routes() -> Vec<(&'static str, &'static str, Need)> {
     table().into_iter().map(|route| (route.method, route.path, route.need)).collect()
 }
 
-/// What a listener of this face serves.
-pub(super) fn router(site: &Arc<Site>, face: Face) -> Router {
+/// What answers the requests of a listener.
+#[derive(Clone)]
+pub(super) struct Front {
+    site: Arc<Site>,
+    face: Face,
+    router: Router,
+}
+
+impl Front {
+    /// For a listener of this face.
+    pub(super) fn new(site: Arc<Site>, face: Face) -> Front {
+        let router = router(&site, face);
+        Front { site, face, router }
+    }
+
+    /// The answer to one request, which came from `peer`.
+    pub(super) async fn answer(mut self, mut request: Request, peer: Peer) -> Response<Body> {
+        if matches!(self.face, Face::Everything { .. }) && request.method() == Method::POST && request.uri().path() == EVENTS {
+            return observed(&self.site, EVENTS, request, |request| bring(&self.site, self.face, request)).await;
+        }
+        request.extensions_mut().insert(peer);
+        match self.router.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// Events, without the table.
+async fn bring(site: &Arc<Site>, face: Face, request: Request) -> Response<Body> {
+    let answered = match let_in(site, face, Need::Ingest, false, &request) {
+        Ok((_, Some(inside))) => events::take(site, inside, request).await,
+        Ok((_, None)) => Err(site.starting().into()),
+        Err(problem) => Err(problem.into()),
+    };
+    answered.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The table, for a listener of this face.
+fn router(site: &Arc<Site>, face: Face) -> Router {
     let shown = |path: &str| match face {
         Face::Everything { .. } => true,
         Face::Webhooks => path == "/healthz" || path.starts_with("/hooks/"),
@@ -132,11 +176,8 @@ struct Door {
 
 /// Lets a request in: the right token, one way of telling a body's length, and an engine that runs.
 async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Reply {
-    let guides = request.uri().path().starts_with(guide::PATHS);
-    points::at("http.handler");
-    let actor = admit(&door.site, door.face, door.need, guides, request.headers())?;
-    if !door.early {
-        let inside = door.site.inside().ok_or_else(|| door.site.starting())?;
+    let (actor, inside) = let_in(&door.site, door.face, door.need, door.early, &request)?;
+    if let Some(inside) = inside {
         request.extensions_mut().insert(inside.clone());
     }
     if door.need != Need::Operate {
@@ -148,18 +189,38 @@ async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Re
     Ok(response)
 }
 
-/// Counts and logs; and refuses what a proxy before us might have understood in another way.
+/// Who it is that is let in, and the way to the engine; none for a route that answers before there is one.
+fn let_in<'a>(site: &'a Site, face: Face, need: Need, early: bool, request: &Request) -> Result<(Actor, Option<&'a Inside>), Problem> {
+    let guides = request.uri().path().starts_with(guide::PATHS);
+    points::at("http.handler");
+    let actor = admit(site, face, need, guides, request.headers())?;
+    if early {
+        return Ok((actor, None));
+    }
+    let inside = site.inside().ok_or_else(|| site.starting())?;
+    Ok((actor, Some(inside)))
+}
+
+/// [`observed`], around the table.
 async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response<Body> {
+    let route = known_pattern(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    observed(&site, route, request, |request| next.run(request)).await
+}
+
+/// Counts and logs; and refuses what a proxy before us might have understood in another way.
+async fn observed<A>(site: &Site, route: &'static str, request: Request, answer: impl FnOnce(Request) -> A) -> Response<Body>
+where
+    A: Future<Output = Response<Body>>,
+{
     let start = (site.settings.elapsed)();
     let method = request.method().clone();
-    let pattern = request.extensions().get::<MatchedPath>().cloned();
     let guides = request.uri().path().starts_with(guide::PATHS);
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     let mut response = match ambiguous(request.version(), request.headers()) {
         Some(problem) => reply::problem(&problem),
         // A mistake in one answer stays that answer's: nothing that others use is left half changed, since the engine has it all.
-        None => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!(%method, route = known_pattern(pattern.as_ref().map(MatchedPath::as_str)), "answering a request ended in a panic");
+        None => AssertUnwindSafe(answer(request)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(%method, route, "answering a request ended in a panic");
             reply::problem(&Problem::new(Kind::Panicked, "answering this request ended in a panic, which the log has; others go on"))
         }),
     };
@@ -171,7 +232,6 @@ async fn observe(State(site): State<Arc<Site>>, request: Request, next: Next) ->
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let status = response.status();
-    let route = known_pattern(pattern.as_ref().map(MatchedPath::as_str));
     site.counts.requests.get_or_create(&RequestLabels { route, status: u32::from(status.as_u16()) }).inc();
     let taken = (site.settings.elapsed)().saturating_sub(start);
     site.counts.duration.observe(taken.as_secs_f64());

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -22,12 +21,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower_service::Service;
 
 use super::crowd::{Busy, Crowd, Seat};
 use super::listen::{Listener, Stream};
 use super::peer::Peer;
-use super::router;
+use super::router::Front;
 use super::site::{Site, stopped};
 use super::stalling::Stalling;
 
@@ -56,7 +54,7 @@ pub async fn serve(listeners: Vec<Listener>, site: Arc<Site>, shutdown: impl Fut
 }
 
 async fn accept(listener: Listener, site: Arc<Site>) {
-    let router = router::router(&site, listener.face());
+    let front = Front::new(Arc::clone(&site), listener.face());
     let crowd = Crowd::new(site.settings.connections, site.settings.connections_each);
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
     let mut connections = JoinSet::new();
@@ -67,11 +65,11 @@ async fn accept(listener: Listener, site: Arc<Site>) {
                 Ok(stream) => {
                     let from = site.hooks().proxies.counted(stream.peer());
                     if let Some(seat) = crowd.sit(from) {
-                        connections.spawn(connection(stream, seat, router.clone(), Arc::clone(&site)));
+                        connections.spawn(connection(stream, seat, front.clone(), Arc::clone(&site)));
                     } else if let Ok(place) = Arc::clone(&turned_away).try_acquire_owned() {
-                        let (crowd, router, site) = (Arc::clone(&crowd), router.clone(), Arc::clone(&site));
+                        let (crowd, front, site) = (Arc::clone(&crowd), front.clone(), Arc::clone(&site));
                         connections.spawn(async move {
-                            squeeze_in(stream, from, &crowd, router, site, place).await;
+                            squeeze_in(stream, from, &crowd, front, site, place).await;
                         });
                     }
                 }
@@ -97,14 +95,14 @@ async fn squeeze_in(
     mut stream: Stream,
     from: Option<IpAddr>,
     crowd: &Arc<Crowd>,
-    router: Router,
+    front: Front,
     site: Arc<Site>,
     place: tokio::sync::OwnedSemaphorePermit,
 ) {
     match timeout(MAKE_ROOM, crowd.wait(from)).await {
         Ok(seat) => {
             drop(place);
-            connection(stream, seat, router, site).await;
+            connection(stream, seat, front, site).await;
         }
         Err(_) => {
             site.counts.turned_away.inc();
@@ -129,14 +127,14 @@ connection: close\r\n\r\n{\"status\":503,\"type\":\"urn:reengaged:overloaded\",\
 too many connections; come back in a second\"}";
 
 /// One connection, from its first byte to its last.
-async fn connection(stream: Stream, seat: Arc<Seat>, router: Router, site: Arc<Site>) {
+async fn connection(stream: Stream, seat: Arc<Seat>, front: Front, site: Arc<Site>) {
     let settings = site.settings;
     let mut stopping = site.stopping();
     let _open = site.counts.connection();
     let peer = stream.peer();
     let requests = {
         let seat = Arc::clone(&seat);
-        service_fn(move |request| answer(router.clone(), request, peer, seat.busy()))
+        service_fn(move |request| answer(front.clone(), request, peer, seat.busy()))
     };
     let io = TokioIo::new(Stalling::new(stream, settings.stall));
     let mut http = http1::Builder::new();
@@ -165,10 +163,9 @@ async fn connection(stream: Stream, seat: Arc<Seat>, router: Router, site: Arc<S
     let _ = connection.await;
 }
 
-async fn answer(mut router: Router, mut request: Request<Incoming>, peer: Peer, busy: Busy) -> Result<Response<Body>, Infallible> {
-    request.extensions_mut().insert(peer);
-    let response = router.call(request.map(Body::new)).await?;
-    Ok(response.map(|body| Body::new(UntilTaken { body, _busy: busy })))
+async fn answer(front: Front, request: Request<Incoming>, peer: Peer, busy: Busy) -> Result<Response<UntilTaken>, Infallible> {
+    let response = front.answer(request.map(Body::new), peer).await;
+    Ok(response.map(|body| UntilTaken { body, _busy: busy }))
 }
 
 /// The body of an answer; its connection is busy until it is taken.
