@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::daemon::approvals::Errand;
+use crate::daemon::patience::Hurry;
 use crate::daemon::wakeups::Wakeup;
 use crate::engine::group::{Call, Group, Told};
 use crate::engine::ports::{Durable, Fault, Store};
@@ -34,7 +35,7 @@ pub(super) struct Outlets {
 }
 
 /// Runs until the engine lets go of its end, or the store fails. `_folding` ends with it, and ends the fold thread.
-pub(super) fn run(store: &Arc<dyn Store>, groups: &Receiver<Group>, outlets: &Outlets, _folding: Sender<()>) {
+pub(super) fn run(store: &Arc<dyn Store>, groups: &Receiver<Group>, outlets: &Outlets, hurry: &Hurry, _folding: Sender<()>) {
     while let Ok(first) = groups.recv() {
         let mut waiting = vec![first];
         waiting.extend(groups.try_iter());
@@ -42,9 +43,11 @@ pub(super) fn run(store: &Arc<dyn Store>, groups: &Receiver<Group>, outlets: &Ou
             Ok(durable) => {
                 points::at("commit.acknowledge");
                 waiting.into_iter().for_each(|group| release(group, durable, outlets));
+                // What has come together while the disk worked is decided at once.
+                hurry.up();
                 points::at("commit.released");
             }
-            Err(fault) => return fail(waiting, &fault, groups, outlets),
+            Err(fault) => return fail(waiting, &fault, groups, outlets, hurry),
         }
     }
 }
@@ -96,9 +99,10 @@ fn release(group: Group, durable: Durable, outlets: &Outlets) {
 }
 
 /// The store failed: nothing is acknowledged any more, nothing is called, and the process ends.
-fn fail(waiting: Vec<Group>, fault: &Fault, groups: &Receiver<Group>, outlets: &Outlets) {
+fn fail(waiting: Vec<Group>, fault: &Fault, groups: &Receiver<Group>, outlets: &Outlets, hurry: &Hurry) {
     let why = fault.to_string();
     let _ = outlets.wakeups.send(Wakeup::Failed(fault.clone()));
+    hurry.up();
     waiting.into_iter().for_each(|group| group.refuse(&why));
     // Until the loop has stopped, whoever still asks is refused.
     while let Ok(group) = groups.recv() {

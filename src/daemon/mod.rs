@@ -42,6 +42,7 @@ use crate::daemon::approvals::{Approvals, Errand};
 use crate::daemon::caretaker::Keeper;
 use crate::daemon::commit::Outlets;
 use crate::daemon::deliver::{Delivery, Providers};
+use crate::daemon::patience::Patience;
 use crate::daemon::probing::Probing;
 use crate::daemon::room::Room;
 use crate::daemon::wakeups::{End, Loop, Wakeup};
@@ -255,6 +256,7 @@ impl Running {
         ended: oneshot::Sender<End>,
     ) -> Result<(), Failure> {
         let (groups, to_commit) = std::sync::mpsc::channel();
+        let (patience, hurry) = Patience::new();
         let store = Arc::clone(&self.shared.store);
         let clock = self.shared.clock.clone();
         let guard = (!clock.is_scaled()).then(|| ClockGuard::new(engine.last_alive()));
@@ -271,11 +273,13 @@ impl Running {
             forget_before: None,
             ticked: 0,
             fed: 0,
+            under_way: 0,
+            patience,
         };
         let (folding, committing) = std::sync::mpsc::channel();
         let folded = Arc::clone(&store);
         self.thread("fold", move || commit::fold(&folded, &committing))?;
-        self.thread("commit", move || commit::run(&store, &to_commit, &outlets, folding))?;
+        self.thread("commit", move || commit::run(&store, &to_commit, &outlets, &hurry, folding))?;
         self.thread("engine", move || {
             let end = engine_loop.run();
             // Whoever waited for it has given up, and the process ends anyway.
