@@ -143,11 +143,7 @@ impl Loop {
                 (_, true) => self.nap(next).min(FOLDING),
                 _ => self.nap(next),
             };
-            let gathered = if self.under_way > 0 { nap.min(GATHER) } else { Duration::ZERO };
-            if !gathered.is_zero() {
-                // Whatever is decided now waits for that group all the same.
-                self.patience.gather(gathered);
-            }
+            let gathered = self.gather(nap);
             let nap = nap - gathered;
             match self.wait(nap, &mut batch, crowded) {
                 None => {}
@@ -168,6 +164,17 @@ impl Loop {
                 }
             }
         }
+    }
+
+    /// Lets events come together: whatever is decided now waits for the group under way all the same. Not while calls are being made,
+    /// whose last look is asked for in between, and whose permits are scarcer than wakes. Answers how much of the nap may be over.
+    fn gather(&self, nap: Duration) -> Duration {
+        if self.under_way == 0 || nap.is_zero() || self.engine.calls_under_way() > 0 {
+            return Duration::ZERO;
+        }
+        let most = nap.min(GATHER);
+        self.patience.gather(most);
+        most
     }
 
     /// Waits for whatever comes first: wakeups go before requests. While the store is crowded, and while it stops, no more is taken in.

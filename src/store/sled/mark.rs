@@ -1,7 +1,8 @@
 //! The high-water mark: the number of the last change known to be on disk, kept outside the database.
 //!
-//! Not the truth: it is written after a commit and made durable about once a second, so it is never ahead of the database. It is
-//! there because sled, when its file is damaged, goes back in time without a word; a database behind its mark has done that.
+//! Not the truth: it is written after a commit and made durable behind folds, so it is never ahead of the log. It is there because
+//! sled, when its file is damaged, goes back in time without a word, and a log whose end is lost looks like one that ends there; a
+//! store behind its mark has done either.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -9,7 +10,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::ports::Fault;
-use crate::moment::{Moment, SECOND};
 use crate::points;
 use crate::store::files::{failed, sync_dir};
 
@@ -23,8 +23,6 @@ pub(super) struct Mark {
     file: File,
     seq: u64,
     turn: u64,
-    /// The instant, by the changes committed, at which it was last made durable.
-    synced: Moment,
 }
 
 impl Mark {
@@ -35,7 +33,7 @@ impl Mark {
     pub(super) fn create(path: &Path, seq: u64) -> Result<Mark, Fault> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).open(path).map_err(|e| failed("making the mark", path, &e))?;
-        let mut mark = Mark { path: path.to_owned(), file, seq, turn: 0, synced: Moment::MIN };
+        let mut mark = Mark { path: path.to_owned(), file, seq, turn: 0 };
         mark.write(seq)?;
         mark.sync()?;
         path.parent().map_or(Ok(()), sync_dir)?;
@@ -67,7 +65,7 @@ impl Mark {
             )));
         };
         let file = OpenOptions::new().write(true).open(path).map_err(|e| failed("opening", path, &e))?;
-        Ok(Mark { path: path.to_owned(), file, seq, turn, synced: Moment::MIN })
+        Ok(Mark { path: path.to_owned(), file, seq, turn })
     }
 
     /// The last change known to be on disk.
@@ -75,25 +73,30 @@ impl Mark {
         self.seq
     }
 
-    /// Notes that everything up to `seq` is on disk; `now` is the latest instant that its changes tell.
+    /// Notes that everything up to `seq` is on disk.
     ///
     /// # Errors
     /// Where the file system refuses.
-    pub(super) fn advance(&mut self, seq: u64, now: Moment) -> Result<(), Fault> {
+    pub(super) fn advance(&mut self, seq: u64) -> Result<(), Fault> {
         self.write(seq)?;
         points::at("mark.written");
-        if now.since(self.synced) >= SECOND || now < self.synced {
-            self.synced = now;
-            self.sync()?;
-        }
         Ok(())
+    }
+
+    /// The same mark, to be made durable by somebody else than who advances it.
+    ///
+    /// # Errors
+    /// Where the process has too many files open.
+    pub(super) fn other(&self) -> Result<Mark, Fault> {
+        let file = self.file.try_clone().map_err(|e| failed("opening the mark", &self.path, &e))?;
+        Ok(Mark { path: self.path.clone(), file, seq: self.seq, turn: self.turn })
     }
 
     /// Makes the mark durable.
     ///
     /// # Errors
     /// Where the file system refuses.
-    pub(super) fn sync(&mut self) -> Result<(), Fault> {
+    pub(super) fn sync(&self) -> Result<(), Fault> {
         if points::wrong("wrong.skip_the_fsync") {
             return Ok(());
         }
@@ -128,7 +131,7 @@ mod tests {
         let path = home.path().join("mark");
         let mut mark = Mark::create(&path, 0).unwrap();
         for seq in 1..=5 {
-            mark.advance(seq, Moment(seq as i64 * SECOND)).unwrap();
+            mark.advance(seq).unwrap();
         }
         assert_eq!(Mark::open(&path).unwrap().seq(), 5);
         let mut bytes = fs::read(&path).unwrap();

@@ -77,6 +77,8 @@ pub struct SledStore {
     log: Mutex<Log>,
     commit: Mutex<Commit>,
     folder: Mutex<Folder>,
+    /// Made durable behind folds, so that no commit waits for it.
+    mark: Mark,
     /// Where records are: locked for moments, never over a disk.
     places: Mutex<Places>,
     /// Lists of touched conversations that say nothing any more, for the next fold to remove.
@@ -207,7 +209,7 @@ impl SledStore {
             let begun = commit.log.append(&groups)?;
             points::at("commit.durable");
             lock(&self.log).pushed(&groups, begun);
-            commit.mark.advance(*last, now)?;
+            commit.mark.advance(*last)?;
         }
         if pending.iter().any(|(_, kept)| matches!(kept, Kept::Other(Change::Paused(PauseScope::All, false)))) {
             let mut place = lock(&self.place);
@@ -241,6 +243,7 @@ impl SledStore {
         folder.fold(&self.base, &self.places, &window, &spent)?;
         points::at("fold.written");
         self.base.sync()?;
+        self.mark.sync()?;
         points::at("fold.durable");
         let more = {
             let mut inner = lock(&self.inner);
@@ -373,6 +376,6 @@ impl Store for SledStore {
 impl Drop for SledStore {
     fn drop(&mut self) {
         // At worst the mark is a second behind the store, which is what a crash leaves too.
-        let _ = lock(&self.commit).mark.sync();
+        let _ = self.mark.sync();
     }
 }

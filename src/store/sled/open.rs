@@ -86,7 +86,7 @@ pub(super) fn open(root: &Path, options: &OpenOptions) -> Result<SledStore, Faul
             Mark::create(&place.mark(), last)?
         }
     };
-    Ok(SledStore::of(parts, place, ledger, mark, sends))
+    SledStore::of(parts, place, ledger, mark, sends)
 }
 
 /// Reads all that a start reads, so that damage is found while it can still be set aside.
@@ -137,10 +137,14 @@ fn reopen_ledger(place: &mut Place, fault: &Fault) -> Result<(Ledger, Sends), Fa
 
 impl SledStore {
     /// The store of these parts.
-    pub(super) fn of(parts: Parts, place: Place, ledger: Ledger, mark: Mark, sends: Sends) -> SledStore {
+    ///
+    /// # Errors
+    /// Where the process has too many files open.
+    pub(super) fn of(parts: Parts, place: Place, ledger: Ledger, mark: Mark, sends: Sends) -> Result<SledStore, Fault> {
         let Parts { base, log, end, overlay, folder, places } = parts;
         let last = end.last();
-        SledStore {
+        Ok(SledStore {
+            mark: mark.other()?,
             keys: place.keys.clone(),
             base,
             inner: Mutex::new(Inner::new(overlay, sends, last)),
@@ -151,7 +155,7 @@ impl SledStore {
             spent: Mutex::new(Vec::new()),
             place: Mutex::new(place),
             tape: Mutex::new(None),
-        }
+        })
     }
 }
 

@@ -73,7 +73,7 @@ impl SledStore {
         // It is not held while changes are replayed: among them may be a `resume` of then, which would bind it.
         let (ledger, sends) = Ledger::open(&place.ledger())?;
         let known = there.then_some(sends.len() as u64);
-        let store = SledStore::of(read_parts(base, &place.store(), None)?, place, ledger, mark, sends);
+        let store = SledStore::of(read_parts(base, &place.store(), None)?, place, ledger, mark, sends)?;
         store.replay_all(source, progress)?;
         lock(&store.place).restored()?;
         let conversations = lock(&store.places).len();
