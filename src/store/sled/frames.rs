@@ -147,11 +147,7 @@ impl End {
             return Err(Fault::Unavailable(format!("writing the log {}: an earlier write of it failed", self.path.display())));
         }
         self.broken = true;
-        let begun = self.place >= LONG;
-        if begun {
-            *self = End { broken: true, ..End::create(&self.dir, self.last)? };
-        }
-        let number = self.last;
+        let begun = if self.place >= LONG { self.begin()? } else { None };
         let mut bytes = Vec::with_capacity(groups.iter().map(|(body, _)| body.len() + HEAD).sum());
         for (body, last) in groups {
             put(&mut bytes, self.last, body);
@@ -171,7 +167,19 @@ impl End {
             self.file.sync_data().map_err(|e| failed("syncing the log", &self.path, &e))?;
         }
         self.broken = false;
-        Ok(begun.then_some(number))
+        Ok(begun)
+    }
+
+    /// Begins a new file, unless there is nothing in this one; answers the number of the last change before it.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub(super) fn begin(&mut self) -> Result<Option<u64>, Fault> {
+        if self.place == 0 {
+            return Ok(None);
+        }
+        *self = End { broken: self.broken, ..End::create(&self.dir, self.last)? };
+        Ok(Some(self.last))
     }
 
     /// The last change in the log.

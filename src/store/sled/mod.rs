@@ -253,7 +253,18 @@ impl SledStore {
         };
         lock(&self.log).trim(&self.base.log, window.upto)?;
         points::at("fold.trimmed");
+        if window.changes.iter().any(|(_, kept)| matches!(kept, Kept::Other(Change::Forgotten(_, true)))) {
+            self.leave_log(window.upto)?;
+        }
         Ok(more || folder.sweeping())
+    }
+
+    /// What was erased does not stay in the log until its file is long: a new one is begun, and the old one goes when all of it is folded.
+    fn leave_log(&self, folded: u64) -> Result<(), Fault> {
+        let begun = lock(&self.commit).log.begin()?;
+        lock(&self.log).pushed(&[], begun);
+        self.base.sync()?;
+        lock(&self.log).trim(&self.base.log, folded)
     }
 
     /// The oldest changes that are durable and not folded, at most so many.

@@ -130,8 +130,8 @@ async fn erased_is_gone_but_for_the_hash_of_the_opt_out() {
     daemon.signal("TERM");
     assert!(daemon.wait().success(), "{}", daemon.log());
     let lingering = traces(&dir.path().join("data"));
-    // The truth that SECURITY.md tells; where this fails, it can promise more.
-    assert!(lingering.len() == 1 && lingering[0].ends_with("/store/db"), "sled's own pages, and nothing else, linger: {lingering:?}");
+    // The truth that SECURITY.md tells. What was erased before its changes were folded was never in sled's pages; the log's file is gone.
+    assert!(lingering.iter().all(|path| path.ends_with("/store/db")), "sled's own pages, and nothing else, may linger: {lingering:?}");
 
     // Made anew from the backup, the database has no old pages.
     std::fs::create_dir(dir.path().join("old")).expect("a directory");
