@@ -165,6 +165,22 @@ impl Blocks {
         Ok(ids)
     }
 
+    /// Bits of the aliases of a conversation whose record is in a value. Reads all blocks: for the rare record that cannot be read.
+    ///
+    /// # Errors
+    /// Where a block cannot be read.
+    pub(super) fn names(table: &Table, id: ConversationId, place: u64) -> Result<Vec<u64>, Fault> {
+        let mut names = Vec::new();
+        for row in table.rows(&[0; 8]) {
+            let (key, payload) = row?;
+            let marks = marks(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+            names.extend(marks.into_iter().filter(|(of, at, _)| (*of, *at) == (id, Some(place))).flat_map(|(.., names)| names));
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
     /// The last item of one conversation. Reads the blocks from the end: for the rare case that its record cannot be read.
     ///
     /// # Errors
@@ -281,10 +297,9 @@ mod tests {
         let stored = waiting(ConversationId(7 << 100), Moment(1_772_000_000_000));
         let names: Vec<u64> = (0..2_000).collect();
         blocks.append(&base.blocks, &[Item::new(3, &stored, 9, names.clone())]).unwrap();
+        assert_eq!(Blocks::names(&base.blocks, stored.id, 9).unwrap(), names);
         let (_, places) = Blocks::open(&base.blocks).unwrap();
-        let mut kept = places.names_of(stored.id);
-        kept.sort_unstable();
-        assert_eq!(kept, names);
+        assert_eq!(places.named_with(stored.id), names.len());
         assert_eq!(all(&base.blocks).unwrap().into_values().collect::<Vec<_>>(), [stored]);
         assert_eq!(Blocks::at(&base.blocks, 9).unwrap(), [stored.id]);
         assert_eq!(Blocks::find(&base.blocks, stored.id).unwrap().unwrap().stored(), Some(&stored));

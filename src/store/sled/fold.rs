@@ -283,7 +283,7 @@ fn conversation(base: &Base, places: &Mutex<Places>, id: ConversationId, steps: 
         }
         Found::Unreadable(place) => {
             folded.place = Some(place);
-            folded.names = lock(places).names_of(id);
+            folded.names = Blocks::names(&base.blocks, id, place)?;
             (None, Some(()))
         }
     };

@@ -11,10 +11,10 @@ use crate::store::check::Checked;
 use crate::store::files::failed;
 use crate::store::ledger;
 use crate::store::sled::base::{Base, snapshots};
-use crate::store::sled::log::{self, Log};
+use crate::store::sled::log::Log;
 use crate::store::sled::mark::Mark;
 use crate::store::sled::open::copy_dir;
-use crate::store::sled::{SledStore, check, lock, place};
+use crate::store::sled::{SledStore, check, lock, place, remains};
 
 impl SledStore {
     /// Checks every record of the store in `root`, which nobody else may have open. The database is copied into `scratch`, or beside it.
@@ -92,7 +92,7 @@ fn check_database(store: &Path, scratch: &Path, mark: Option<u64>, step: &mut dy
 /// # Errors
 /// [`Fault::Unavailable`] where the disk refuses.
 pub(super) fn check_log(dir: &Path, store: &Path, checked: &mut Checked) -> Result<(), Fault> {
-    let whole = log::look(dir, &mut |path, place, what| {
+    let whole = remains::look(dir, &mut |path, place, what| {
         checked.found(store.join(path.file_name().unwrap_or_default()), format!("byte {place}"), what);
     })?;
     checked.records += whole;

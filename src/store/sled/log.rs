@@ -81,8 +81,15 @@ impl Log {
             end = Some((path, place as u64));
         }
         let Some((path, place)) = end else { return Err(lost(&frames::path(dir, folded), "it is not there")) };
-        let log = Log { dir: dir.to_owned(), files: needed.iter().map(|(before, _)| *before).collect(), folded, bytes };
-        Ok((log, End::open(path, place, last.max(folded))?))
+        let mut files: VecDeque<u64> = needed.iter().map(|(before, _)| *before).collect();
+        let end = if last < folded {
+            // Its end is lost, and was folded: what comes next does not follow on what is there.
+            files.push_back(folded);
+            End::create(dir, folded)?
+        } else {
+            End::open(path, place, last)?
+        };
+        Ok((Log { dir: dir.to_owned(), files, folded, bytes }, end))
     }
 
     /// Everything up to this change is folded.
@@ -153,63 +160,6 @@ fn read_file(path: &Path, bytes: &[u8], last: &mut u64, take: &mut dyn FnMut(u64
         Some((next, _)) => Err(lost(path, &format!("it is damaged at byte {place}, and a group that is whole follows at byte {next}"))),
         None => Ok(place),
     }
-}
-
-/// What is damaged in the log in `dir`, by file and byte, and how many groups are whole. A torn end is none: the mark tells what was
-/// durable.
-///
-/// # Errors
-/// Where the disk refuses.
-pub(super) fn look(dir: &Path, found: &mut dyn FnMut(&Path, usize, &str)) -> Result<u64, Fault> {
-    let mut whole = 0;
-    let files = frames::files(dir)?;
-    for (n, (_, path)) in files.iter().enumerate() {
-        let bytes = match fs::read(path) {
-            // Folded meanwhile.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            read => read.map_err(|e| failed("reading the log", path, &e))?,
-        };
-        let mut place = 0;
-        loop {
-            while let Some(frame) = frames::at(&bytes, place) {
-                match read_group(frame.body, &mut |_, _| ()) {
-                    Some(_) => whole += 1,
-                    None => found(path, place, "its group cannot be read"),
-                }
-                place = frame.end;
-            }
-            match frames::behind(&bytes, place) {
-                Some((next, _)) => {
-                    found(path, place, "its checksum is wrong");
-                    place = next;
-                }
-                None => break,
-            }
-        }
-        if n + 1 < files.len() && bytes[place..].iter().any(|byte| *byte != 0) {
-            found(path, place, "its checksum is wrong");
-        }
-    }
-    Ok(whole)
-}
-
-/// Tells the groups of the log in `dir` that are whole, in order; what comes behind a hole too.
-///
-/// # Errors
-/// Where the disk refuses.
-pub(super) fn whole_groups(dir: &Path, take: &mut dyn FnMut(Vec<(u64, Change)>) -> Result<(), Fault>) -> Result<(), Fault> {
-    for (_, path) in frames::files(dir)? {
-        let bytes = fs::read(&path).map_err(|e| failed("reading the log", &path, &e))?;
-        let mut next = frames::at(&bytes, 0).map(|frame| (0, frame)).or_else(|| frames::behind(&bytes, 0));
-        while let Some((_, frame)) = next {
-            let mut group = Vec::new();
-            if read_group(frame.body, &mut |seq, change| group.push((seq, change))).is_some() {
-                take(group)?;
-            }
-            next = frames::at(&bytes, frame.end).map(|at| (frame.end, at)).or_else(|| frames::behind(&bytes, frame.end));
-        }
-    }
-    Ok(())
 }
 
 fn lost(path: &Path, what: &str) -> Fault {
@@ -284,6 +234,8 @@ pub(in crate::store) fn probe(body: &[u8]) {
 mod tests {
     use super::*;
     use crate::moment::Moment;
+    use crate::store::sled::remains;
+    use std::fs::File;
     use std::sync::Arc;
 
     fn alive(seq: u64, n: i64) -> (u64, Kept) {
@@ -372,7 +324,7 @@ mod tests {
             let why = rig.refused();
             assert!(why.contains("damaged at byte 0") && why.contains(&format!("follows at byte {first}")), "{why}");
             let mut found = Vec::new();
-            assert_eq!(look(rig.home.path(), &mut |_, place, _| found.push(place)).unwrap(), 1);
+            assert_eq!(remains::look(rig.home.path(), &mut |_, place, _| found.push(place)).unwrap(), 1);
             assert_eq!(found, [0]);
         }
     }
@@ -397,6 +349,21 @@ mod tests {
         assert_eq!(rig.seqs(), Vec::<u64>::new());
         append(&mut end, &[alive(31, 1)]);
         assert_eq!(rig.seqs(), [31]);
+    }
+
+    #[test]
+    fn an_end_that_was_lost_and_was_folded_is_gone_on_without() {
+        let (rig, mut end) = Rig::new(0);
+        (1..9).for_each(|seq| assert_eq!(append(&mut end, &[alive(seq, 1)]), None));
+        let (mut log, ..) = rig.read().unwrap();
+        log.trim(&rig.base.log, 8).unwrap();
+        let path = rig.file(0);
+        let first = frames::at(&fs::read(&path).unwrap(), 0).unwrap().end;
+        File::options().write(true).open(&path).unwrap().set_len(first as u64).unwrap();
+        let (_, mut end, seqs) = rig.read().unwrap();
+        assert_eq!((seqs, end.last()), (vec![], 8));
+        append(&mut end, &[alive(9, 1)]);
+        assert_eq!(rig.seqs(), [9]);
     }
 
     #[test]
@@ -430,7 +397,7 @@ mod tests {
         bytes[second + 3] ^= 1;
         fs::write(&path, bytes).unwrap();
         let mut told = Vec::new();
-        whole_groups(rig.home.path(), &mut |group| {
+        remains::whole_groups(rig.home.path(), &mut |group| {
             told.extend(group.into_iter().map(|(seq, _)| seq));
             Ok(())
         })

@@ -32,6 +32,7 @@ mod packed;
 mod place;
 mod places;
 mod reads;
+mod remains;
 mod restore;
 mod salvage;
 mod small;

@@ -21,7 +21,7 @@ use crate::store::sled::items::{self, Item};
 use crate::store::sled::log;
 use crate::store::sled::open::kept;
 use crate::store::sled::overlay::Kept;
-use crate::store::sled::{check, fsck, hooks, packed, small};
+use crate::store::sled::{check, fsck, hooks, packed, remains, small};
 
 /// Rows handed to the new database at a time.
 const SOME: usize = 100;
@@ -50,7 +50,7 @@ pub(super) fn salvage(store: &Path) -> Result<(PathBuf, Checked), Fault> {
     let made = builder.finish()?;
     let mut end = End::create(&fresh, folded)?;
     let mut room = Vec::new();
-    log::whole_groups(store, &mut |group| {
+    remains::whole_groups(store, &mut |group| {
         let later: Vec<(u64, Kept)> =
             group.into_iter().filter(|(seq, _)| *seq > end.last()).map(|(seq, change)| (seq, kept(change, &mut room))).collect();
         end.append(&log::pack(&later)).map(drop)
