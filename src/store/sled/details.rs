@@ -56,6 +56,7 @@ pub(super) enum Found<T> {
 
 /// A record, read.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 pub(super) enum Record {
     /// With the change up to which it is folded.
     Whole(u64, Entry),

@@ -60,6 +60,7 @@ struct Folded {
 }
 
 /// The record that steps leave.
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 enum After {
     /// As it is: every step is in it already, or nothing is known of it that could be written.
     Same,

@@ -23,6 +23,7 @@ pub(super) struct Item {
 }
 
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 enum What {
     /// It was forgotten. Records of it may be left in values before this one.
     Gone(u64),
