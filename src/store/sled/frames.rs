@@ -36,6 +36,11 @@ pub(super) struct Frame<'a> {
     pub(super) end: usize,
 }
 
+/// Bytes of the frame of a body.
+pub(super) fn length(body: &[u8]) -> u64 {
+    (HEAD + body.len()) as u64
+}
+
 /// Appends a frame.
 pub(super) fn put(out: &mut Vec<u8>, before: u64, body: &[u8]) {
     let mut head = [0; HEAD];
@@ -107,14 +112,14 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Begins a file for changes behind `before`, durable.
+    /// Begins a file for changes behind `before`, durable. One that is there is never written over.
     ///
     /// # Errors
-    /// Where the file system refuses.
+    /// Where the file system refuses, or has such a file.
     pub(super) fn create(dir: &Path, before: u64) -> Result<End, Fault> {
         let path = path(dir, before);
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).and_then(|file| file.sync_all().map(|()| file)).map_err(|e| failed("making the log", &path, &e))?;
         sync_dir(dir)?;
@@ -140,19 +145,22 @@ impl End {
     /// Appends groups, each a body with the number of its last change; durable on return. Answers whether a new file was begun for them,
     /// and with which number.
     ///
+    /// Each is on disk before the next is written: of two that are written together a power cut may leave the later alone, and that
+    /// is what damage looks like.
+    ///
     /// # Errors
     /// Where the file system refuses; nothing may be appended any more then.
     pub(super) fn append(&mut self, groups: &[(Vec<u8>, u64)]) -> Result<Option<u64>, Fault> {
-        if self.broken {
-            return Err(Fault::Unavailable(format!("writing the log {}: an earlier write of it failed", self.path.display())));
-        }
-        self.broken = true;
         let begun = if self.place >= LONG { self.begin()? } else { None };
-        let mut bytes = Vec::with_capacity(groups.iter().map(|(body, _)| body.len() + HEAD).sum());
-        for (body, last) in groups {
-            put(&mut bytes, self.last, body);
-            self.last = *last;
-        }
+        groups.iter().try_for_each(|(body, last)| self.append_one(body, *last))?;
+        Ok(begun)
+    }
+
+    fn append_one(&mut self, body: &[u8], last: u64) -> Result<(), Fault> {
+        self.sound()?;
+        self.broken = true;
+        let mut bytes = Vec::with_capacity(length(body) as usize);
+        put(&mut bytes, self.last, body);
         self.file.write_all_at(&bytes, self.place).map_err(|e| failed("writing the log", &self.path, &e))?;
         self.place += bytes.len() as u64;
         if self.place > self.length {
@@ -166,19 +174,29 @@ impl End {
         if !points::wrong("wrong.skip_the_fsync") {
             self.file.sync_data().map_err(|e| failed("syncing the log", &self.path, &e))?;
         }
+        self.last = last;
         self.broken = false;
-        Ok(begun)
+        Ok(())
+    }
+
+    fn sound(&self) -> Result<(), Fault> {
+        if self.broken {
+            return Err(Fault::Unavailable(format!("writing the log {}: an earlier write of it failed", self.path.display())));
+        }
+        Ok(())
     }
 
     /// Begins a new file, unless there is nothing in this one; answers the number of the last change before it.
     ///
     /// # Errors
-    /// Where the file system refuses.
+    /// Where the file system refuses, now or in an append before: a file behind a torn group would be a hole.
     pub(super) fn begin(&mut self) -> Result<Option<u64>, Fault> {
+        self.sound()?;
         if self.place == 0 {
             return Ok(None);
         }
-        *self = End { broken: self.broken, ..End::create(&self.dir, self.last)? };
+        self.broken = true;
+        *self = End::create(&self.dir, self.last)?;
         Ok(Some(self.last))
     }
 
@@ -192,6 +210,27 @@ impl End {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn nothing_comes_behind_an_append_that_failed_and_no_file_either() {
+        let home = tempfile::tempdir().unwrap();
+        let mut end = End::create(home.path(), 0).unwrap();
+        end.append(&[(vec![1], 1)]).unwrap();
+        end.file = File::options().write(true).open("/dev/full").unwrap();
+        assert!(end.append(&[(vec![2], 2)]).is_err());
+        assert!(end.append(&[(vec![3], 3)]).is_err() && end.begin().is_err());
+        assert_eq!(end.last(), 1);
+        assert_eq!(files(home.path()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_made_again() {
+        let home = tempfile::tempdir().unwrap();
+        End::create(home.path(), 0).unwrap().append(&[(vec![1], 1)]).unwrap();
+        let before = fs::read(path(home.path(), 0)).unwrap();
+        assert!(End::create(home.path(), 0).is_err());
+        assert_eq!(fs::read(path(home.path(), 0)).unwrap(), before);
+    }
 
     proptest! {
         #[test]

@@ -262,8 +262,12 @@ impl SledStore {
 
     /// What was erased does not stay in the log until its file is long: a new one is begun, and the old one goes when all of it is folded.
     fn leave_log(&self, folded: u64) -> Result<(), Fault> {
-        let begun = lock(&self.commit).log.begin()?;
-        lock(&self.log).pushed(&[], begun);
+        {
+            // Held for both, so that a flush notes no file of its own between them.
+            let mut commit = lock(&self.commit);
+            let begun = commit.log.begin()?;
+            lock(&self.log).pushed(&[], begun);
+        }
         self.base.sync()?;
         lock(&self.log).trim(&self.base.log, folded)
     }

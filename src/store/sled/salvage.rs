@@ -16,7 +16,7 @@ use crate::store::sled::base::{Base, Table, snapshots, wait_closed};
 use crate::store::sled::blocks::Blocks;
 use crate::store::sled::build::{Builder, readable, table};
 use crate::store::sled::details::{self, Head, Raw};
-use crate::store::sled::frames::End;
+use crate::store::sled::frames::{self, End};
 use crate::store::sled::items::{self, Item};
 use crate::store::sled::log;
 use crate::store::sled::open::kept;
@@ -48,7 +48,8 @@ pub(super) fn salvage(store: &Path) -> Result<(PathBuf, Checked), Fault> {
         rows(number, from, &mut builder)?;
     }
     let made = builder.finish()?;
-    let mut end = End::create(&fresh, folded)?;
+    // The one that the builder began, in which there is nothing yet.
+    let mut end = End::open(&frames::path(&fresh, folded), 0, folded)?;
     let mut room = Vec::new();
     remains::whole_groups(store, &mut |group| {
         let later: Vec<(u64, Kept)> =

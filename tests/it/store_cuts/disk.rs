@@ -155,10 +155,17 @@ impl File {
             chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             match chance >> 62 {
                 0 => {}
-                // A sector is there whole or not at all.
+                // A sector is there whole or not at all, and a later one does not wait for those before it.
                 1 => {
-                    let end = (*at as usize + written.len() / 2) / SECTOR * SECTOR;
-                    put(&mut bytes, *at, &written[..end.saturating_sub(*at as usize)]);
+                    let mut from = 0;
+                    while from < written.len() {
+                        let end = written.len().min(from + SECTOR - (*at as usize + from) % SECTOR);
+                        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        if chance >> 63 == 0 {
+                            put(&mut bytes, *at + from as u64, &written[from..end]);
+                        }
+                        from = end;
+                    }
                 }
                 _ => put(&mut bytes, *at, written),
             }
