@@ -26,12 +26,10 @@ const GROUP_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Log {
     dir: PathBuf,
-    /// The number of the last change before each file, oldest first.
-    files: VecDeque<u64>,
+    /// The number of the last change before each file, and how many bytes of groups are in it, oldest first.
+    files: VecDeque<(u64, u64)>,
     /// Everything up to this change is folded; so it is noted, not yet durable.
     folded: u64,
-    /// Bytes of changes that are not folded, about.
-    bytes: u64,
 }
 
 impl Log {
@@ -61,8 +59,8 @@ impl Log {
         // What is older is folded, and was on its way out.
         files[..first].iter().try_for_each(|(_, path)| remove(path).map_err(|e| failed("removing", path, &e)))?;
         let needed = &files[first..];
-        let (mut last, mut bytes) = (needed[0].0, 0);
-        let mut end = None;
+        let mut last = needed[0].0;
+        let (mut files, mut end) = (VecDeque::new(), None);
         for (n, (before, path)) in needed.iter().enumerate() {
             if *before != last {
                 return Err(lost(path, &format!("the log has a hole before it: change {before} follows on change {last}")));
@@ -77,19 +75,18 @@ impl Log {
             if torn && n + 1 < needed.len() {
                 return Err(lost(path, &format!("it is damaged at byte {place}, and more follows in the next file")));
             }
-            bytes += place as u64;
+            files.push_back((*before, place as u64));
             end = Some((path, place as u64));
         }
         let Some((path, place)) = end else { return Err(lost(&frames::path(dir, folded), "it is not there")) };
-        let mut files: VecDeque<u64> = needed.iter().map(|(before, _)| *before).collect();
         let end = if last < folded {
             // Its end is lost, and was folded: what comes next does not follow on what is there.
-            files.push_back(folded);
+            files.push_back((folded, 0));
             End::create(dir, folded)?
         } else {
             End::open(path, place, last)?
         };
-        Ok((Log { dir: dir.to_owned(), files, folded, bytes }, end))
+        Ok((Log { dir: dir.to_owned(), files, folded }, end))
     }
 
     /// Everything up to this change is folded.
@@ -97,15 +94,17 @@ impl Log {
         self.folded
     }
 
-    /// Bytes of the changes in it, about.
+    /// Bytes of the groups in its files, those included that are folded and whose file is still there.
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+        self.files.iter().map(|(_, bytes)| bytes).sum()
     }
 
     /// Notes groups that were appended, and the file that was begun for them.
     pub(super) fn pushed(&mut self, groups: &[(Vec<u8>, u64)], begun: Option<u64>) {
-        self.files.extend(begun);
-        self.bytes += groups.iter().map(|(body, _)| body.len() as u64).sum::<u64>();
+        self.files.extend(begun.map(|before| (before, 0)));
+        if let Some((_, bytes)) = self.files.back_mut() {
+            *bytes += groups.iter().map(|(body, _)| frames::length(body)).sum::<u64>();
+        }
     }
 
     /// Notes that everything up to change `folded` is folded, and removes the files of which the note before, which is on disk by now,
@@ -119,12 +118,9 @@ impl Log {
         writes.put(&MARKER, &note(folded));
         writes.apply()?;
         self.folded = folded;
-        while self.files.get(1).is_some_and(|next| *next <= durable) {
-            let path = self.files.pop_front().map(|before| frames::path(&self.dir, before));
+        while self.files.get(1).is_some_and(|(next, _)| *next <= durable) {
+            let path = self.files.pop_front().map(|(before, _)| frames::path(&self.dir, before));
             path.map_or(Ok(()), |path| remove(&path).map_err(|e| failed("removing", &path, &e)))?;
-        }
-        if folded == durable {
-            self.bytes = 0;
         }
         Ok(())
     }
@@ -224,6 +220,14 @@ pub(in crate::store) fn probe(body: &[u8]) {
     };
     assert!(frames::at(body, 0).is_none_or(|frame| frame.end <= body.len()));
     let _ = frames::behind(body, 0);
+    // As a file: as it is, as its one group, and with that torn.
+    let file = |bytes: &[u8]| read_file(Path::new("log"), bytes, &mut 0, &mut |_, _| ()).ok();
+    assert!(file(body).is_none_or(|place| place <= body.len()));
+    let mut one = Vec::new();
+    frames::put(&mut one, 0, body);
+    assert_eq!(file(&one), read(body).map(|_| one.len()));
+    one.pop();
+    assert!(file(&one).is_none_or(|place| place == 0));
     let Some(found) = read(body) else { return };
     let mut room = Vec::new();
     let kept: Vec<(u64, Kept)> = found.iter().map(|(seq, change)| (*seq, super::open::kept(change.clone(), &mut room))).collect();
@@ -339,11 +343,14 @@ mod tests {
             log.pushed(&groups, begun);
         }
         assert_eq!((log.files.len(), rig.seqs().len()), (3, 24));
-        let second = log.files[1];
+        let all = log.bytes();
+        let second = log.files[1].0;
         log.trim(&rig.base.log, 29).unwrap();
         assert_eq!(log.files.len(), 3, "the note is not on disk yet");
         log.trim(&rig.base.log, 29).unwrap();
         assert_eq!((log.files.len(), frames::files(rig.home.path()).unwrap().len(), rig.seqs().len()), (1, 1, 0));
+        assert!(0 < log.bytes() && log.bytes() < all / 2, "{} of {all} bytes are left", log.bytes());
+        assert_eq!(log.bytes(), rig.read().unwrap().0.bytes(), "as a start counts them");
         // A file that came back after a crash, with a hole behind it, is folded.
         End::create(rig.home.path(), second).unwrap();
         assert_eq!(rig.seqs(), Vec::<u64>::new());
@@ -383,6 +390,26 @@ mod tests {
         let (rig, _) = Rig::new(0);
         fs::remove_file(rig.file(0)).unwrap();
         assert!(rig.refused().contains("it is not there"));
+    }
+
+    #[test]
+    fn damage_to_the_last_group_of_a_file_that_is_not_the_last_is_named() {
+        let (rig, mut end) = Rig::new(0);
+        append(&mut end, &[alive(1, 1)]);
+        append(&mut end, &[alive(2, 1)]);
+        end.begin().unwrap();
+        append(&mut end, &[alive(3, 1)]);
+        let path = rig.file(0);
+        let bytes = fs::read(&path).unwrap();
+        let first = frames::at(&bytes, 0).unwrap().end;
+        let second = frames::at(&bytes, first).unwrap().end;
+        for bit in first * 8..second * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, flipped).unwrap();
+            let why = rig.refused();
+            assert!(why.contains("log.0000000000000000") && why.contains(&format!("damaged at byte {first}")), "{why}");
+        }
     }
 
     #[test]
