@@ -109,6 +109,8 @@ pub(super) struct End {
     last: u64,
     /// An append failed: what is behind `place` is not known, and nothing may come behind it.
     broken: bool,
+    /// What a crash left behind `place` is still there.
+    uncut: bool,
 }
 
 impl End {
@@ -123,23 +125,28 @@ impl End {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).and_then(|file| file.sync_all().map(|()| file)).map_err(|e| failed("making the log", &path, &e))?;
         sync_dir(dir)?;
-        Ok(End { dir: dir.to_owned(), path, file, place: 0, length: 0, last: before, broken: false })
+        Ok(End { dir: dir.to_owned(), path, file, place: 0, length: 0, last: before, broken: false, uncut: false })
     }
 
-    /// Goes on with a file behind the frames that end at `place`; what is behind them is nothing.
+    /// Goes on with a file behind the frames that end at `place`; what is behind them is nothing. It is removed before anything is
+    /// written and no sooner: a start that is refused, since the mark knows of more, leaves the file as it was found.
     ///
     /// # Errors
     /// Where the file system refuses.
     pub(super) fn open(path: &Path, place: u64, last: u64) -> Result<End, Fault> {
         let dir = path.parent().unwrap_or(Path::new("")).to_owned();
-        let cut = || {
-            let file = OpenOptions::new().write(true).open(path)?;
-            file.set_len(place)?;
-            file.sync_all()?;
-            Ok(file)
-        };
-        let file = cut().map_err(|e| failed("opening the log", path, &e))?;
-        Ok(End { dir, path: path.to_owned(), file, place, length: place, last, broken: false })
+        let file = OpenOptions::new().write(true).open(path).map_err(|e| failed("opening the log", path, &e))?;
+        Ok(End { dir, path: path.to_owned(), file, place, length: place, last, broken: false, uncut: true })
+    }
+
+    /// Removes, durably, what a crash left behind the last frame.
+    fn cut(&mut self) -> Result<(), Fault> {
+        if self.uncut {
+            let cut = self.file.set_len(self.place).and_then(|()| self.file.sync_all());
+            cut.map_err(|e| failed("cutting the log", &self.path, &e))?;
+            self.uncut = false;
+        }
+        Ok(())
     }
 
     /// Appends groups, each a body with the number of its last change; durable on return. Answers whether a new file was begun for them,
@@ -159,6 +166,7 @@ impl End {
     fn append_one(&mut self, body: &[u8], last: u64) -> Result<(), Fault> {
         self.sound()?;
         self.broken = true;
+        self.cut()?;
         let mut bytes = Vec::with_capacity(length(body) as usize);
         put(&mut bytes, self.last, body);
         self.file.write_all_at(&bytes, self.place).map_err(|e| failed("writing the log", &self.path, &e))?;
@@ -196,6 +204,7 @@ impl End {
             return Ok(None);
         }
         self.broken = true;
+        self.cut()?;
         *self = End::create(&self.dir, self.last)?;
         Ok(Some(self.last))
     }

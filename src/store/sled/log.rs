@@ -45,7 +45,7 @@ impl Log {
     }
 
     /// Reads the log in `dir`, telling each change that is not folded with its number. What a crash left half written at its end is
-    /// removed.
+    /// passed over, and removed with the first append.
     ///
     /// # Errors
     /// [`Fault::Corrupt`] where something is missing or damaged.

@@ -183,6 +183,28 @@ proptest! {
     }
 }
 
+/// In the last group, damage looks like a torn write: the mark alone knows that it was whole.
+#[test]
+fn a_start_that_is_refused_leaves_the_log_as_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let store = SledStore::open(home.path(), &options()).unwrap();
+    for n in 0..3 {
+        store.apply(vec![Change::Alive(Moment(n))]);
+        store.flush().unwrap();
+    }
+    drop(store);
+    let log = frames::path(&home.path().join("store"), 0);
+    let mut bytes = std::fs::read(&log).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[end] ^= 1;
+    std::fs::write(&log, &bytes).unwrap();
+    for _ in 0..2 {
+        let refused = SledStore::open(home.path(), &options());
+        assert!(matches!(&refused, Err(Fault::Corrupt(why)) if why.contains("gone back in time")), "{refused:?}");
+        assert!(std::fs::read(&log).unwrap() == bytes, "what is left of the log was thrown away");
+    }
+}
+
 /// Hook records made by these changes.
 fn hooks_in(changes: &[Change]) -> u64 {
     let count = |change: &Change| match change {
