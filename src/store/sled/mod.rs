@@ -67,7 +67,9 @@ pub use open::OpenOptions;
 pub use restore::Restored as RestoredStore;
 
 /// Changes folded at a time: a conversation that moved several times among them is written once.
-const FOLD: usize = 2_048;
+const FOLD: usize = 8_192;
+/// Of these, so many are taken from memory or out of it at a time: whoever decides waits so long.
+const SLICE: usize = 256;
 
 /// Conversations on disk.
 #[derive(Debug)]
@@ -246,10 +248,9 @@ impl SledStore {
         self.base.sync()?;
         self.mark.sync()?;
         points::at("fold.durable");
+        self.forget(window.upto);
         let more = {
-            let mut inner = lock(&self.inner);
-            inner.overlay.forget(window.upto);
-            inner.folds += 1;
+            let inner = lock(&self.inner);
             inner.overlay.queue.front().is_some_and(|(seq, _)| *seq <= inner.durable)
         };
         lock(&self.log).trim(&self.base.log, window.upto)?;
@@ -258,6 +259,21 @@ impl SledStore {
             self.leave_log(window.upto)?;
         }
         Ok(more || folder.sweeping())
+    }
+
+    /// Takes what is folded out of memory.
+    fn forget(&self, upto: u64) {
+        loop {
+            let gone = {
+                let mut inner = lock(&self.inner);
+                inner.folds += 1;
+                inner.overlay.forget(upto, SLICE)
+            };
+            // What is gone is freed without the lock.
+            if gone.is_empty() {
+                return;
+            }
+        }
     }
 
     /// What was erased does not stay in the log until its file is long: a new one is begun, and the old one goes when all of it is folded.
@@ -275,10 +291,18 @@ impl SledStore {
     /// The oldest changes that are durable and not folded, at most so many.
     fn window(&self, most: usize) -> Result<Window, Fault> {
         let folded = lock(&self.log).folded();
+        let mut changes: Vec<(u64, Kept)> = Vec::new();
+        loop {
+            let inner = lock(&self.inner);
+            inner.check()?;
+            let before = changes.len();
+            let ready = inner.overlay.queue.range(before..).take_while(|(seq, _)| *seq <= inner.durable);
+            changes.extend(ready.take(SLICE.min(most - before)).cloned());
+            if changes.len() == before {
+                break;
+            }
+        }
         let inner = lock(&self.inner);
-        inner.check()?;
-        let ready = inner.overlay.queue.iter().take_while(|(seq, _)| *seq <= inner.durable);
-        let changes: Vec<(u64, Kept)> = ready.take(most).cloned().collect();
         let upto = changes.last().map_or(folded, |(seq, _)| *seq);
         let until = |(seq, kept): &(u64, Kept)| match kept {
             Kept::Other(Change::DeadUntil(before)) => Some((*seq, *before)),

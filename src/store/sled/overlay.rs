@@ -193,26 +193,31 @@ impl Overlay {
         after(disk, steps.iter(), |at| self.buried_at(at))
     }
 
-    /// Takes everything up to change `upto` away: it is folded.
-    pub(super) fn forget(&mut self, upto: u64) {
-        while self.queue.front().is_some_and(|(seq, _)| *seq <= upto) {
-            match self.queue.pop_front() {
-                Some((seq, Kept::Moved(moved))) => {
-                    self.forget_steps(moved.id, upto);
+    /// Takes changes up to `upto` away, at most `most` of them: they are folded. Nothing is left of these where it answers nothing.
+    pub(super) fn forget(&mut self, upto: u64, most: usize) -> Vec<(u64, Kept)> {
+        let mut gone = Vec::new();
+        while gone.len() < most
+            && let Some((seq, kept)) = self.queue.pop_front_if(|(seq, _)| *seq <= upto)
+        {
+            match &kept {
+                Kept::Moved(moved) => {
+                    self.forget_steps(moved.id, seq);
                     for alias in &moved.aliases {
                         if self.aliases.get(alias).is_some_and(|(at, _)| *at == seq) {
                             self.aliases.remove(alias);
                         }
                     }
-                    moved.hooks.iter().for_each(|n| self.forget_cell(*n, upto));
+                    moved.hooks.iter().for_each(|n| self.forget_cell(*n, seq));
                 }
-                Some((_, Kept::Other(change))) => self.forget_other(&change, upto),
-                None => {}
+                Kept::Other(change) => self.forget_other(change, seq),
             }
+            gone.push((seq, kept));
         }
-        while let Some((_, before)) = self.burials.pop_front_if(|(seq, _)| *seq <= upto) {
+        let last = gone.last().map_or(upto, |(seq, _)| *seq);
+        while let Some((_, before)) = self.burials.pop_front_if(|(seq, _)| *seq <= last) {
             self.buried = self.buried.max(before);
         }
+        gone
     }
 
     fn forget_other(&mut self, change: &Change, upto: u64) {
