@@ -95,7 +95,7 @@ impl Builder {
     /// Appends records, or what is left of them, with the blocks that name their places, and lists conversations under the day on which
     /// they were touched.
     fn records(&mut self, lost: bool, rows: &[Row]) -> Result<(), Fault> {
-        let mut items = Vec::with_capacity(rows.len());
+        let mut stands = Vec::with_capacity(rows.len());
         let mut writes = self.base.details.writes();
         let mut touched = self.base.touched.writes();
         for row in rows {
@@ -103,11 +103,13 @@ impl Builder {
             let id = id(row).ok_or_else(bad)?;
             let raw = Raw { id, folded: row.stamp, lost, body: &row.payload };
             let (head, names) = raw.read().and_then(|_| raw.stands()).ok_or_else(bad)?;
-            let place = self.packed.push(&mut writes, &raw)?;
-            items.push(Item::new(row.stamp, &head.stored, place, names));
+            self.packed.push(&mut writes, &raw)?;
+            stands.push((row.stamp, head.stored, names));
             self.touched.push(&self.base.touched, &mut touched, day_of(head.touched), id.0)?;
         }
-        self.packed.finish(&mut writes)?;
+        let placed = self.packed.finish(&mut writes)?;
+        let items: Vec<Item> =
+            stands.into_iter().zip(placed).map(|((seq, stored, names), place)| Item::new(seq, &stored, place, names)).collect();
         self.touched.write(&mut touched)?;
         self.blocks.append(&self.base.blocks, &items)
     }

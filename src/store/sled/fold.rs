@@ -114,24 +114,26 @@ impl Folder {
     fn fold_records(&mut self, base: &Base, changed: &[&Folded]) -> Result<Vec<Item>, Fault> {
         let mut writes = base.details.writes();
         self.packed.remove_emptied(&mut writes)?;
-        let mut items = Vec::with_capacity(changed.len());
+        let mut stands = Vec::with_capacity(changed.len());
         for f in changed {
             let (stored, lost, body, names) = match &f.after {
-                After::Same => continue,
-                After::None => {
-                    items.push(Item::gone(f.seq, f.id, self.packed.next() + 1));
-                    continue;
-                }
+                After::Same | After::None => continue,
                 After::Whole(entry) => {
                     (entry.stored, false, details::encode(entry), entry.aliases.iter().map(|alias| name(*alias)).collect())
                 }
                 After::Lost(head, names) => (head.stored, true, details::encode_lost(head, names), names.clone()),
             };
-            let place = self.packed.push(&mut writes, &Raw { id: f.id, folded: f.seq, lost, body: &body })?;
-            items.push(Item::new(f.seq, &stored, place, names));
+            self.packed.push(&mut writes, &Raw { id: f.id, folded: f.seq, lost, body: &body })?;
+            stands.push((stored, names));
         }
-        self.packed.finish(&mut writes)?;
-        Ok(items)
+        let placed = self.packed.finish(&mut writes)?;
+        let mut written = stands.into_iter().zip(placed);
+        let next = self.packed.next();
+        let item = |f: &&Folded| match &f.after {
+            After::None => Some(Item::gone(f.seq, f.id, next)),
+            _ => written.next().map(|((stored, names), place)| Item::new(f.seq, &stored, place, names)),
+        };
+        Ok(changed.iter().filter_map(item).collect())
     }
 
     fn fold_identities(&mut self, base: &Base, window: &Window) -> Result<(), Fault> {

@@ -1,4 +1,5 @@
-//! Records packed into values, each behind the last: what is written is written once, whatever the order of the ids.
+//! Records packed into values, each behind the last: what is written is written once, whatever the order of the ids. Records of one flow
+//! are much alike, so the records of a value are compressed together.
 //!
 //! Not what a record says, nor where it is (`details.rs`, `places.rs`). A record that is written again leaves its old self behind; when
 //! half of them are such, the oldest values are gone through, what counts in them is appended again, and they are removed by the next
@@ -12,7 +13,7 @@ use crate::id::ConversationId;
 use crate::store::codec::PAYLOAD_BYTES;
 use crate::store::codec::words::{Reader, put_bytes, put_id, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
-use crate::store::sled::details::Raw;
+use crate::store::sled::details::{Head, Raw};
 use crate::store::sled::items::Item;
 use crate::store::sled::lock;
 use crate::store::sled::places::{PLACE_BITS, Places, tag};
@@ -24,22 +25,31 @@ const SLACK: u64 = 4_096;
 /// Values gone through in one fold, at least.
 const COLLECT: u64 = 2;
 
-/// What is in a value: whole records, or a part of one that is longer than a value.
+/// What is in a value: whole records, as they are or compressed, or a part of one that is longer than a value.
 const WHOLE: u8 = 0;
 const FIRST: u8 = 1;
 const FURTHER: u8 = 2;
+const COMPRESSED: u8 = 3;
 /// Room for records in a value, and for a part of one.
 const ROOM: usize = PAYLOAD_BYTES - 1;
 const PART: usize = PAYLOAD_BYTES - 11;
+/// Records of one value have about so many bytes at most: whoever reads one of them decompresses all.
+const SPAN: usize = 8 * 1024;
+/// No value of ours says that it has more.
+const MOST: usize = SPAN + 2 * ROOM;
 
 /// The end at which records are appended, and the one at which values are gone through.
 #[derive(Debug)]
 pub(super) struct Packed {
-    /// The number of the value that is being filled, and what is in it.
+    /// The number of the next value, and the records that wait for it or for one behind it: where each ends, and its tag.
     next: u64,
     open: Vec<u8>,
-    /// Tags of the records in it.
+    ends: Vec<usize>,
     tags: Vec<u64>,
+    /// Bytes of records that fill a value, going by the last ones.
+    fill: usize,
+    /// Values of the records that were pushed since [`Packed::finish`] and are written, in their order.
+    placed: Vec<u64>,
     /// The oldest value that was not gone through.
     first: u64,
     /// Records in all values, those included that nobody needs any more; about so many after a crash.
@@ -58,7 +68,17 @@ impl Packed {
         let first = number(table.keys(&[0; 8]).next().transpose()?.map(|key| key.to_vec())).unwrap_or(1);
         let next = number(table.last_key()?).map_or(1, |last| last + 1);
         let records = table.get(&MARKER).ok().flatten().and_then(|note| Reader::new(&note).u64()).unwrap_or(0);
-        Ok(Packed { next, open: Vec::new(), tags: Vec::new(), first, records, emptied: Vec::new() })
+        Ok(Packed {
+            next,
+            open: Vec::new(),
+            ends: Vec::new(),
+            tags: Vec::new(),
+            fill: ROOM,
+            placed: Vec::new(),
+            first,
+            records,
+            emptied: Vec::new(),
+        })
     }
 
     /// The number of the next value: every record so far is in one before it.
@@ -71,11 +91,11 @@ impl Packed {
         self.first
     }
 
-    /// Appends a record; answers the value that will have it when [`Packed::close`] was called and the writes are applied.
+    /// Appends a record. [`Packed::finish`] answers where it is.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where sled cannot write, or numbers have run out.
-    pub(super) fn push(&mut self, writes: &mut Writes<'_>, raw: &Raw<'_>) -> Result<u64, Fault> {
+    pub(super) fn push(&mut self, writes: &mut Writes<'_>, raw: &Raw<'_>) -> Result<(), Fault> {
         let mut record = Vec::with_capacity(raw.body.len() + 30);
         put_id(&mut record, raw.id.0);
         put_u(&mut record, raw.folded << 1 | u64::from(raw.lost));
@@ -83,22 +103,21 @@ impl Packed {
         let mut bytes = Vec::with_capacity(record.len() + 3);
         put_bytes(&mut bytes, &record);
         self.records += 1;
-        if self.open.len() + bytes.len() > ROOM || self.tags.contains(&tag(raw.id)) {
-            self.close(writes)?;
-        }
-        if self.next >> PLACE_BITS != 0 {
-            return Err(Fault::Unavailable("writing store/details: its values are numbered to the end; restore a backup".to_owned()));
-        }
         if bytes.len() > ROOM {
+            self.close(writes)?;
             return self.push_long(writes, &bytes);
         }
+        if self.tags.contains(&tag(raw.id)) {
+            self.close(writes)?;
+        }
         self.open.extend_from_slice(&bytes);
+        self.ends.push(self.open.len());
         self.tags.push(tag(raw.id));
-        Ok(self.next)
+        if self.open.len() >= self.fill { self.fill_one(writes) } else { Ok(()) }
     }
 
-    fn push_long(&mut self, writes: &mut Writes<'_>, bytes: &[u8]) -> Result<u64, Fault> {
-        let place = self.next;
+    fn push_long(&mut self, writes: &mut Writes<'_>, bytes: &[u8]) -> Result<(), Fault> {
+        self.placed.push(self.next);
         let parts = bytes.chunks(PART);
         let count = parts.len() as u64;
         for (index, part) in (0..).zip(parts) {
@@ -108,40 +127,59 @@ impl Packed {
             payload.extend_from_slice(part);
             self.put(writes, &payload)?;
         }
-        Ok(place)
+        Ok(())
     }
 
-    /// Writes the value that is being filled.
-    ///
-    /// # Errors
-    /// [`Fault::Unavailable`] where sled cannot write.
-    pub(super) fn close(&mut self, writes: &mut Writes<'_>) -> Result<(), Fault> {
-        if self.open.is_empty() {
-            return Ok(());
+    /// Writes the records that wait.
+    fn close(&mut self, writes: &mut Writes<'_>) -> Result<(), Fault> {
+        while !self.open.is_empty() {
+            self.fill_one(writes)?;
         }
-        let mut payload = Vec::with_capacity(self.open.len() + 1);
-        payload.push(WHOLE);
-        payload.append(&mut self.open);
-        self.tags.clear();
+        Ok(())
+    }
+
+    /// Writes a value with as many of the waiting records as go into it.
+    fn fill_one(&mut self, writes: &mut Writes<'_>) -> Result<(), Fault> {
+        let mut count = self.ends.len();
+        let (end, payload) = loop {
+            let end = self.ends[count - 1];
+            let payload = pack(&self.open[..end]);
+            // One alone goes into a value as it is.
+            if payload.len() <= PAYLOAD_BYTES {
+                break (end, payload);
+            }
+            count = (count * PAYLOAD_BYTES / payload.len()).clamp(1, count - 1);
+        };
+        self.fill = (end * PAYLOAD_BYTES / payload.len()).clamp(ROOM, SPAN);
+        self.placed.extend(std::iter::repeat_n(self.next, count));
+        self.open.drain(..end);
+        self.tags.drain(..count);
+        self.ends.drain(..count);
+        self.ends.iter_mut().for_each(|at| *at -= end);
         self.put(writes, &payload)
     }
 
     fn put(&mut self, writes: &mut Writes<'_>, payload: &[u8]) -> Result<(), Fault> {
+        if self.next >> PLACE_BITS != 0 {
+            return Err(Fault::Unavailable("writing store/details: its values are numbered to the end; restore a backup".to_owned()));
+        }
         writes.put(&self.next.to_be_bytes(), payload);
         self.next += 1;
         if writes.full() { writes.apply() } else { Ok(()) }
     }
 
-    /// Ends what a fold writes: the value that is being filled, and how many records there are.
+    /// Ends what a fold writes: the records that wait, and how many there are. Answers the value of each record that was pushed, in
+    /// their order.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where sled cannot write.
-    pub(super) fn finish(&mut self, writes: &mut Writes<'_>) -> Result<(), Fault> {
+    pub(super) fn finish(&mut self, writes: &mut Writes<'_>) -> Result<Vec<u64>, Fault> {
         self.close(writes)?;
         let mut note = Vec::new();
         put_u(&mut note, self.records);
         writes.put(&MARKER, &note);
-        writes.apply()
+        writes.apply()?;
+        Ok(std::mem::take(&mut self.placed))
     }
 
     /// Removes the values that the fold before emptied: it is on disk by now.
@@ -186,7 +224,7 @@ impl Packed {
                 break;
             }
             self.first = place + 1;
-            let bytes = match value(table, place) {
+            let found = match value_and_parts(table, place) {
                 Err(fault @ Fault::Unavailable(_)) => return Err(fault),
                 // A part of a record whose beginning a crash has taken away.
                 Ok(None) => {
@@ -196,23 +234,24 @@ impl Packed {
                 read => read.ok().flatten(),
             };
             // What cannot be read stays, for whoever asks for it to be told.
-            let Some(raws) = bytes.as_deref().and_then(records) else { continue };
+            let Some((raws, parts)) = found.as_ref().and_then(|(bytes, parts)| Some((records(bytes)?, *parts))) else { continue };
             let live: Vec<&Raw<'_>> = raws.iter().filter(|raw| !written.contains(&raw.id) && lock(places).has(raw.id, place)).collect();
             let Some(stands) = live.iter().map(|raw| raw.stands()).collect::<Option<Vec<_>>>() else { continue };
             for (raw, (head, names)) in live.into_iter().zip(stands) {
-                let to = self.push(&mut writes, raw)?;
-                moved.push((place, Item::new(head.folded, &head.stored, to, names)));
+                self.push(&mut writes, raw)?;
+                moved.push((place, head, names));
             }
             self.records = self.records.saturating_sub(raws.len() as u64);
             budget = budget.saturating_sub(raws.len() as u64);
-            let parts = bytes.as_deref().map_or(1, |bytes| if bytes.len() > ROOM { bytes.len().div_ceil(PART) as u64 } else { 1 });
             self.emptied.extend(place..place + parts);
             self.first = place + parts;
         }
-        if !moved.is_empty() {
-            self.finish(&mut writes)?;
+        if moved.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(moved)
+        let placed = self.finish(&mut writes)?;
+        let item = |((from, head, names), to): ((u64, Head, Vec<u64>), u64)| (from, Item::new(head.folded, &head.stored, to, names));
+        Ok(moved.into_iter().zip(placed).map(item).collect())
     }
 }
 
@@ -221,19 +260,48 @@ impl Packed {
 /// # Errors
 /// [`Fault::Corrupt`] where it is damaged.
 pub(super) fn value(table: &Table, place: u64) -> Result<Option<Vec<u8>>, Fault> {
+    Ok(value_and_parts(table, place)?.map(|(bytes, _)| bytes))
+}
+
+/// [`value`], and how many rows it is made of.
+fn value_and_parts(table: &Table, place: u64) -> Result<Option<(Vec<u8>, u64)>, Fault> {
     let Some(mut payload) = table.get(&place.to_be_bytes())? else { return Ok(None) };
+    let unknown = || table.damaged(&place.to_be_bytes(), "what is in it is not known");
     match payload.first() {
         Some(&WHOLE) => {
             payload.remove(0);
-            Ok(Some(payload))
+            Ok(Some((payload, 1)))
         }
+        Some(&COMPRESSED) => unpack(&payload[1..]).map(|bytes| Some((bytes, 1))).ok_or_else(unknown),
         Some(&FIRST) => long(table, place, &payload[1..]).map(Some),
         Some(&FURTHER) => Ok(None),
-        _ => Err(table.damaged(&place.to_be_bytes(), "what is in it is not known")),
+        _ => Err(unknown()),
     }
 }
 
-fn long(table: &Table, place: u64, first: &[u8]) -> Result<Vec<u8>, Fault> {
+/// The payload of a value with these records: as short as it gets.
+fn pack(records: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(PAYLOAD_BYTES);
+    payload.push(COMPRESSED);
+    put_u(&mut payload, records.len() as u64);
+    payload.extend_from_slice(&lz4_flex::block::compress(records));
+    if payload.len() > records.len() {
+        payload.clear();
+        payload.push(WHOLE);
+        payload.extend_from_slice(records);
+    }
+    payload
+}
+
+/// The records that were compressed.
+fn unpack(payload: &[u8]) -> Option<Vec<u8>> {
+    let mut read = Reader::new(payload);
+    let len = usize::try_from(read.u64()?).ok().filter(|len| *len <= MOST)?;
+    let bytes = lz4_flex::block::decompress(read.take(read.left())?, len).ok()?;
+    (bytes.len() == len).then_some(bytes)
+}
+
+fn long(table: &Table, place: u64, first: &[u8]) -> Result<(Vec<u8>, u64), Fault> {
     let bad = || table.damaged(&place.to_be_bytes(), "a part of its record is missing");
     let mut read = Reader::new(first);
     let parts = read.u64().ok_or_else(bad)?;
@@ -246,7 +314,7 @@ fn long(table: &Table, place: u64, first: &[u8]) -> Result<Vec<u8>, Fault> {
         }
         bytes.extend_from_slice(read.take(read.left()).unwrap_or_default());
     }
-    Ok(bytes)
+    Ok((bytes, parts.max(1)))
 }
 
 /// The records in the bytes of a value.
@@ -266,10 +334,15 @@ pub(super) fn records(bytes: &[u8]) -> Option<Vec<Raw<'_>>> {
 pub(super) fn readable(key: &[u8], payload: &[u8]) -> bool {
     match payload.split_first() {
         _ if key == MARKER => Reader::new(payload).u64().is_some(),
-        Some((&WHOLE, bytes)) => key.len() == 8 && records(bytes).is_some_and(|raws| raws.iter().all(|raw| raw.read().is_some())),
+        Some((&WHOLE, bytes)) => key.len() == 8 && all_readable(bytes),
+        Some((&COMPRESSED, bytes)) => key.len() == 8 && unpack(bytes).is_some_and(|bytes| all_readable(&bytes)),
         Some((&(FIRST | FURTHER), bytes)) => key.len() == 8 && Reader::new(bytes).u64().is_some(),
         _ => false,
     }
+}
+
+fn all_readable(bytes: &[u8]) -> bool {
+    records(bytes).is_some_and(|raws| raws.iter().all(|raw| raw.read().is_some()))
 }
 
 #[cfg(test)]
@@ -277,7 +350,7 @@ mod tests {
     use super::*;
     use crate::moment::Moment;
     use crate::store::samples::waiting;
-    use crate::store::sled::details::{Head, encode_lost};
+    use crate::store::sled::details::encode_lost;
     use std::collections::BTreeMap;
 
     fn id(n: u64) -> ConversationId {
@@ -311,18 +384,17 @@ mod tests {
             let mut writes = self.base.details.writes();
             self.packed.remove_emptied(&mut writes).unwrap();
             let records: Vec<(u64, Vec<u8>)> = records.collect();
-            let placed: Vec<(u64, u64)> = records
-                .iter()
-                .map(|(n, body)| (*n, self.packed.push(&mut writes, &Raw { id: id(*n), folded: round, lost: true, body }).unwrap()))
-                .collect();
-            self.packed.finish(&mut writes).unwrap();
+            for (n, body) in &records {
+                self.packed.push(&mut writes, &Raw { id: id(*n), folded: round, lost: true, body }).unwrap();
+            }
+            let placed = self.packed.finish(&mut writes).unwrap();
             let written = records.iter().map(|(n, _)| id(*n)).collect();
             let moved = self.packed.collect(&self.base, &self.places, &written).unwrap();
             for (from, item) in &moved {
                 self.truth.get_mut(&((item.id.0 >> 100) as u64)).unwrap().0 = item.place().unwrap();
                 lock(&self.places).moves(item.id, Some(*from), item.place());
             }
-            for ((n, body), (_, place)) in records.into_iter().zip(&placed) {
+            for ((n, body), place) in records.into_iter().zip(&placed) {
                 let before = self.truth.insert(n, (*place, body)).map(|(place, _)| place);
                 lock(&self.places).moves(id(n), before, Some(*place));
             }
@@ -369,8 +441,9 @@ mod tests {
         let twin = ConversationId(id(5).0 | 1);
         let bytes = body(5, 1, 0);
         let mut push = |id| rig.packed.push(&mut writes, &Raw { id, folded: 1, lost: true, body: &bytes }).unwrap();
-        let (first, second, third) = (push(id(5)), push(twin), push(id(6)));
-        assert!(first != second && second == third);
+        [id(5), twin, id(6)].into_iter().for_each(&mut push);
+        let placed = rig.packed.finish(&mut writes).unwrap();
+        assert!(placed[0] != placed[1] && placed[1] == placed[2], "{placed:?}");
     }
 
     #[test]
