@@ -126,6 +126,7 @@ impl Engine {
         let line = self.names.name(found.in_hand.line);
         let names = [&person.user, &person.phone].into_iter().filter(|name| !name.is_empty());
         found.names = names.cloned().collect();
+        found.others = self.others(&line, &found.names, found.in_hand.id)?;
         let mut deltas = self.merge_others(&mut found, at, now)?;
         self.recognise(&mut found, now);
         let in_hand = found.in_hand;

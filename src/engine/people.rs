@@ -18,13 +18,15 @@ pub(super) struct Found {
     pub(super) aliases: Vec<AliasKey>,
     /// The person's numbers and user ids, as far as the event brings them.
     pub(super) names: Vec<String>,
+    /// Other conversations of the line that these lead to.
+    pub(super) others: Vec<ConversationId>,
     /// Where to send from now on, where that is new.
     pub(super) to: Option<String>,
 }
 
 impl Found {
     fn of(in_hand: InHand) -> Found {
-        Found { in_hand, aliases: Vec::new(), names: Vec::new(), to: None }
+        Found { in_hand, aliases: Vec::new(), names: Vec::new(), others: Vec::new(), to: None }
     }
 }
 
@@ -83,8 +85,8 @@ impl Engine {
             return Err(Rejected::UnknownConversation(name.to_owned()));
         }
         let line = event.line.clone().map_or_else(|| self.only_line(), Ok)?;
-        if let Some(to) = &event.to
-            && let Some(known) = self.by_number(&line, to)?
+        let owner = event.to.as_ref().map(|to| self.by_number(&line, to)).transpose()?.flatten();
+        if let Some(known) = owner
             && let Some(in_hand) = self.in_hand(known).map_err(damaged)?
         {
             // The same person on the same line: one conversation, under one more name.
@@ -98,7 +100,7 @@ impl Engine {
 
     fn new_on(&mut self, id: ConversationId, line: &str, flow: Option<&str>, names: &[String]) -> Result<InHand, Rejected> {
         let flow = self.flow_of(line, flow)?;
-        let opted_out = self.persons(id, names).iter().any(|person| self.opted_out.contains_key(person));
+        let opted_out = !self.opted_out.is_empty() && self.persons(id, names).iter().any(|person| self.opted_out.contains_key(person));
         let (line, flow) = (self.number(line), self.number(&flow));
         Ok(InHand { id, line, flow, state: State::new(id, opted_out) })
     }
@@ -126,20 +128,26 @@ impl Engine {
         let new: Vec<&String> = names.iter().zip(&known).filter(|(_, id)| **id != Some(in_hand.id)).map(|(name, _)| name).collect();
         let aliases = new.iter().map(|name| self.keys.alias_on(&line, name)).collect();
         let to = if new.is_empty() { None } else { Some(person.address().to_owned()) };
-        Ok(Found { in_hand, aliases, names, to })
+        let mut others: Vec<ConversationId> = known.into_iter().flatten().filter(|id| *id != in_hand.id).collect();
+        others.dedup();
+        Ok(Found { in_hand, aliases, names, others, to })
     }
 
-    /// Other conversations of the line that these names lead to: the same person was taken for two. The one in hand goes on, with
-    /// what was known and heard in the others; what it learns of them.
-    pub(super) fn merge_others(&mut self, found: &mut Found, at: Moment, now: Moment) -> Result<Vec<Delta>, Rejected> {
-        let line = self.names.name(found.in_hand.line);
+    /// Other conversations than this to which names lead on a line.
+    pub(super) fn others(&mut self, line: &str, names: &[String], than: ConversationId) -> Result<Vec<ConversationId>, Rejected> {
         let mut others = Vec::new();
-        for name in &found.names {
-            others.extend(self.by_number(&line, name)?.filter(|other| *other != found.in_hand.id));
+        for name in names {
+            others.extend(self.by_number(line, name)?.filter(|other| *other != than));
         }
         others.dedup();
+        Ok(others)
+    }
+
+    /// Other conversations of the line that a person's names lead to: the same person was taken for two. The one in hand goes on, with
+    /// what was known and heard in the others; what it learns of them.
+    pub(super) fn merge_others(&mut self, found: &mut Found, at: Moment, now: Moment) -> Result<Vec<Delta>, Rejected> {
         let mut learnt = Vec::new();
-        for other in others {
+        for other in std::mem::take(&mut found.others) {
             if let Some(other) = self.in_hand(other).map_err(damaged)? {
                 learnt.extend(self.merge(found, other, at, now)?);
             }
@@ -205,6 +213,9 @@ impl Engine {
 
     /// Names that turn out to belong to somebody who opted out.
     pub(super) fn recognise(&mut self, found: &mut Found, now: Moment) {
+        if self.opted_out.is_empty() {
+            return;
+        }
         let known = found.names.iter().find_map(|name| self.opted_out.get(&self.keys.person(name)).copied());
         if let Some(at) = known.filter(|_| !found.in_hand.state.opted_out) {
             self.step_beside(found, &Event::OptOut { at }, now);
