@@ -113,7 +113,7 @@ impl Folder {
     /// Appends the records that changed; answers where they are.
     fn fold_records(&mut self, base: &Base, changed: &[&Folded]) -> Result<Vec<Item>, Fault> {
         let mut writes = base.details.writes();
-        self.packed.remove_emptied(&mut writes)?;
+        self.packed.begin(&mut writes)?;
         let mut stands = Vec::with_capacity(changed.len());
         for f in changed {
             let (stored, lost, body, names) = match &f.after {

@@ -50,8 +50,9 @@ pub(super) struct Packed {
     fill: usize,
     /// Values of the records that were pushed since [`Packed::finish`] and are written, in their order.
     placed: Vec<u64>,
-    /// The oldest value that was not gone through.
+    /// The oldest value that was not gone through, and the first that the fold under way writes.
     first: u64,
+    begun: u64,
     /// Records in all values, those included that nobody needs any more; about so many after a crash.
     records: u64,
     /// Values in which nothing counts any more, once the fold that saw to it is on disk.
@@ -76,6 +77,7 @@ impl Packed {
             fill: ROOM,
             placed: Vec::new(),
             first,
+            begun: next,
             records,
             emptied: Vec::new(),
         })
@@ -182,11 +184,12 @@ impl Packed {
         Ok(std::mem::take(&mut self.placed))
     }
 
-    /// Removes the values that the fold before emptied: it is on disk by now.
+    /// Begins a fold: removes the values that the fold before emptied, which is on disk by now.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where sled cannot write.
-    pub(super) fn remove_emptied(&mut self, writes: &mut Writes<'_>) -> Result<(), Fault> {
+    pub(super) fn begin(&mut self, writes: &mut Writes<'_>) -> Result<(), Fault> {
+        self.begun = self.next;
         for place in self.emptied.drain(..) {
             writes.remove(&place.to_be_bytes());
             if writes.full() {
@@ -212,7 +215,6 @@ impl Packed {
         let mut budget = 2 * written.len() as u64;
         let mut writes = table.writes();
         let mut moved = Vec::new();
-        let end = self.next;
         for round in 0.. {
             let outdated = self.records > 2 * lock(places).len() + SLACK;
             if !outdated || (round >= COLLECT && budget == 0) {
@@ -220,7 +222,8 @@ impl Packed {
             }
             let Some(key) = table.keys(&self.first.to_be_bytes()).next().transpose()? else { break };
             let place = key.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| table.damaged(&key, "it is no number of a value"))?;
-            if place >= end {
+            // What this fold wrote is noted in `places` when it is over: until then nothing in it seems to count.
+            if place >= self.begun {
                 break;
             }
             self.first = place + 1;
