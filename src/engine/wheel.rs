@@ -1,4 +1,4 @@
-//! The wheel: which conversation wakes next. Buckets of one second, the near ones sorted by millisecond.
+//! The wheel: which conversation wakes next. Buckets of some seconds, the near ones sorted by millisecond.
 //!
 //! Not the truth: a deadline is a field of the state, and the wheel is derived from it. An entry is a hint: whoever takes one
 //! out asks the state again. So a deadline that only moves later moves no entry; the stale hint comes up, and is put back.
@@ -8,17 +8,20 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::moment::{Moment, SECOND};
 
+/// Milliseconds of a bucket: few buckets, so that each has many entries and little room that is empty.
+const SPAN: i64 = 16 * SECOND;
+
 /// The index of a conversation in the hot table.
 pub type Slot = u32;
 
 /// The derived index of deadlines.
 #[derive(Debug, Default)]
 pub struct Wheel {
-    /// Entries by the second of their deadline.
+    /// Entries by the span in which their deadline lies.
     far: BTreeMap<i64, Vec<Slot>>,
-    /// Entries of the seconds that have begun, by deadline.
+    /// Entries of the spans that have begun, by deadline.
     near: BinaryHeap<Reverse<(Moment, Slot)>>,
-    /// Entries that belong to seconds before this one are in `near`.
+    /// Entries that belong to spans before this one are in `near`.
     horizon: i64,
     /// The deadline of each slot's entry; an entry found under another deadline has been overtaken by a sooner one.
     noted: Vec<Moment>,
@@ -35,18 +38,18 @@ impl Wheel {
             return;
         }
         self.noted[index] = at;
-        if second(at) < self.horizon {
+        if span(at) < self.horizon {
             self.near.push(Reverse((at, slot)));
         } else {
-            self.far.entry(second(at)).or_default().push(slot);
+            self.far.entry(span(at)).or_default().push(slot);
         }
     }
 
-    /// When to look again: never later than the first deadline, and at most a second earlier.
+    /// When to look again: never later than the first deadline, and earlier by less than a bucket.
     #[must_use]
     pub fn next(&self) -> Option<Moment> {
         let near = self.near.peek().map(|Reverse((at, _))| *at);
-        let far = self.far.keys().next().map(|second| Moment(second.saturating_mul(SECOND)));
+        let far = self.far.keys().next().map(|span| Moment(span.saturating_mul(SPAN)));
         match (near, far) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -75,16 +78,16 @@ impl Wheel {
         None
     }
 
-    /// Moves the buckets of the seconds that have begun into the heap, each entry by its present deadline.
+    /// Moves the buckets that have begun into the heap, each entry by its present deadline.
     fn approach(&mut self, now: Moment, deadline: &impl Fn(Slot) -> Option<Moment>) {
-        self.horizon = self.horizon.max(second(now).saturating_add(1));
+        self.horizon = self.horizon.max(span(now).saturating_add(1));
         while let Some(bucket) = self.far.first_entry() {
             let begun = *bucket.key();
-            if begun > second(now) {
+            if begun > span(now) {
                 break;
             }
             for slot in bucket.remove() {
-                if second(self.noted[slot as usize]) != begun {
+                if span(self.noted[slot as usize]) != begun {
                     continue;
                 }
                 self.noted[slot as usize] = Moment::MAX;
@@ -96,8 +99,8 @@ impl Wheel {
     }
 }
 
-fn second(at: Moment) -> i64 {
-    at.0.div_euclid(SECOND)
+fn span(at: Moment) -> i64 {
+    at.0.div_euclid(SPAN)
 }
 
 #[cfg(test)]
@@ -109,7 +112,7 @@ mod tests {
     proptest! {
         /// The wheel hands out what an ordered set of (deadline, slot) would, whatever moves where in between.
         #[test]
-        fn the_wheel_is_an_ordered_set(steps in prop::collection::vec((0u32..20, 0i64..20_000, any::<bool>()), 1..200)) {
+        fn the_wheel_is_an_ordered_set(steps in prop::collection::vec((0u32..20, 0i64..90_000, any::<bool>()), 1..200)) {
             let mut wheel = Wheel::default();
             let mut truth: HashMap<Slot, Moment> = HashMap::new();
             let mut now = Moment(0);
