@@ -128,6 +128,7 @@ impl Engine {
             Restored::Dangling(standing) | Restored::Ended(standing) => dangling.push(standing),
             other => engine.restore(other),
         })?;
+        engine.identities.settle();
         engine.last_alive = alive;
         engine.book = engine.in_force(&engine.book);
         engine.number_names();
@@ -184,9 +185,15 @@ impl Engine {
             Restored::Conversation(stored) => {
                 let Stored { id, line, flow, state } = stored;
                 let slot = self.hot.put(id, line, flow, state);
-                self.note_deadline(slot);
+                if let Some(wake) = state.wake_at() {
+                    self.wheel.insert(wake, slot);
+                }
             }
-            Restored::Identity(key, day) => self.identities.note(key, day),
+            Restored::About(conversations) => {
+                self.hot.reserve(conversations);
+                self.wheel.reserve(conversations);
+            }
+            Restored::Identity(key, day) => self.identities.restore(key, day),
             Restored::Name(id, name) => self.names.restore(id, name),
             Restored::OptOut(person, at) => {
                 self.opted_out.insert(person, at);

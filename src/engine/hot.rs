@@ -86,6 +86,13 @@ impl HotTable {
         before
     }
 
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.cells.reserve_exact(more);
+        let cells = &self.cells;
+        self.by_id.reserve(more, |slot| hash(cells[*slot as usize].id()));
+    }
+
     /// Puts a conversation in, or replaces it; where it waits stays as it is.
     pub fn put(&mut self, id: ConversationId, line: NameId, flow: NameId, state: State) -> Slot {
         let mut cell = Cell::of(id, line, flow, &state);

@@ -24,6 +24,8 @@ struct Day {
     sorted: Sorted,
     /// Those that came since it was last sorted.
     fresh: Fresh,
+    /// Those that a start was told, until it is over.
+    told: Vec<Key>,
 }
 
 impl Identities {
@@ -42,14 +44,27 @@ impl Identities {
     /// Notes that it was seen on this day. The first of a new day has the days before it sorted.
     pub fn note(&mut self, key: EventKey, day: i64) {
         if !self.days.contains_key(&day) {
-            self.days.range_mut(..day).for_each(|(_, before)| before.sort());
+            self.days.range_mut(..day).for_each(|(_, before)| before.sort(Vec::new()));
         }
         let day = self.days.entry(day).or_default();
         if !day.sorted.contains(key.0) {
             day.fresh.insert(key.0);
             if day.fresh.keys.len() > FRESH.max(day.sorted.keys.len() / 4) {
-                day.sort();
+                day.sort(Vec::new());
             }
+        }
+    }
+
+    /// Takes in what a store kept. Not found before [`Identities::settle`] was called.
+    pub fn restore(&mut self, identity: EventKey, day: i64) {
+        self.days.entry(day).or_default().told.push(key(identity.0));
+    }
+
+    /// Sorts in what a store kept: once, when all of it was told.
+    pub fn settle(&mut self) {
+        for day in self.days.values_mut() {
+            let told = std::mem::take(&mut day.told);
+            day.sort(told);
         }
     }
 
@@ -78,10 +93,10 @@ impl Identities {
 const FRESH: usize = 32_768;
 
 impl Day {
-    fn sort(&mut self) {
-        let fresh = std::mem::take(&mut self.fresh).keys;
+    /// Sorts in what is fresh, and `told`.
+    fn sort(&mut self, told: Vec<Key>) {
+        let mut fresh: Vec<Key> = std::mem::take(&mut self.fresh).keys.into_iter().chain(told).collect();
         if !fresh.is_empty() {
-            let mut fresh: Vec<Key> = fresh.into_iter().collect();
             fresh.sort_unstable();
             let mut keys = std::mem::take(&mut self.sorted).keys;
             keys.reserve_exact(fresh.len());
@@ -137,6 +152,7 @@ impl Sorted {
     fn of(mut keys: Vec<Key>) -> Sorted {
         // Two runs, of which the first is sorted: this sort sees that.
         keys.sort();
+        keys.dedup();
         let bits = (keys.len() / SHARE).max(1).next_power_of_two().ilog2().max(1);
         let shift = 64 - bits;
         let mut begins = Vec::with_capacity(1 << bits);
@@ -179,6 +195,17 @@ mod tests {
         assert_eq!(identities.forget(Moment(111 * DAY + DAY - 1)), Some(101));
         assert!(identities.is_empty());
         assert_eq!(Identities::day(Moment(-1)), -1);
+    }
+
+    #[test]
+    fn what_a_start_is_told_is_found_once_it_is_over() {
+        let mut identities = Identities::default();
+        [(3, 7), (1, 7), (3, 7), (2, 8)].into_iter().for_each(|(key, day)| identities.restore(EventKey(key), day));
+        identities.settle();
+        assert!((1..4).all(|n| identities.seen(EventKey(n))) && !identities.seen(EventKey(4)));
+        assert_eq!(identities.len(), 3);
+        identities.note(EventKey(4), 8);
+        assert!(identities.seen(EventKey(4)));
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct Standing {
 /// One thing found at start, streamed so that a large store is never held twice.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Restored {
+    /// About how many conversations follow, so that room is made for them at once. Not told by every store.
+    About(usize),
     /// A conversation that is not finished.
     Conversation(Stored),
     /// An identity of an event, and the day (since the epoch) on which it was seen. May be told twice after a crash.

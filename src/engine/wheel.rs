@@ -28,6 +28,11 @@ pub struct Wheel {
 }
 
 impl Wheel {
+    /// Makes room for so many more slots.
+    pub fn reserve(&mut self, more: usize) {
+        self.noted.reserve_exact(more);
+    }
+
     /// Notes that `slot` wants to be woken at `at`. Where a sooner entry stands, that one will do.
     pub fn insert(&mut self, at: Moment, slot: Slot) {
         let index = slot as usize;

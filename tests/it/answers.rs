@@ -67,7 +67,7 @@ fn answers(store: &dyn Store) -> Answers {
         Restored::Identity(key, _) => drop(identities.insert(key)),
         Restored::OptOut(person, at) => drop(people.insert(person, at)),
         // What stood last in the ledger when it was opened is told once more: only a file knows that.
-        Restored::Held(_) | Restored::Ended(_) => {}
+        Restored::Held(_) | Restored::Ended(_) | Restored::About(_) => {}
         other => told.push(format!("{other:?}")),
     };
     store.recover(take).unwrap();

@@ -71,7 +71,7 @@ impl Subject {
         let mut told = Vec::new();
         self.store().recover(&mut |restored| told.push(restored)).unwrap();
         // What stood last in the ledger when it was opened is told once more: only a file knows that.
-        told.retain(|restored| !matches!(restored, Restored::Held(_) | Restored::Ended(_)));
+        told.retain(|restored| !matches!(restored, Restored::Held(_) | Restored::Ended(_) | Restored::About(_)));
         told
     }
 }

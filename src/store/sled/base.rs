@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use crate::engine::ports::Fault;
@@ -19,6 +20,10 @@ use crate::store::files::{failed, remove, sync_dir};
 const BATCH: usize = 64;
 /// Bytes of pages that sled keeps in memory.
 const CACHE: u64 = 16 * 1024 * 1024;
+
+/// Rows that are read ahead of whoever takes them, and of these how many together.
+const AHEAD: usize = 8;
+const TOGETHER: usize = 64;
 
 /// How long a database that was just closed may take to let go of its file.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -217,6 +222,39 @@ impl Table {
     /// Every key from the last back to `until` with its payload.
     pub(super) fn rows_back<'a>(&'a self, until: &[u8]) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + use<'a> {
         self.opened(self.tree.range(until..), sled::Iter::next_back)
+    }
+
+    /// Reads every key from the last back to `until` on a thread of its own, for a caller who has as much to do with what `read` makes
+    /// of each. Ends with the first that cannot be read.
+    ///
+    /// # Errors
+    /// As [`Table::get`], and what `read` and `take` answer.
+    pub(super) fn read_ahead<T: Send>(
+        &self,
+        until: &[u8],
+        mut read: impl FnMut(&[u8], Vec<u8>) -> Result<T, Fault> + Send,
+        mut take: impl FnMut(T) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let (give, taken) = sync_channel::<Result<Vec<T>, Fault>>(AHEAD);
+        let reader = move || {
+            let mut rows = self.rows_back(until).map(|row| row.and_then(|(key, payload)| read(&key, payload)));
+            loop {
+                let some: Result<Vec<T>, Fault> = rows.by_ref().take(TOGETHER).collect();
+                let over = some.as_ref().map_or(true, Vec::is_empty);
+                // Whoever takes them has met something that cannot be read.
+                if give.send(some).is_err() || over {
+                    return;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let started = std::thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, reader);
+            started.map_err(|e| Fault::Unavailable(format!("reading store/{}: no thread for it: {e}", self.name)))?;
+            for some in &taken {
+                some?.into_iter().try_for_each(&mut take)?;
+            }
+            Ok(())
+        })
     }
 
     /// The rows that `step` takes from a range; nothing behind the first that cannot be read.

@@ -16,7 +16,7 @@ use crate::id::ConversationId;
 use crate::store::codec::PAYLOAD_BYTES;
 use crate::store::codec::words::{Reader, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
-use crate::store::sled::items::{Item, marks, put_item, read};
+use crate::store::sled::items::{Item, Mark, marks, put_item, read};
 use crate::store::sled::lock;
 use crate::store::sled::places::{Places, tag};
 
@@ -24,6 +24,8 @@ use crate::store::sled::places::{Places, tag};
 pub(super) const MARKER: [u8; 1] = [0];
 /// Outdated items that are always left alone.
 const SLACK: u64 = 4_096;
+/// Blocks by which it is judged how full the others are.
+const SAMPLE: u64 = 32;
 /// Blocks taken away in one fold, at least.
 const COLLECT: u64 = 2;
 
@@ -36,6 +38,8 @@ pub(super) struct Blocks {
     open: Vec<u8>,
     /// Items in all blocks.
     items: u64,
+    /// Conversations that were not finished when the blocks were opened.
+    pub(super) unfinished: usize,
 }
 
 impl Blocks {
@@ -44,7 +48,7 @@ impl Blocks {
     /// # Errors
     /// Where sled cannot write.
     pub(super) fn create(base: &Base) -> Result<(), Fault> {
-        let blocks = Blocks { first: 1, last: 1, open: Vec::new(), items: 0 };
+        let blocks = Blocks { first: 1, last: 1, open: Vec::new(), items: 0, unfinished: 0 };
         let mut writes = base.blocks.writes();
         blocks.put_ends(&mut writes);
         writes.apply()
@@ -61,17 +65,24 @@ impl Blocks {
         let last = key.as_slice().try_into().map(u64::from_be_bytes).ok().filter(|last| *last >= first);
         let last = last.ok_or_else(|| table.damaged(&key, "it is no block, and there must be one"))?;
         let mut seen: HashTable<([u8; 16], Option<u64>)> = HashTable::new();
-        let (mut items, mut records, mut names) = (0, Vec::new(), Vec::new());
+        let (mut items, mut unfinished, mut records, mut names) = (0, 0, Vec::new(), Vec::new());
         let mut expected = last;
         // From the last to the first: what is met first of a conversation is what counts.
-        for row in table.rows_back(&[0; 8]) {
-            let (key, payload) = row?;
-            if key.as_ref() != expected.to_be_bytes() {
+        let take = |(key, payload): (Vec<u8>, Vec<u8>)| {
+            if key != expected.to_be_bytes() {
                 return Err(table.damaged(&key, &format!("block {expected}, which stood before it, is lost")));
             }
             let marks = marks(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
             items += marks.len() as u64;
-            for (id, place, of) in marks.into_iter().rev() {
+            if last - expected == SAMPLE {
+                // At once, not doubled again and again: the others are as full, by all that is known.
+                let more = (items / SAMPLE * (last - first)) as usize;
+                seen.reserve(more, |(known, _)| hash(known));
+                records.reserve(more);
+                names.reserve(more);
+            }
+            for mark in marks.into_iter().rev() {
+                let (id, place) = (mark.id, mark.place);
                 let bytes = id.0.to_be_bytes();
                 match seen.entry(hash(&bytes), |(known, _)| *known == bytes, |(known, _)| hash(known)) {
                     Entry::Occupied(last) if last.get().1 != place => continue,
@@ -79,18 +90,21 @@ impl Blocks {
                     Entry::Occupied(_) => {}
                     Entry::Vacant(vacant) => {
                         vacant.insert((bytes, place));
+                        unfinished += usize::from(mark.is_unfinished());
                         records.extend(place.map(|place| (tag(id), place)));
                     }
                 }
-                names.extend(of.into_iter().map(|name| (name, tag(id))));
+                names.extend(mark.names().map(|name| (name, tag(id))));
             }
             expected = expected.saturating_sub(1);
-        }
+            Ok(())
+        };
+        table.read_ahead(&[0; 8], |key, payload| Ok((key.to_vec(), payload)), take)?;
         if expected + 1 != first {
             return Err(table.damaged(&first.to_be_bytes(), &format!("the blocks up to {expected} are lost")));
         }
         let places = Places::of(records.into_iter(), names.into_iter());
-        Ok((Blocks { first, last, open, items }, places))
+        Ok((Blocks { first, last, open, items, unfinished }, places))
     }
 
     /// Reads all blocks, telling each conversation that is not finished.
@@ -98,14 +112,18 @@ impl Blocks {
     /// # Errors
     /// [`Fault::Corrupt`] where one is damaged.
     pub(super) fn tell(table: &Table, places: &Mutex<Places>, take: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
-        for row in table.rows(&[0; 8]) {
-            let (key, payload) = row?;
-            let items = read(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+        let read = |payload: Vec<u8>| {
+            let mut marks = marks(&payload)?;
             let known = lock(places);
-            let counting = items.iter().filter(|item| item.place().is_some_and(|place| known.has(item.id, place)));
-            counting.filter_map(Item::stored).for_each(|stored| take(*stored));
-        }
-        Ok(())
+            marks.retain(|mark| mark.place.is_some_and(|place| known.has(mark.id, place)));
+            drop(known);
+            marks.iter().filter(|mark| mark.is_unfinished()).map(Mark::stored).collect::<Option<Vec<Stored>>>()
+        };
+        let read = |key: &[u8], payload| read(payload).ok_or_else(|| table.damaged(key, "its conversations cannot be read"));
+        table.read_ahead(&[0; 8], read, |counting| {
+            counting.into_iter().for_each(&mut *take);
+            Ok(())
+        })
     }
 
     /// Appends where conversations stand.
@@ -158,7 +176,7 @@ impl Blocks {
         for row in table.rows(&[0; 8]) {
             let (key, payload) = row?;
             let marks = marks(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
-            ids.extend(marks.into_iter().filter(|(_, at, _)| *at == Some(place)).map(|(id, ..)| id));
+            ids.extend(marks.into_iter().filter(|mark| mark.place == Some(place)).map(|mark| mark.id));
         }
         ids.sort_unstable();
         ids.dedup();
@@ -174,7 +192,7 @@ impl Blocks {
         for row in table.rows(&[0; 8]) {
             let (key, payload) = row?;
             let marks = marks(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
-            names.extend(marks.into_iter().filter(|(of, at, _)| (*of, *at) == (id, Some(place))).flat_map(|(.., names)| names));
+            names.extend(marks.into_iter().filter(|mark| (mark.id, mark.place) == (id, Some(place))).flat_map(|mark| mark.names()));
         }
         names.sort_unstable();
         names.dedup();

@@ -108,51 +108,75 @@ pub(super) fn put_item(out: &mut Vec<u8>, item: &Item) {
     }
 }
 
-/// An item without its state: the conversation, the value that has its record, bits of its aliases.
-pub(super) type Mark = (ConversationId, Option<u64>, Vec<u64>);
-
-fn read_mark<'a>(read: &mut Reader<'a>) -> Option<(u64, Mark, &'a [u8], u64)> {
-    let number = read.u64()?;
-    let id = ConversationId(read.id()?);
-    let place = read.u64()?;
-    if number & 1 == 1 {
-        return Some((number >> 1, (id, None, Vec::new()), &[], place));
-    }
-    let names = read.list(|read| {
-        let mut name = [0; 8];
-        name[..NAME_BYTES].copy_from_slice(read.take(NAME_BYTES)?);
-        Some(u64::from_le_bytes(name))
-    })?;
-    Some((number >> 1, (id, Some(place), names), read.bytes()?, place))
+/// An item as it stands in its block: its aliases and its state unread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark<'a> {
+    pub(super) id: ConversationId,
+    /// The value that has its record; none where it was forgotten.
+    pub(super) place: Option<u64>,
+    seq: u64,
+    number: u64,
+    names: &'a [u8],
+    state: &'a [u8],
 }
 
-/// The items of a block, without their states.
-pub(super) fn marks(payload: &[u8]) -> Option<Vec<Mark>> {
+impl<'a> Mark<'a> {
+    fn read(read: &mut Reader<'a>) -> Option<Mark<'a>> {
+        let seq = read.u64()?;
+        let id = ConversationId(read.id()?);
+        let number = read.u64()?;
+        if seq & 1 == 1 {
+            return Some(Mark { id, place: None, seq: seq >> 1, number, names: &[], state: &[] });
+        }
+        let names = usize::try_from(read.u64()?).ok().and_then(|names| names.checked_mul(NAME_BYTES))?;
+        Some(Mark { id, place: Some(number), seq: seq >> 1, number, names: read.take(names)?, state: read.bytes()? })
+    }
+
+    /// Bits of its aliases.
+    pub(super) fn names(&self) -> impl Iterator<Item = u64> + use<'a> {
+        self.names.as_chunks::<NAME_BYTES>().0.iter().map(|bytes| {
+            let mut name = [0; 8];
+            name[..NAME_BYTES].copy_from_slice(bytes);
+            u64::from_le_bytes(name)
+        })
+    }
+
+    /// Whether it tells where a conversation stands: that is neither finished nor forgotten.
+    pub(super) fn is_unfinished(&self) -> bool {
+        !self.state.is_empty()
+    }
+
+    /// Where an unfinished conversation stands.
+    pub(super) fn stored(&self) -> Option<Stored> {
+        let mut read = Reader::new(self.state);
+        let (line, flow) = (NameId(read.u16()?), NameId(read.u16()?));
+        let state = read_state(&mut read, self.id)?;
+        read.end()?;
+        Some(Stored { id: self.id, line, flow, state })
+    }
+}
+
+/// The items of a block, their states unread.
+pub(super) fn marks(payload: &[u8]) -> Option<Vec<Mark<'_>>> {
     let mut read = Reader::new(payload);
     let mut marks = Vec::new();
     while read.left() > 0 {
-        marks.push(read_mark(&mut read)?.1);
+        marks.push(Mark::read(&mut read)?);
     }
     Some(marks)
 }
 
 /// The items of a block.
 pub(super) fn read(payload: &[u8]) -> Option<Vec<Item>> {
-    let mut read = Reader::new(payload);
-    let mut items = Vec::new();
-    while read.left() > 0 {
-        let (seq, (id, place, names), state, number) = read_mark(&mut read)?;
-        let mut state = Reader::new(state);
-        let stored = match state.left() {
-            0 => None,
-            _ => Some(Stored { id, line: NameId(state.u16()?), flow: NameId(state.u16()?), state: read_state(&mut state, id)? }),
+    let item = |mark: Mark<'_>| {
+        let what = match mark.place {
+            Some(place) => {
+                let stored = if mark.is_unfinished() { Some(mark.stored()?) } else { None };
+                What::There(place, mark.names().collect(), stored)
+            }
+            None => What::Gone(mark.number),
         };
-        state.end()?;
-        let what = match place {
-            Some(place) => What::There(place, names, stored),
-            None => What::Gone(number),
-        };
-        items.push(Item { seq, id, what });
-    }
-    Some(items)
+        Some(Item { seq: mark.seq, id: mark.id, what })
+    };
+    marks(payload)?.into_iter().map(item).collect()
 }

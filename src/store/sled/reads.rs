@@ -207,7 +207,8 @@ impl SledStore {
             };
             inner.overlay.conversations.iter().map(|(id, steps)| (*id, last(steps))).collect()
         };
-        let _folder = lock(&self.folder);
+        let folder = lock(&self.folder);
+        take(Restored::About(folder.blocks.unfinished));
         Blocks::tell(&self.base.blocks, &self.places, &mut |stored| {
             if !latest.contains_key(&stored.id) {
                 take(Restored::Conversation(stored));
