@@ -18,7 +18,7 @@ use crate::store::codec::words::{Reader, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
 use crate::store::sled::items::{Item, Mark, marks, put_item, read};
 use crate::store::sled::lock;
-use crate::store::sled::places::{Places, tag};
+use crate::store::sled::places::{Places, name_entry, record_entry};
 
 /// Under which it is noted where the blocks begin: shorter than every number, so it stands before them.
 pub(super) const MARKER: [u8; 1] = [0];
@@ -64,7 +64,8 @@ impl Blocks {
         let (key, open) = table.at_or_before(&[0xff; 8])?.ok_or_else(|| table.damaged(&MARKER, "there is no block"))?;
         let last = key.as_slice().try_into().map(u64::from_be_bytes).ok().filter(|last| *last >= first);
         let last = last.ok_or_else(|| table.damaged(&key, "it is no block, and there must be one"))?;
-        let mut seen: HashTable<([u8; 16], Option<u64>)> = HashTable::new();
+        // A conversation with the number of its value, 0 where it was forgotten.
+        let mut seen: HashTable<([u64; 2], u64)> = HashTable::new();
         let (mut items, mut unfinished, mut records, mut names) = (0, 0, Vec::new(), Vec::new());
         let mut expected = last;
         // From the last to the first: what is met first of a conversation is what counts.
@@ -82,19 +83,19 @@ impl Blocks {
                 names.reserve(more);
             }
             for mark in marks.into_iter().rev() {
-                let (id, place) = (mark.id, mark.place);
-                let bytes = id.0.to_be_bytes();
-                match seen.entry(hash(&bytes), |(known, _)| *known == bytes, |(known, _)| hash(known)) {
+                let id = [(mark.id.0 >> 64) as u64, mark.id.0 as u64];
+                let place = mark.place.unwrap_or(0);
+                match seen.entry(hash(&id), |(known, _)| *known == id, |(known, _)| hash(known)) {
                     Entry::Occupied(last) if last.get().1 != place => continue,
                     // One with many aliases has several items.
                     Entry::Occupied(_) => {}
                     Entry::Vacant(vacant) => {
-                        vacant.insert((bytes, place));
+                        vacant.insert((id, place));
                         unfinished += usize::from(mark.is_unfinished());
-                        records.extend(place.map(|place| (tag(id), place)));
+                        records.extend(mark.place.map(|place| record_entry(mark.id, place)));
                     }
                 }
-                names.extend(mark.names().map(|name| (name, tag(id))));
+                names.extend(mark.names().map(|name| name_entry(mark.id, name)));
             }
             expected = expected.saturating_sub(1);
             Ok(())
@@ -103,7 +104,8 @@ impl Blocks {
         if expected + 1 != first {
             return Err(table.damaged(&first.to_be_bytes(), &format!("the blocks up to {expected} are lost")));
         }
-        let places = Places::of(records.into_iter(), names.into_iter());
+        drop(seen);
+        let places = Places::of(records, names);
         Ok((Blocks { first, last, open, items, unfinished }, places))
     }
 
@@ -238,9 +240,8 @@ impl Blocks {
 }
 
 /// Ids are keyed hashes already.
-fn hash(id: &[u8; 16]) -> u64 {
-    let [high, low] = id.as_chunks::<8>().0 else { return 0 };
-    (u64::from_le_bytes(*high) ^ u64::from_le_bytes(*low)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn hash(id: &[u64; 2]) -> u64 {
+    (id[0] ^ id[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]

@@ -39,11 +39,9 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Places of the records of these tags, with the bits of the aliases that they name.
-    pub(super) fn of(records: impl Iterator<Item = (u64, u64)>, names: impl Iterator<Item = (u64, u64)>) -> Places {
-        let records = Spread::of(records.map(|(tag, place)| tag << PLACE_BITS | place).collect());
-        let names = Spread::of(names.map(|(name, tag)| name << TAG_BITS | tag).collect());
-        Places { records, names, unreadable: HashMap::new() }
+    /// Of these entries: each a [`record_entry`] or a [`name_entry`].
+    pub(super) fn of(records: Vec<u64>, names: Vec<u64>) -> Places {
+        Places { records: Spread::of(records), names: Spread::of(names), unreadable: HashMap::new() }
     }
 
     /// Values that may have the record of a conversation: mostly one, or none where there is no such conversation.
@@ -54,16 +52,16 @@ impl Places {
 
     /// Whether the record of this conversation in this value is the one that counts.
     pub(super) fn has(&self, id: ConversationId, place: u64) -> bool {
-        self.records.contains(tag(id) << PLACE_BITS | place)
+        self.records.contains(record_entry(id, place))
     }
 
     /// The record of a conversation is in another value, or in one for the first time, or nowhere any more.
     pub(super) fn moves(&mut self, id: ConversationId, before: Option<u64>, after: Option<u64>) {
         if let Some(before) = before {
-            self.records.remove(tag(id) << PLACE_BITS | before);
+            self.records.remove(record_entry(id, before));
         }
         if let Some(after) = after {
-            self.records.insert(tag(id) << PLACE_BITS | after);
+            self.records.insert(record_entry(id, after));
         }
     }
 
@@ -85,12 +83,12 @@ impl Places {
     /// A conversation is not found any more under the aliases of these bits; told before others are [`Places::named`] so, since two
     /// conversations with one tag share their entries.
     pub(super) fn unnamed(&mut self, id: ConversationId, names: &[u64]) {
-        names.iter().for_each(|name| self.names.remove(name << TAG_BITS | tag(id)));
+        names.iter().for_each(|name| self.names.remove(name_entry(id, *name)));
     }
 
     /// A conversation is found under the aliases of these bits.
     pub(super) fn named(&mut self, id: ConversationId, names: &[u64]) {
-        names.iter().for_each(|name| self.names.insert(name << TAG_BITS | tag(id)));
+        names.iter().for_each(|name| self.names.insert(name_entry(id, *name)));
     }
 
     /// How many aliases lead to conversations with this tag.
@@ -126,6 +124,16 @@ impl Places {
     pub(super) fn note_unreadable(&mut self, place: u64, ids: Vec<ConversationId>) {
         self.unreadable.insert(place, ids);
     }
+}
+
+/// What says that the record of a conversation is in a value.
+pub(super) fn record_entry(id: ConversationId, place: u64) -> u64 {
+    tag(id) << PLACE_BITS | place
+}
+
+/// What says that a conversation is found under an alias of which these are bits.
+pub(super) fn name_entry(id: ConversationId, name: u64) -> u64 {
+    name << TAG_BITS | tag(id)
 }
 
 fn place(entry: u64) -> u64 {
