@@ -182,13 +182,7 @@ impl Engine {
 
     fn restore(&mut self, restored: Restored) {
         match restored {
-            Restored::Conversation(stored) => {
-                let Stored { id, line, flow, state } = stored;
-                let slot = self.hot.put(id, line, flow, state);
-                if let Some(wake) = state.wake_at() {
-                    self.wheel.insert(wake, slot);
-                }
-            }
+            Restored::Conversation(stored) => self.put(&stored),
             Restored::About(conversations) => {
                 self.hot.reserve(conversations);
                 self.wheel.reserve(conversations);
@@ -340,6 +334,10 @@ impl Engine {
         if stored.state.outcome().is_some() {
             return self.hot.remove(stored.id);
         }
+        self.put(stored);
+    }
+
+    fn put(&mut self, stored: &Stored) {
         let Stored { id, line, flow, state } = *stored;
         let slot = self.hot.put(id, line, flow, state);
         if let Some(wake) = state.wake_at() {
