@@ -345,13 +345,6 @@ impl Engine {
         }
     }
 
-    /// Keeps the wheel in step with a slot's deadline.
-    pub(super) fn note_deadline(&mut self, slot: Slot) {
-        if let Some(wake) = self.hot.wake_at(slot) {
-            self.wheel.insert(wake, slot);
-        }
-    }
-
     /// The hook records of a step's reports, for the hooks that want them.
     fn reports(&mut self, before: &InHand, step: &Step, learnt: &[Delta], now: Moment) -> Vec<HookRecord> {
         let mut records = Vec::new();

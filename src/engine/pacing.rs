@@ -168,6 +168,13 @@ impl Engine {
         self.note_deadline(slot);
     }
 
+    /// Keeps the wheel in step with a slot's deadline.
+    fn note_deadline(&mut self, slot: Slot) {
+        if let Some(wake) = self.hot.wake_at(slot) {
+            self.wheel.insert(wake, slot);
+        }
+    }
+
     /// A claim was made: it takes a permit and its part of the pace.
     pub(super) fn claimed(&mut self, call: &Call, now: Moment) {
         let steady = self.steady.at(now);
