@@ -5,6 +5,8 @@
 //! ```text
 //! ceilings fire HOST:PORT COUNT AT_ONCE   posts as large as a webhook line's, each with its key, as fast as the daemon's client does
 //! ceilings fsync DIRECTORY SECONDS        appends 200 bytes and makes them durable, one after the other
+//! ceilings lone HOST:PORT DIRECTORY COUNT sleeps until an instant, makes two appends durable, one after the other, and posts: how late
+//!                                         a timer alone is where nothing is decided, COUNT times, some hundred milliseconds apart
 //! ```
 
 use std::fs::OpenOptions;
@@ -26,7 +28,8 @@ fn main() -> ExitCode {
     let measured = match words[..] {
         ["fire", address, count, at_once] => fire(address, count, at_once),
         ["fsync", directory, seconds] => fsync(Path::new(directory), seconds),
-        _ => Err("ceilings fire HOST:PORT COUNT AT_ONCE, or ceilings fsync DIRECTORY SECONDS".into()),
+        ["lone", address, directory, count] => lone(address, Path::new(directory), count),
+        _ => Err("ceilings fire HOST:PORT COUNT AT_ONCE, fsync DIRECTORY SECONDS, or lone HOST:PORT DIRECTORY COUNT".into()),
     };
     match measured {
         Ok(figures) => {
@@ -72,6 +75,37 @@ fn fire(address: &str, count: &str, at_once: &str) -> Result<serde_json::Value, 
     Ok(serde_json::json!({ "posts": count, "posts_s": f64::from(count) / seconds }))
 }
 
+fn lone(address: &str, directory: &Path, count: &str) -> Result<serde_json::Value, Failed> {
+    let count: u32 = count.parse()?;
+    let client = client::build(&Settings::default())?;
+    let clock = Clock::system();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let paths = ["lone-probe-1", "lone-probe-2"].map(|name| directory.join(name));
+    let mut late = Vec::new();
+    for key in 0..count {
+        let due = clock.elapsed() + Duration::from_millis(150 + u64::from(key * 37 % 200));
+        std::thread::sleep(due - clock.elapsed());
+        for path in &paths {
+            let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+            file.write_all(&[b'x'; 200])?;
+            file.sync_data()?;
+        }
+        runtime.block_on(async {
+            let post = client.post(format!("http://{address}/send")).header("content-type", "application/json").body(message(key));
+            post.send().await?.error_for_status()?.bytes().await
+        })?;
+        late.push(clock.elapsed() - due);
+    }
+    paths.iter().try_for_each(std::fs::remove_file)?;
+    Ok(serde_json::json!({ "lone_p50_ms": share(&mut late, 0.5), "lone_p99_ms": share(&mut late, 0.99) }))
+}
+
+/// What so large a share does not exceed, in milliseconds.
+fn share(taken: &mut [Duration], share: f64) -> Option<f64> {
+    taken.sort_unstable();
+    taken.get((taken.len() as f64 * share) as usize).or(taken.last()).map(|taken| taken.as_secs_f64() * 1_000.0)
+}
+
 /// A body as long as a webhook line's.
 fn message(key: u32) -> String {
     format!("{{\"type\":\"message.send\",\"data\":{{\"conversation\":\"c{key:09}\",\"text\":\"{}\"}}}}", "Are you still there? ".repeat(40))
@@ -93,7 +127,6 @@ fn fsync(directory: &Path, seconds: &str) -> Result<serde_json::Value, Failed> {
         last = now;
     }
     std::fs::remove_file(&path)?;
-    taken.sort_unstable();
-    let at = |share: f64| taken.get((taken.len() as f64 * share) as usize).or(taken.last()).map(|t| t.as_secs_f64() * 1_000.0);
-    Ok(serde_json::json!({ "writes_s": taken.len() as f64 / (last - begun).as_secs_f64(), "p50_ms": at(0.5), "p99_ms": at(0.99) }))
+    let writes = taken.len() as f64 / (last - begun).as_secs_f64();
+    Ok(serde_json::json!({ "writes_s": writes, "p50_ms": share(&mut taken, 0.5), "p99_ms": share(&mut taken, 0.99) }))
 }

@@ -35,7 +35,8 @@ TABLES = [
     ("Waiting", [
         ("waiting", "W5", ["pending"]), ("loaded/s", "W5", ["load_rate_s"]), ("server MB", "W5", ["server_pss_mb"]), ("worker MB", "W5", ["worker_pss_mb"]),
         ("disk bytes each", "W5", ["disk_b_per_timer"]), ("idle, of a core", "W5", ["idle_core"]),
-        ("lone timer late p50 · p99 ms", "W5", ["lone_p50_ms", "lone_p99_ms"]), ("fsync p99 ms", "W5", ["fsync_p99_ms"])]),
+        ("lone timer late p50 · p99 ms", "W5", ["lone_p50_ms", "lone_p99_ms"]),
+        ("bare: sleep, two fsyncs, post p50 · p99 ms", "W5", ["bare_lone_p50_ms", "bare_lone_p99_ms"]), ("fsync p99 ms", "W5", ["fsync_p99_ms"])]),
     ("Restart after kill -9, and kill -9 in the bell", [
         ("waiting", "W6restart", ["pending"]), ("up s", "W6restart", ["server_ready_s"]), ("first late s", "W6restart", ["first_fire_s"]),
         ("all 100 s", "W6restart", ["all_fired_s"]), ("missing", "W6crash", ["missing"]), ("listed as doubts", "W6crash", ["doubts"]),
