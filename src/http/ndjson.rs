@@ -128,7 +128,13 @@ impl Exchange {
                     self.silence.set(sleep(self.site.settings.body));
                     self.hand_in(taken).await;
                 }
-                Turn::Ends(problem) => self.ending = Some(problem),
+                Turn::Ends(problem) => {
+                    self.ending = Some(problem);
+                    let taken = std::mem::take(&mut self.taken);
+                    if !taken.lines.is_empty() {
+                        self.hand_in(taken).await;
+                    }
+                }
             }
         }
     }

@@ -247,10 +247,11 @@ impl Table {
                 }
             }
         };
-        std::thread::scope(|scope| {
+        std::thread::scope(move |scope| {
             let started = std::thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, reader);
             started.map_err(|e| Fault::Unavailable(format!("reading store/{}: no thread for it: {e}", self.name)))?;
-            for some in &taken {
+            // Let go of with the first fault: the reader, which may wait for room in it, ends then.
+            for some in taken {
                 some?.into_iter().try_for_each(&mut take)?;
             }
             Ok(())
@@ -414,6 +415,24 @@ mod tests {
         writes.put(b"k", b"v");
         writes.apply().unwrap();
         assert_eq!(base.small.get(b"k").unwrap().unwrap(), b"v");
+    }
+
+    #[test]
+    fn rows_are_read_ahead_in_order_and_whoever_takes_no_more_ends_it() {
+        let home = tempfile::tempdir().unwrap();
+        let base = Base::open(home.path(), true).unwrap();
+        let mut writes = base.small.writes();
+        let rows = (AHEAD as u64 + 4) * TOGETHER as u64;
+        (0..rows).for_each(|n| writes.put(&n.to_be_bytes(), b"v"));
+        writes.apply().unwrap();
+        let number = |key: &[u8], _| Ok(u64::from_be_bytes(key.try_into().unwrap()));
+        let mut taken = Vec::new();
+        base.small.read_ahead(&10u64.to_be_bytes(), number, |n| Ok(taken.push(n))).unwrap();
+        assert!(taken.into_iter().eq((10..rows).rev()));
+        let enough = || Fault::Unavailable("enough".to_owned());
+        assert_eq!(base.small.read_ahead(&[0; 8], number, |_| Err(enough())), Err(enough()));
+        let unread = |key: &[u8], _| if key == 5u64.to_be_bytes() { Err(enough()) } else { Ok(()) };
+        assert_eq!(base.small.read_ahead(&[0; 8], unread, Ok), Err(enough()));
     }
 
     #[test]
