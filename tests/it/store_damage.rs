@@ -429,9 +429,18 @@ pub(crate) fn overwrite(home: &Path, table: &str, key: &[u8]) {
 pub(crate) fn overwrite_record(home: &Path, id: ConversationId) {
     let db = opened(home);
     let tree = db.open_tree("details").unwrap();
-    let has = |value: &sled::IVec| value.windows(16).any(|bytes| bytes == id.0.to_be_bytes());
+    let has = |value: &sled::IVec| records_of(value).windows(16).any(|bytes| bytes == id.0.to_be_bytes());
     let (key, value) = tree.iter().rev().map(Result::unwrap).find(|(_, value)| has(value)).expect("its record is there");
     spoil(&db, &tree, &key, &value);
+}
+
+/// The records in a value, as they were before they were compressed: behind the version and the kind stands how long they were.
+fn records_of(value: &[u8]) -> Vec<u8> {
+    const COMPRESSED: u8 = 3;
+    let Some((&[_, COMPRESSED], rest)) = value.split_first_chunk::<2>() else { return value.to_vec() };
+    let digits = rest.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+    let long = rest[..digits].iter().rev().fold(0, |long, byte| long << 7 | usize::from(byte & 0x7f));
+    lz4_flex::block::decompress(&rest[digits..rest.len() - 4], long).expect("it was compressed")
 }
 
 fn spoil(db: &sled::Db, tree: &sled::Tree, key: &[u8], value: &[u8]) {
