@@ -434,13 +434,11 @@ pub(crate) fn overwrite_record(home: &Path, id: ConversationId) {
     spoil(&db, &tree, &key, &value);
 }
 
-/// The records in a value, as they were before they were compressed: behind the version and the kind stands how long they were.
+/// The records in a value, as they were before they were compressed (kind 3): how long they were stands before them.
 fn records_of(value: &[u8]) -> Vec<u8> {
-    const COMPRESSED: u8 = 3;
-    let Some((&[_, COMPRESSED], rest)) = value.split_first_chunk::<2>() else { return value.to_vec() };
+    let Some((&[_, 3], rest)) = value.split_first_chunk::<2>() else { return value.to_vec() };
     let digits = rest.iter().take_while(|byte| **byte >= 0x80).count() + 1;
-    let long = rest[..digits].iter().rev().fold(0, |long, byte| long << 7 | usize::from(byte & 0x7f));
-    lz4_flex::block::decompress(&rest[digits..rest.len() - 4], long).expect("it was compressed")
+    lz4_flex::block::decompress(&rest[digits..rest.len() - 4], 16 * 1024).expect("it was compressed")
 }
 
 fn spoil(db: &sled::Db, tree: &sled::Tree, key: &[u8], value: &[u8]) {
