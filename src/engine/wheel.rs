@@ -14,17 +14,23 @@ const SPAN: i64 = SECOND;
 /// The index of a conversation in the hot table.
 pub type Slot = u32;
 
+/// The number of a [`SPAN`] since the epoch.
+type Span = u32;
+
+/// No entry stands for a slot. No deadline lies so far.
+const NONE: Span = Span::MAX;
+
 /// The derived index of deadlines.
 #[derive(Debug, Default)]
 pub struct Wheel {
     /// Entries by the span in which their deadline lies.
-    far: BTreeMap<i64, Vec<Slot>>,
+    far: BTreeMap<Span, Vec<Slot>>,
     /// Entries of the spans that have begun, by deadline.
     near: BinaryHeap<Reverse<(Moment, Slot)>>,
     /// Entries that belong to spans before this one are in `near`.
-    horizon: i64,
-    /// The deadline of each slot's entry; an entry found under another deadline has been overtaken by a sooner one.
-    noted: Vec<Moment>,
+    horizon: Span,
+    /// The span in which the deadline of each slot's entry lies; an entry found in another has been overtaken by a sooner one.
+    noted: Vec<Span>,
 }
 
 impl Wheel {
@@ -33,20 +39,23 @@ impl Wheel {
         self.noted.reserve_exact(more);
     }
 
-    /// Notes that `slot` wants to be woken at `at`. Where a sooner entry stands, that one will do.
+    /// Notes that `slot` wants to be woken at `at`. Where a sooner entry stands, that one will do; and where one stands in the same
+    /// bucket that has not begun, since each entry of it is asked for its deadline then.
     pub fn insert(&mut self, at: Moment, slot: Slot) {
         let index = slot as usize;
         if index >= self.noted.len() {
-            self.noted.resize(index + 1, Moment::MAX);
+            self.noted.resize(index + 1, NONE);
         }
-        if at >= self.noted[index] {
+        let (span, noted) = (span(at), self.noted[index]);
+        let far = span >= self.horizon;
+        if span > noted || (span == noted && far) {
             return;
         }
-        self.noted[index] = at;
-        if span(at) < self.horizon {
-            self.near.push(Reverse((at, slot)));
+        self.noted[index] = span;
+        if far {
+            self.far.entry(span).or_default().push(slot);
         } else {
-            self.far.entry(span(at)).or_default().push(slot);
+            self.near.push(Reverse((at, slot)));
         }
     }
 
@@ -54,7 +63,7 @@ impl Wheel {
     #[must_use]
     pub fn next(&self) -> Option<Moment> {
         let near = self.near.peek().map(|Reverse((at, _))| *at);
-        let far = self.far.keys().next().map(|span| Moment(span.saturating_mul(SPAN)));
+        let far = self.far.keys().next().map(|span| Moment(i64::from(*span) * SPAN));
         match (near, far) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -70,10 +79,10 @@ impl Wheel {
                 return None;
             }
             self.near.pop();
-            if self.noted[slot as usize] != at {
+            if self.noted[slot as usize] != span(at) {
                 continue;
             }
-            self.noted[slot as usize] = Moment::MAX;
+            self.noted[slot as usize] = NONE;
             match deadline(slot) {
                 Some(present) if present <= now => return Some((present, slot)),
                 Some(present) => self.insert(present, slot),
@@ -92,10 +101,10 @@ impl Wheel {
                 break;
             }
             for slot in bucket.remove() {
-                if span(self.noted[slot as usize]) != begun {
+                if self.noted[slot as usize] != begun {
                     continue;
                 }
-                self.noted[slot as usize] = Moment::MAX;
+                self.noted[slot as usize] = NONE;
                 if let Some(at) = deadline(slot) {
                     self.insert(at, slot);
                 }
@@ -104,8 +113,9 @@ impl Wheel {
     }
 }
 
-fn span(at: Moment) -> i64 {
-    at.0.div_euclid(SPAN)
+/// The span of an instant; the first of all for what lies before them, the last for what lies behind.
+fn span(at: Moment) -> Span {
+    at.0.div_euclid(SPAN).clamp(0, i64::from(NONE) - 1) as Span
 }
 
 #[cfg(test)]
@@ -142,6 +152,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn deadlines_beyond_all_spans_are_held_and_come_when_it_is_time() {
+        let (first, last) = (Moment(i64::MIN), Moment(i64::MAX));
+        let mut wheel = Wheel::default();
+        wheel.insert(last, 1);
+        wheel.insert(first, 2);
+        let deadline = |slot| Some(if slot == 1 { last } else { first });
+        assert_eq!(wheel.pop(Moment(0), deadline), Some((first, 2)));
+        assert_eq!(wheel.pop(Moment(1 << 50), deadline), None);
+        assert_eq!(wheel.pop(last, deadline), Some((last, 1)));
     }
 
     #[test]
