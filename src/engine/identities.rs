@@ -1,6 +1,6 @@
 //! Identities of events, by the day on which they came in: nine days of them, of which most are asked for and few are found.
 //!
-//! Not a cache: every identity that was noted is found until its day is over. What comes in goes to a hash set; when that is a fifth of
+//! Not a cache: every identity that was noted is found until its day is over. What comes in goes to a hash set; when that is a ninth of
 //! its day, or the day is over, it is sorted in, and takes seventeen bytes an identity: with a directory, since they are keyed hashes
 //! and spread evenly.
 
@@ -49,7 +49,7 @@ impl Identities {
         let day = self.days.entry(day).or_default();
         if !day.sorted.contains(key.0) {
             day.fresh.insert(key.0);
-            if day.fresh.keys.len() > FRESH.max(day.sorted.keys.len() / 4) {
+            if day.fresh.keys.len() > FRESH.max(day.sorted.keys.len() / 8) {
                 day.sort(Vec::new());
             }
         }
@@ -95,12 +95,18 @@ const FRESH: usize = 32_768;
 impl Day {
     /// Sorts in what is fresh, and `told`.
     fn sort(&mut self, told: Vec<Key>) {
-        let mut fresh: Vec<Key> = std::mem::take(&mut self.fresh).keys.into_iter().chain(told).collect();
+        let mut fresh = told;
+        fresh.extend(std::mem::take(&mut self.fresh).keys);
         if !fresh.is_empty() {
             fresh.sort_unstable();
             let mut keys = std::mem::take(&mut self.sorted).keys;
-            keys.reserve_exact(fresh.len());
-            keys.extend(fresh);
+            match keys.is_empty() {
+                true => keys = fresh,
+                false => {
+                    keys.reserve_exact(fresh.len());
+                    keys.extend(fresh);
+                }
+            }
             self.sorted = Sorted::of(keys);
         }
     }
@@ -153,6 +159,7 @@ impl Sorted {
         // Two runs, of which the first is sorted: this sort sees that.
         keys.sort();
         keys.dedup();
+        keys.shrink_to_fit();
         let bits = (keys.len() / SHARE).max(1).next_power_of_two().ilog2().max(1);
         let shift = 64 - bits;
         let mut begins = Vec::with_capacity(1 << bits);
