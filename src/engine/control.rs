@@ -271,8 +271,8 @@ impl Engine {
     #[must_use]
     pub fn orphaned_by(&self, book: &Book) -> BTreeMap<String, usize> {
         let mut in_use: BTreeMap<(NameId, NameId), usize> = BTreeMap::new();
-        for hot in self.hot.iter() {
-            *in_use.entry((hot.line, hot.flow)).or_default() += 1;
+        for line_and_flow in self.hot.flows() {
+            *in_use.entry(line_and_flow).or_default() += 1;
         }
         let mut missing = BTreeMap::new();
         for ((line, flow), count) in in_use {

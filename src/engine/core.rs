@@ -124,6 +124,7 @@ impl Engine {
         let (mut alive, mut dangling) = (None, Vec::new());
         let store = Arc::clone(&engine.store);
         store.recover(&mut |restored| match restored {
+            Restored::Conversation(stored) => engine.put(&stored),
             Restored::Alive(at) => alive = Some(at),
             Restored::Dangling(standing) | Restored::Ended(standing) => dangling.push(standing),
             other => engine.restore(other),
@@ -182,7 +183,6 @@ impl Engine {
 
     fn restore(&mut self, restored: Restored) {
         match restored {
-            Restored::Conversation(stored) => self.put(&stored),
             Restored::About(conversations) => {
                 self.hot.reserve(conversations);
                 self.wheel.reserve(conversations);
@@ -212,7 +212,7 @@ impl Engine {
             }
             Restored::Held(why) => self.held = Some(why),
             Restored::LastHook(seq) => self.next_hook = self.next_hook.max(seq + 1),
-            Restored::Dangling(_) | Restored::Ended(_) | Restored::Alive(_) => {}
+            Restored::Conversation(_) | Restored::Dangling(_) | Restored::Ended(_) | Restored::Alive(_) => {}
         }
     }
 
@@ -338,9 +338,8 @@ impl Engine {
     }
 
     fn put(&mut self, stored: &Stored) {
-        let Stored { id, line, flow, state } = *stored;
-        let slot = self.hot.put(id, line, flow, state);
-        if let Some(wake) = state.wake_at() {
+        let slot = self.hot.put(stored.id, stored.line, stored.flow, &stored.state);
+        if let Some(wake) = stored.state.wake_at() {
             self.wheel.insert(wake, slot);
         }
     }

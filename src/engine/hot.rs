@@ -94,9 +94,9 @@ impl HotTable {
     }
 
     /// Puts a conversation in, or replaces it; where it waits stays as it is.
-    pub fn put(&mut self, id: ConversationId, line: NameId, flow: NameId, state: State) -> Slot {
-        let mut cell = Cell::of(id, line, flow, &state);
-        let exact = cell.state() == state;
+    pub fn put(&mut self, id: ConversationId, line: NameId, flow: NameId, state: &State) -> Slot {
+        let mut cell = Cell::of(id, line, flow, state);
+        let exact = cell.state() == *state;
         cell.set(RARE, !exact);
         let slot = match self.find(id) {
             Some(slot) => {
@@ -107,7 +107,7 @@ impl HotTable {
             None => self.take_slot(cell),
         };
         if !exact {
-            self.rare.insert(slot, state);
+            self.rare.insert(slot, *state);
         } else if !self.rare.is_empty() {
             self.rare.remove(&slot);
         }
@@ -143,6 +143,16 @@ impl HotTable {
     /// All of them, in no order that matters.
     pub fn iter(&self) -> impl Iterator<Item = Hot> {
         (0..self.end()).filter_map(|slot| self.get(slot))
+    }
+
+    /// The line and the flow of each, for whoever asks for nothing else of a million.
+    pub fn flows(&self) -> impl Iterator<Item = (NameId, NameId)> {
+        self.cells.iter().filter(|cell| cell.has(USED)).map(|cell| (cell.line, cell.flow))
+    }
+
+    /// Those in this phase.
+    pub fn in_phase(&self, phase: Phase) -> impl Iterator<Item = ConversationId> {
+        self.cells.iter().filter(move |cell| cell.has(USED) && cell.phase == phase).map(Cell::id)
     }
 
     /// All of them with their slots.
@@ -326,6 +336,12 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap as Truth;
 
+    fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+        let mut items: Vec<T> = items.collect();
+        items.sort_unstable();
+        items
+    }
+
     proptest! {
         /// The hot table is a map by id whose slots are used again, and gives back every state exactly.
         #[test]
@@ -348,7 +364,7 @@ mod tests {
                         hot.waits = place;
                     }
                     _ => {
-                        let slot = table.put(id, stored.line, stored.flow, state);
+                        let slot = table.put(id, stored.line, stored.flow, &state);
                         prop_assert_eq!(table.find(id), Some(slot));
                         let waits = truth.get(&id).and_then(|hot| hot.waits);
                         truth.insert(id, Hot { id, line: stored.line, flow: stored.flow, waits, state });
@@ -357,6 +373,10 @@ mod tests {
                 let found: Truth<ConversationId, Hot> = table.iter().map(|hot| (hot.id, hot)).collect();
                 prop_assert_eq!(&found, &truth);
                 prop_assert_eq!((table.len(), table.is_empty()), (truth.len(), truth.is_empty()));
+                let flows = |hot: &Hot| (hot.line, hot.flow);
+                prop_assert_eq!(sorted(table.flows()), sorted(truth.values().map(flows)));
+                let waiting = truth.values().filter(|hot| hot.state.phase == Phase::Waiting).map(|hot| hot.id);
+                prop_assert_eq!(sorted(table.in_phase(Phase::Waiting)), sorted(waiting));
                 prop_assert!(table.end() <= 12, "slots are not used again");
                 prop_assert!(table.rare.len() <= truth.len() && table.waiting.len() <= truth.len());
                 for (id, hot) in &truth {
@@ -374,14 +394,14 @@ mod tests {
         let id = ConversationId(7 << 100);
         let waiting = samples::waiting(id, Moment(1_772_400_000_123));
         let mut state = waiting.state;
-        table.put(id, waiting.line, waiting.flow, state);
+        table.put(id, waiting.line, waiting.flow, &state);
         state = State { phase: Phase::Sending, attempt: 1, last_inbound: Some(state.silence.plus(-90_000)), ..state };
-        table.put(id, waiting.line, waiting.flow, state);
+        table.put(id, waiting.line, waiting.flow, &state);
         state =
             State { phase: Phase::Answering, sent: Some(SendOutcome::Accepted), handed_over: state.wake, wake: None, due: None, ..state };
-        table.put(id, waiting.line, waiting.flow, state);
+        table.put(id, waiting.line, waiting.flow, &state);
         assert!(table.rare.is_empty(), "{state:?}");
-        table.put(id, waiting.line, waiting.flow, State { earliest: state.expires, ..state });
+        table.put(id, waiting.line, waiting.flow, &State { earliest: state.expires, ..state });
         assert_eq!(table.rare.len(), 1);
     }
 }

@@ -16,7 +16,7 @@ impl Engine {
     /// Claims whose process is gone: in doubt. A send that stands in the ledger while the store has not heard of its claim
     /// (a crash between the two, or a restored store) is in doubt as well.
     pub(super) fn adopt_orphans(&mut self, dangling: Vec<Standing>, now: Moment) {
-        let claimed: Vec<ConversationId> = self.hot.iter().filter(|hot| hot.state.phase == Phase::Sending).map(|hot| hot.id).collect();
+        let claimed: Vec<ConversationId> = self.hot.in_phase(Phase::Sending).collect();
         let mut adopted = BTreeSet::new();
         for id in claimed {
             let Some(in_hand) = self.in_hand_hot(id) else { continue };
