@@ -13,6 +13,9 @@ use crate::moment::Moment;
 use crate::store::model::{Entry, HookCell, HookOp};
 use crate::store::sled::written::Written;
 
+/// Changes for which there is always room.
+const ROOM: usize = 4_096;
+
 /// A change, cheap to copy.
 #[derive(Clone, Debug)]
 pub(super) enum Kept {
@@ -216,6 +219,11 @@ impl Overlay {
         let last = gone.last().map_or(upto, |(seq, _)| *seq);
         while let Some((_, before)) = self.burials.pop_front_if(|(seq, _)| *seq <= last) {
             self.buried = self.buried.max(before);
+        }
+        if self.queue.is_empty() && self.queue.capacity() > ROOM {
+            // What a rush of events took is not kept for the next.
+            self.queue.shrink_to_fit();
+            self.aliases.shrink_to_fit();
         }
         gone
     }
