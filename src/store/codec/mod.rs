@@ -36,6 +36,11 @@ pub(crate) fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
     (sum(key, body).to_le_bytes() == *written && *version == VERSION).then_some(payload)
 }
 
+/// The payload of a value that [`unseal`] has opened.
+pub(crate) fn payload(value: &[u8]) -> &[u8] {
+    value.get(1..value.len().saturating_sub(SEAL_BYTES - 1)).unwrap_or_default()
+}
+
 fn sum(key: &[u8], body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(key), body)
 }
@@ -52,6 +57,7 @@ mod tests {
         ) {
             let mut value = seal(b"key", &payload);
             prop_assert_eq!(unseal(b"key", &value), Some(&payload[..]));
+            prop_assert_eq!(super::payload(&value), &payload[..]);
             prop_assert_eq!(unseal(b"kex", &value), None);
             let bit = at.index(value.len() * 8);
             value[bit / 8] ^= 1 << (bit % 8);

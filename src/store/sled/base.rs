@@ -6,9 +6,9 @@
 //! value is sealed; `flush_async` is never called.
 
 use std::fs::{self, File};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use crate::engine::ports::Fault;
@@ -21,16 +21,24 @@ const BATCH: usize = 64;
 /// Bytes of pages that sled keeps in memory.
 const CACHE: u64 = 16 * 1024 * 1024;
 
-/// Rows that are read ahead of whoever takes them, and of these how many together.
-const AHEAD: usize = 8;
-const TOGETHER: usize = 64;
-
 /// How long a database that was just closed may take to let go of its file.
 const CLOSING: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A key with its payload.
 pub(super) type Row = (Vec<u8>, Vec<u8>);
+/// A value as sled has it, found to be what was written: its payload, without a copy.
+#[derive(Debug)]
+pub(super) struct Payload(sled::IVec);
+
+impl Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        codec::payload(&self.0)
+    }
+}
+
 /// A key with its payload, or why that is not what was written.
 pub(super) type Judged = (Vec<u8>, Result<Vec<u8>, Fault>);
 
@@ -200,8 +208,16 @@ impl Table {
     /// # Errors
     /// [`Fault::Corrupt`] where it is not what was written.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.payload(key)?.map(|payload| payload.to_vec()))
+    }
+
+    /// As [`Table::get`], without a copy.
+    ///
+    /// # Errors
+    /// As [`Table::get`].
+    pub(super) fn payload(&self, key: &[u8]) -> Result<Option<Payload>, Fault> {
         let value = guarded(|| self.place("reading", key), || self.tree.get(key))?;
-        value.map(|value| self.open(key, &value)).transpose()
+        value.map(|value| self.checked(key, value)).transpose()
     }
 
     /// The last key at or before `key`, with its payload.
@@ -215,58 +231,24 @@ impl Table {
     }
 
     /// Every key from `from` on with its payload, in order.
-    pub(super) fn rows<'a>(&'a self, from: &[u8]) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + use<'a> {
+    pub(super) fn rows<'a>(&'a self, from: &[u8]) -> impl Iterator<Item = Result<(sled::IVec, Payload), Fault>> + use<'a> {
         self.opened(self.tree.range(from..), sled::Iter::next)
     }
 
     /// Every key from the last back to `until` with its payload.
-    pub(super) fn rows_back<'a>(&'a self, until: &[u8]) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + use<'a> {
+    pub(super) fn rows_back<'a>(&'a self, until: &[u8]) -> impl Iterator<Item = Result<(sled::IVec, Payload), Fault>> + use<'a> {
         self.opened(self.tree.range(until..), sled::Iter::next_back)
     }
 
-    /// Reads every key from the last back to `until` on a thread of its own, for a caller who has as much to do with what `read` makes
-    /// of each. Ends with the first that cannot be read.
-    ///
-    /// # Errors
-    /// As [`Table::get`], and what `read` and `take` answer.
-    pub(super) fn read_ahead<T: Send>(
-        &self,
-        until: &[u8],
-        mut read: impl FnMut(&[u8], Vec<u8>) -> Result<T, Fault> + Send,
-        mut take: impl FnMut(T) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        let (give, taken) = sync_channel::<Result<Vec<T>, Fault>>(AHEAD);
-        let reader = move || {
-            let mut rows = self.rows_back(until).map(|row| row.and_then(|(key, payload)| read(&key, payload)));
-            loop {
-                let some: Result<Vec<T>, Fault> = rows.by_ref().take(TOGETHER).collect();
-                let over = some.as_ref().map_or(true, Vec::is_empty);
-                // Whoever takes them has met something that cannot be read.
-                if give.send(some).is_err() || over {
-                    return;
-                }
-            }
-        };
-        std::thread::scope(move |scope| {
-            let started = std::thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, reader);
-            started.map_err(|e| Fault::Unavailable(format!("reading store/{}: no thread for it: {e}", self.name)))?;
-            // Let go of with the first fault: the reader, which may wait for room in it, ends then.
-            for some in taken {
-                some?.into_iter().try_for_each(&mut take)?;
-            }
-            Ok(())
-        })
-    }
-
     /// The rows that `step` takes from a range; nothing behind the first that cannot be read.
-    fn opened(&self, mut range: sled::Iter, step: Next) -> impl Iterator<Item = Result<(sled::IVec, Vec<u8>), Fault>> + '_ {
+    fn opened(&self, mut range: sled::Iter, step: Next) -> impl Iterator<Item = Result<(sled::IVec, Payload), Fault>> + '_ {
         let mut over = false;
         std::iter::from_fn(move || {
             if over {
                 return None;
             }
             let row = guarded(|| format!("reading store/{}", self.name), || step(&mut range).transpose());
-            let row = row.and_then(|row| row.map(|(key, value)| Ok((key.clone(), self.open(&key, &value)?))).transpose());
+            let row = row.and_then(|row| row.map(|(key, value)| self.checked(&key, value).map(|payload| (key, payload))).transpose());
             over = !matches!(row, Ok(Some(_)));
             row.transpose()
         })
@@ -323,8 +305,16 @@ impl Table {
     }
 
     fn open(&self, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Fault> {
-        let payload = codec::unseal(key, value).ok_or_else(|| self.damaged(key, "its checksum is wrong"))?;
-        Ok(payload.to_vec())
+        self.unsealed(key, value).map(<[u8]>::to_vec)
+    }
+
+    fn checked(&self, key: &[u8], value: sled::IVec) -> Result<Payload, Fault> {
+        self.unsealed(key, &value)?;
+        Ok(Payload(value))
+    }
+
+    fn unsealed<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<&'v [u8], Fault> {
+        codec::unseal(key, value).ok_or_else(|| self.damaged(key, "its checksum is wrong"))
     }
 
     fn place(&self, doing: &str, key: &[u8]) -> String {
@@ -415,24 +405,6 @@ mod tests {
         writes.put(b"k", b"v");
         writes.apply().unwrap();
         assert_eq!(base.small.get(b"k").unwrap().unwrap(), b"v");
-    }
-
-    #[test]
-    fn rows_are_read_ahead_in_order_and_whoever_takes_no_more_ends_it() {
-        let home = tempfile::tempdir().unwrap();
-        let base = Base::open(home.path(), true).unwrap();
-        let mut writes = base.small.writes();
-        let rows = (AHEAD as u64 + 4) * TOGETHER as u64;
-        (0..rows).for_each(|n| writes.put(&n.to_be_bytes(), b"v"));
-        writes.apply().unwrap();
-        let enough = || Fault::Unavailable("enough".to_owned());
-        let number = |key: &[u8], _| Ok(u64::from_be_bytes(key.try_into().unwrap()));
-        let mut left = (10..rows).rev();
-        base.small.read_ahead(&[0, 0, 0, 0, 0, 0, 0, 10], number, |n| (left.next() == Some(n)).then_some(()).ok_or(enough())).unwrap();
-        assert_eq!(left.next(), None);
-        assert_eq!(base.small.read_ahead(&[0; 8], number, |_| Err(enough())), Err(enough()));
-        let unread = |key: &[u8], _| if key == 5u64.to_be_bytes() { Err(enough()) } else { Ok(()) };
-        assert_eq!(base.small.read_ahead(&[0; 8], unread, Ok), Err(enough()));
     }
 
     #[test]

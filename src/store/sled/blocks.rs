@@ -7,18 +7,16 @@
 
 use std::sync::Mutex;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
 use crate::engine::ports::Fault;
 use crate::engine::record::Stored;
 use crate::id::ConversationId;
 use crate::store::codec::PAYLOAD_BYTES;
 use crate::store::codec::words::{Reader, put_u};
 use crate::store::sled::base::{Base, Table, Writes};
-use crate::store::sled::items::{Item, Mark, marks, put_item, read};
+use crate::store::sled::items::{Item, marks, put_item, read};
 use crate::store::sled::lock;
 use crate::store::sled::places::{Places, name_entry, record_entry};
+use crate::store::sled::stands::{Met, Stands};
 
 /// Under which it is noted where the blocks begin: shorter than every number, so it stands before them.
 pub(super) const MARKER: [u8; 1] = [0];
@@ -40,6 +38,8 @@ pub(super) struct Blocks {
     items: u64,
     /// Conversations that were not finished when the blocks were opened.
     pub(super) unfinished: usize,
+    /// What was read of them, until it is told or outdated.
+    stands: Option<Stands>,
 }
 
 impl Blocks {
@@ -48,13 +48,13 @@ impl Blocks {
     /// # Errors
     /// Where sled cannot write.
     pub(super) fn create(base: &Base) -> Result<(), Fault> {
-        let blocks = Blocks { first: 1, last: 1, open: Vec::new(), items: 0, unfinished: 0 };
+        let blocks = Blocks { first: 1, last: 1, open: Vec::new(), items: 0, unfinished: 0, stands: None };
         let mut writes = base.blocks.writes();
         blocks.put_ends(&mut writes);
         writes.apply()
     }
 
-    /// Reads all blocks for where records are. The states are read by [`Blocks::tell`].
+    /// Reads all blocks for where records are. Where conversations stand is told by [`Blocks::tell`].
     ///
     /// # Errors
     /// [`Fault::Corrupt`] where one is damaged or lost.
@@ -64,67 +64,57 @@ impl Blocks {
         let (key, open) = table.at_or_before(&[0xff; 8])?.ok_or_else(|| table.damaged(&MARKER, "there is no block"))?;
         let last = key.as_slice().try_into().map(u64::from_be_bytes).ok().filter(|last| *last >= first);
         let last = last.ok_or_else(|| table.damaged(&key, "it is no block, and there must be one"))?;
-        // A conversation with the number of its value, 0 where it was forgotten.
-        let mut seen: HashTable<([u64; 2], u64)> = HashTable::new();
-        let (mut items, mut unfinished, mut records, mut names) = (0, 0, Vec::new(), Vec::new());
-        let mut expected = last;
+        let mut stands = Stands::default();
+        let (mut items, mut records, mut names) = (0, Vec::new(), Vec::new());
+        let before = table.at_or_before(&first.saturating_sub(1).to_be_bytes())?.filter(|(key, _)| first > 0 && *key != MARKER);
+        if let Some((key, _)) = before {
+            return Err(table.damaged(&key, &format!("it stands before block {first}, which is noted as the first")));
+        }
+        let mut left = last - first;
         // From the last to the first: what is met first of a conversation is what counts.
-        let take = |(key, payload): (Vec<u8>, Vec<u8>)| {
-            if key != expected.to_be_bytes() {
-                return Err(table.damaged(&key, &format!("block {expected}, which stood before it, is lost")));
-            }
-            let marks = marks(&payload).ok_or_else(|| table.damaged(&key, "its conversations cannot be read"))?;
+        table.read_ahead((first..=last).rev(), |key, payload| {
+            let marks = marks(payload).ok_or_else(|| table.damaged(key, "its conversations cannot be read"))?;
             items += marks.len() as u64;
-            if last - expected == SAMPLE {
+            if last - first - left == SAMPLE {
                 // At once, not doubled again and again: the others are as full, by all that is known.
-                let more = (items / SAMPLE * (last - first)) as usize;
-                seen.reserve(more, |(known, _)| hash(known));
+                let more = (items / SAMPLE * left) as usize;
+                stands.reserve(more);
                 records.reserve(more);
                 names.reserve(more);
             }
-            for mark in marks.into_iter().rev() {
-                let id = [(mark.id.0 >> 64) as u64, mark.id.0 as u64];
-                let place = mark.place.unwrap_or(0);
-                match seen.entry(hash(&id), |(known, _)| *known == id, |(known, _)| hash(known)) {
-                    Entry::Occupied(last) if last.get().1 != place => continue,
-                    // One with many aliases has several items.
-                    Entry::Occupied(_) => {}
-                    Entry::Vacant(vacant) => {
-                        vacant.insert((id, place));
-                        unfinished += usize::from(mark.is_unfinished());
-                        records.extend(mark.place.map(|place| record_entry(mark.id, place)));
-                    }
-                }
-                names.extend(mark.names().map(|name| name_entry(mark.id, name)));
+            for mark in marks.iter().rev() {
+                let met = stands.meet(mark);
+                records.extend(mark.place.filter(|_| met == Met::Last).map(|place| record_entry(mark.id, place)));
+                // One with many aliases has several items.
+                names.extend(mark.names().filter(|_| met != Met::Outdated).map(|name| name_entry(mark.id, name)));
             }
-            expected = expected.saturating_sub(1);
+            left = left.saturating_sub(1);
             Ok(())
-        };
-        table.read_ahead(&[0; 8], |key, payload| Ok((key.to_vec(), payload)), take)?;
-        if expected + 1 != first {
-            return Err(table.damaged(&first.to_be_bytes(), &format!("the blocks up to {expected} are lost")));
-        }
-        drop(seen);
+        })?;
+        stands.settle();
         let places = Places::of(records, names);
-        Ok((Blocks { first, last, open, items, unfinished }, places))
+        Ok((Blocks { first, last, open, items, unfinished: stands.unfinished(), stands: Some(stands) }, places))
     }
 
-    /// Reads all blocks, telling each conversation that is not finished.
+    /// Tells each conversation that is not finished: as it was read when the blocks were opened, if that was not told and no fold has
+    /// written more since; then all blocks are read again.
     ///
     /// # Errors
     /// [`Fault::Corrupt`] where one is damaged.
-    pub(super) fn tell(table: &Table, places: &Mutex<Places>, take: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
-        let read = |payload: Vec<u8>| {
-            let mut marks = marks(&payload)?;
+    pub(super) fn tell(&mut self, table: &Table, places: &Mutex<Places>, take: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
+        if let Some(stands) = self.stands.take()
+            && stands.tell(take)
+        {
+            return Ok(());
+        }
+        // Also where one cannot be decoded: this says in which block.
+        table.read_ahead((self.first..=self.last).rev(), |key, payload| {
+            let bad = || table.damaged(key, "its conversations cannot be read");
+            let mut marks = marks(payload).ok_or_else(bad)?;
             let known = lock(places);
             marks.retain(|mark| mark.place.is_some_and(|place| known.has(mark.id, place)));
             drop(known);
-            marks.iter().filter(|mark| mark.is_unfinished()).map(Mark::stored).collect::<Option<Vec<Stored>>>()
-        };
-        let read = |key: &[u8], payload| read(payload).ok_or_else(|| table.damaged(key, "its conversations cannot be read"));
-        table.read_ahead(&[0; 8], read, |counting| {
-            counting.into_iter().for_each(&mut *take);
-            Ok(())
+            marks.iter().filter(|mark| mark.is_unfinished()).try_for_each(|mark| mark.stored().map(&mut *take)).ok_or_else(bad)
         })
     }
 
@@ -133,6 +123,7 @@ impl Blocks {
     /// # Errors
     /// [`Fault::Unavailable`] where sled cannot write.
     pub(super) fn append<'a>(&mut self, table: &Table, items: impl IntoIterator<Item = &'a Item>) -> Result<(), Fault> {
+        self.stands = None;
         let mut writes = table.writes();
         items.into_iter().for_each(|item| self.push(&mut writes, item));
         self.put_ends(&mut writes);
@@ -239,11 +230,6 @@ impl Blocks {
     }
 }
 
-/// Ids are keyed hashes already.
-fn hash(id: &[u64; 2]) -> u64 {
-    (id[0] ^ id[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,12 +240,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn all(table: &Table) -> Result<BTreeMap<ConversationId, Stored>, Fault> {
-        let mut found = BTreeMap::new();
-        let (_, places) = Blocks::open(table)?;
-        Blocks::tell(table, &Mutex::new(places), &mut |stored| {
-            assert_eq!(found.insert(stored.id, stored), None, "told twice");
-        })?;
-        Ok(found)
+        let (mut blocks, places) = Blocks::open(table)?;
+        let places = Mutex::new(places);
+        let mut told = || {
+            let mut found = BTreeMap::new();
+            blocks.tell(table, &places, &mut |stored| assert_eq!(found.insert(stored.id, stored), None, "told twice"))?;
+            Ok(found)
+        };
+        let (kept, read) = (told()?, told()?);
+        assert_eq!(kept, read, "what was read at first, and what is read again");
+        Ok(kept)
     }
 
     fn item(seq: u64, n: u128, round: u64) -> Item {

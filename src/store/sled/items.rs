@@ -146,14 +146,24 @@ impl<'a> Mark<'a> {
         !self.state.is_empty()
     }
 
+    /// Where it stands, as bytes: none where it is finished or forgotten.
+    pub(super) fn state(&self) -> &'a [u8] {
+        self.state
+    }
+
     /// Where an unfinished conversation stands.
     pub(super) fn stored(&self) -> Option<Stored> {
-        let mut read = Reader::new(self.state);
-        let (line, flow) = (NameId(read.u16()?), NameId(read.u16()?));
-        let state = read_state(&mut read, self.id)?;
-        read.end()?;
-        Some(Stored { id: self.id, line, flow, state })
+        stored(self.id, self.state)
     }
+}
+
+/// Where an unfinished conversation stands, by the bytes of its item.
+pub(super) fn stored(id: ConversationId, state: &[u8]) -> Option<Stored> {
+    let mut read = Reader::new(state);
+    let (line, flow) = (NameId(read.u16()?), NameId(read.u16()?));
+    let state = read_state(&mut read, id)?;
+    read.end()?;
+    Some(Stored { id, line, flow, state })
 }
 
 /// The items of a block, their states unread.

@@ -10,6 +10,7 @@
 //!
 //! No lock is held over a disk by anything that `apply` waits for: `inner` guards memory alone.
 
+mod ahead;
 mod backup;
 mod base;
 mod blocks;
@@ -36,6 +37,7 @@ mod remains;
 mod restore;
 mod salvage;
 mod small;
+mod stands;
 #[cfg(test)]
 mod tests;
 mod written;

@@ -12,6 +12,7 @@ use crate::points;
 use crate::store::files::{failed, finish_exchange, free_name};
 use crate::store::ledger::{self, Ledger};
 use crate::store::sends::Sends;
+use crate::store::sled::ahead::beside;
 use crate::store::sled::base::{Base, snapshots};
 use crate::store::sled::blocks::Blocks;
 use crate::store::sled::fold::Folder;
@@ -202,7 +203,13 @@ pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts,
     let (small, buried) = small::open(&base.small)?;
     let mut overlay = Overlay::new(small, buried);
     let mut room = Vec::new();
-    let (log, end) = Log::open(&base, store, &mut |seq, change| overlay.take(seq, kept(change, &mut room)))?;
+    // The log may have much that is not folded.
+    let (blocks, log) = beside(
+        "reading store/blocks",
+        || Blocks::open(&base.blocks),
+        || Log::open(&base, store, &mut |seq, change| overlay.take(seq, kept(change, &mut room))),
+    )?;
+    let (log, end) = log?;
     if let Some(mark) = mark.filter(|mark| *mark > end.last()) {
         return Err(Fault::Corrupt(format!(
             "opening {}: it ends with change {} and change {mark} was on disk, so it has gone back in time; \
@@ -211,7 +218,7 @@ pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts,
             end.last()
         )));
     }
-    let (blocks, places) = Blocks::open(&base.blocks)?;
+    let (blocks, places) = blocks?;
     small::opted_out(&base.opted_out, &mut |_, _| {})?;
     let folder = Folder::new(blocks, Packed::open(&base.details)?);
     Ok(Parts { base, log, end, overlay, folder, places })

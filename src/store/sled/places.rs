@@ -4,6 +4,7 @@
 //! start from the blocks, which name the place of every record; never written itself.
 
 use std::collections::HashMap;
+use std::thread;
 
 use crate::id::{AliasKey, ConversationId};
 
@@ -40,7 +41,12 @@ pub(super) struct Places {
 
 impl Places {
     /// Of these entries: each a [`record_entry`] or a [`name_entry`].
-    pub(super) fn of(records: Vec<u64>, names: Vec<u64>) -> Places {
+    pub(super) fn of(mut records: Vec<u64>, mut names: Vec<u64>) -> Places {
+        // Sorting is most of it: on two processors. Where there is no thread for it, it is done below.
+        thread::scope(|scope| {
+            let _ = thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, || names.sort_unstable());
+            records.sort_unstable();
+        });
         Places { records: Spread::of(records), names: Spread::of(names), unreadable: HashMap::new() }
     }
 

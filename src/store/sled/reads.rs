@@ -11,7 +11,7 @@ use crate::engine::record::{Change, Details, HookRecord, NameId, Stored};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use crate::moment::Moment;
 use crate::store::model::{HookCell, at_rest, day_of};
-use crate::store::sled::blocks::Blocks;
+use crate::store::sled::ahead::beside;
 use crate::store::sled::overlay::{Kept, Step, merge};
 use crate::store::sled::{Inner, SledStore, days, details, hooks, lock, small};
 
@@ -174,8 +174,11 @@ impl SledStore {
         for (id, name) in &small.names {
             take(Restored::Name(*id, name.clone()));
         }
-        self.tell_conversations(take)?;
-        self.tell_identities(take)?;
+        let (identities, told) = beside("reading store/identities", || self.identities(), || self.tell_conversations(take))?;
+        told?;
+        for (day, keys) in identities? {
+            keys.into_iter().for_each(|key| take(Restored::Identity(key, day)));
+        }
         self.tell_opted_out(take)?;
         small.pauses.iter().for_each(|scope| take(Restored::Pause(*scope)));
         small.templates.iter().for_each(|(line, template)| take(Restored::Template(*line, template.clone())));
@@ -207,9 +210,9 @@ impl SledStore {
             };
             inner.overlay.conversations.iter().map(|(id, steps)| (*id, last(steps))).collect()
         };
-        let folder = lock(&self.folder);
+        let mut folder = lock(&self.folder);
         take(Restored::About(folder.blocks.unfinished));
-        Blocks::tell(&self.base.blocks, &self.places, &mut |stored| {
+        folder.blocks.tell(&self.base.blocks, &self.places, &mut |stored| {
             if !latest.contains_key(&stored.id) {
                 take(Restored::Conversation(stored));
             }
@@ -218,16 +221,17 @@ impl SledStore {
         Ok(())
     }
 
-    fn tell_identities(&self, take: &mut dyn FnMut(Restored)) -> Result<(), Fault> {
+    /// Identities by their day, those of a day in order: for whoever sorts them, and while conversations are told.
+    fn identities(&self) -> Result<BTreeMap<i64, Vec<EventKey>>, Fault> {
         let queue: Vec<(u64, Kept)> = lock(&self.inner).overlay.queue.iter().cloned().collect();
         // From the last to the first: an identity is dropped by what came after it.
         let mut until = i64::MIN;
-        let mut recent: Vec<(EventKey, i64)> = Vec::new();
+        let mut days: BTreeMap<i64, Vec<EventKey>> = BTreeMap::new();
         for (_, kept) in queue.iter().rev() {
             match kept {
                 Kept::Moved(moved) => {
                     let day = day_of(moved.now);
-                    recent.extend(moved.identity.filter(|_| day > until).map(|key| (key, day)));
+                    moved.identity.filter(|_| day > until).into_iter().for_each(|key| days.entry(day).or_default().push(key));
                 }
                 Kept::Other(Change::IdentitiesUntil(day)) => until = until.max(*day),
                 Kept::Other(_) => {}
@@ -236,11 +240,11 @@ impl SledStore {
         for row in days::rows(&self.base.identities) {
             let (_, day, keys) = row?;
             if day > until {
-                keys.into_iter().for_each(|key| take(Restored::Identity(EventKey(key), day)));
+                days.entry(day).or_default().extend(keys.into_iter().map(EventKey));
             }
         }
-        recent.into_iter().rev().for_each(|(key, day)| take(Restored::Identity(key, day)));
-        Ok(())
+        days.values_mut().for_each(|keys| keys.sort_unstable());
+        Ok(days)
     }
 
     fn tell_opted_out(&self, take: &mut dyn FnMut(Restored)) -> Result<(), Fault> {
