@@ -19,7 +19,7 @@ use crate::store::files::{failed, remove, sync_dir};
 /// Most operations in one atomic batch of a fold: nothing is read and nothing committed while sled applies one.
 const BATCH: usize = 64;
 /// Bytes of pages that sled keeps in memory.
-const CACHE: u64 = 16 * 1024 * 1024;
+const CACHE: u64 = 8 * 1024 * 1024;
 
 /// How long a database that was just closed may take to let go of its file.
 const CLOSING: Duration = Duration::from_secs(10);
