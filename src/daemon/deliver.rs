@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::conversation::{Refusal, Verdict};
-use crate::daemon::wakeups::Wakeup;
+use crate::daemon::wakeups::{How, Wakeup};
 use crate::engine::book::Book;
 use crate::engine::compose::compose;
 use crate::engine::group::Call;
@@ -59,37 +59,37 @@ impl Delivery {
         for call in calls {
             match std::panic::catch_unwind(AssertUnwindSafe(|| this.prepare(&call))) {
                 Ok(Ok((message, provider))) => ready.push((call, message, provider)),
-                Ok(Err(refusal)) => this.ended(&call, Verdict::Refused(refusal), None),
+                Ok(Err(refusal)) => this.ended(&call, How::Unasked(refusal)),
                 Err(_) => this.panicked(&call),
             }
         }
         let open = this.door(ready.iter().map(|(call, ..)| call.id).collect()).await;
         for ((call, message, provider), open) in ready.into_iter().zip(open) {
             if !open && !points::wrong("wrong.skip_the_door") {
-                this.ended(&call, Verdict::NotBegun, None);
+                this.ended(&call, How::Asked(Verdict::NotBegun, None));
                 continue;
             }
             let this = Arc::clone(this);
             tokio::spawn(async move {
                 match AssertUnwindSafe(this.make(&call, &message, &*provider)).catch_unwind().await {
-                    Ok((verdict, told)) => this.ended(&call, verdict, told),
+                    Ok(how) => this.ended(&call, how),
                     Err(_) => this.panicked(&call),
                 }
             });
         }
     }
 
-    fn ended(&self, call: &Call, verdict: Verdict, message: Option<String>) {
+    fn ended(&self, call: &Call, how: How) {
         // The loop may have stopped; then the claim stands, and is in doubt at the next start.
-        let _ = self.wakeups.send(Wakeup::Ended(call.id, verdict, message));
+        let _ = self.wakeups.send(Wakeup::Ended(call.id, how));
     }
 
     fn panicked(&self, call: &Call) {
         tracing::error!(send = %call.id, "a call ended in a panic; its outcome is unknown, and it is not made again");
-        self.ended(call, Verdict::Unknown, None);
+        self.ended(call, How::Asked(Verdict::Unknown, None));
     }
 
-    async fn make(&self, call: &Call, message: &Message, provider: &dyn Provider) -> (Verdict, Option<String>) {
+    async fn make(&self, call: &Call, message: &Message, provider: &dyn Provider) -> How {
         // The provider keeps its own budget; this one is for a provider that does not.
         let budget = Duration::from_millis(limits::CALL_BUDGET as u64) + Duration::from_secs(1);
         points::at("call.allowed");
@@ -101,18 +101,18 @@ impl Delivery {
         match called.end {
             CallEnd::Accepted => tracing::info!(%line, %send, %detail, "handed over"),
             CallEnd::Busy(_) => tracing::warn!(%line, %send, %detail, "not taken for now"),
-            CallEnd::Refused(_) => tracing::warn!(%line, %send, %detail, "refused"),
+            CallEnd::Refused(_) | CallEnd::Unwritten(_) => tracing::warn!(%line, %send, %detail, "refused"),
             CallEnd::Unknown => tracing::warn!(%line, %send, %detail, "outcome unknown; it is not sent again"),
         }
         self.tell_of_the_line(call.line, &called);
-        (verdict(&called, self.clock.now()), called.message)
+        how(called, self.clock.now())
     }
 
     /// What is wrong with the whole line is told before how the call ended: nothing is claimed in between.
     fn tell_of_the_line(&self, line: NameId, called: &Called) {
         let wait = match called.end {
             CallEnd::Busy(wait) => wait,
-            CallEnd::Accepted | CallEnd::Refused(_) | CallEnd::Unknown => 0,
+            CallEnd::Accepted | CallEnd::Refused(_) | CallEnd::Unwritten(_) | CallEnd::Unknown => 0,
         };
         if let Some(trouble) = called.trouble.filter(|trouble| trouble.stops() || *trouble == Trouble::ThrottleLine) {
             // The loop may have stopped; then the line is found out about at the next start.
@@ -146,15 +146,17 @@ impl Delivery {
 }
 
 /// What the end of a call is to the machine.
-fn verdict(called: &Called, now: Moment) -> Verdict {
-    match called.end {
+fn how(called: Called, now: Moment) -> How {
+    let verdict = match called.end {
         _ if called.trouble.is_some_and(Trouble::stops) => Verdict::Stopped,
         CallEnd::Accepted => Verdict::Accepted(now),
         CallEnd::Busy(after) => Verdict::Busy(after),
         CallEnd::Refused(refusal) => Verdict::Refused(refusal),
+        CallEnd::Unwritten(refusal) => return How::Unasked(refusal),
         CallEnd::Unknown if points::wrong("wrong.resend_unknown") => Verdict::Busy(0),
         CallEnd::Unknown => Verdict::Unknown,
-    }
+    };
+    How::Asked(verdict, called.message)
 }
 
 #[cfg(test)]
@@ -173,9 +175,10 @@ mod tests {
             (Trouble::Configuration, Verdict::Refused(Refusal::Line)),
             (Trouble::Doubt, Verdict::Unknown),
         ] {
-            assert_eq!(verdict(&Called::failed(trouble, 9, "401"), now), expected, "{trouble}");
+            assert_eq!(how(Called::failed(trouble, 9, "401"), now), How::Asked(expected, None), "{trouble}");
         }
-        assert_eq!(verdict(&Called::accepted("id", "200"), now), Verdict::Accepted(now));
-        assert_eq!(verdict(&Called::new(CallEnd::Busy(3), "no connection"), now), Verdict::Busy(3));
+        assert_eq!(how(Called::accepted("id", "200"), now), How::Asked(Verdict::Accepted(now), Some("id".to_owned())));
+        assert_eq!(how(Called::new(CallEnd::Busy(3), "no connection"), now), How::Asked(Verdict::Busy(3), None));
+        assert_eq!(how(Called::new(CallEnd::Unwritten(Refusal::Template), "no template"), now), How::Unasked(Refusal::Template));
     }
 }

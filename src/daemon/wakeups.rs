@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::conversation::Verdict;
+use crate::conversation::{Refusal, Verdict};
 use crate::daemon::patience::Patience;
 use crate::daemon::start;
 use crate::engine::Engine;
@@ -47,8 +47,8 @@ pub(super) enum Wakeup {
     Durable(Vec<NameId>),
     /// The last look before calls: which of them may go out.
     Doors(Vec<SendId>, oneshot::Sender<Vec<bool>>),
-    /// A call ended; the provider's id of the message, where it told one.
-    Ended(SendId, Verdict, Option<String>),
+    /// A call ended.
+    Ended(SendId, How),
     /// A call told something about its whole line: what, for how many milliseconds (0: it does not say), and in one line for people.
     Trouble(NameId, Trouble, i64, String),
     /// A line that had stopped was asked about.
@@ -67,6 +67,15 @@ pub(super) enum Wakeup {
     Failed(Fault),
     /// Stop taking in and claiming; end when what is under way has ended.
     Stop,
+}
+
+/// How a call ended.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum How {
+    /// By what its provider said or did not say; the provider's id of the message, where it told one.
+    Asked(Verdict, Option<String>),
+    /// There is no message that could be sent; its provider was asked nothing.
+    Unasked(Refusal),
 }
 
 /// What came of asking about a line that had stopped.
@@ -213,7 +222,8 @@ impl Loop {
                 let open = sends.into_iter().map(|send| self.engine.door(send, now)).collect();
                 let _ = reply.send(open);
             }
-            Wakeup::Ended(send, verdict, message) => self.engine.settle_as(send, verdict, message.as_deref(), now),
+            Wakeup::Ended(send, How::Asked(verdict, message)) => self.engine.settle_as(send, verdict, message.as_deref(), now),
+            Wakeup::Ended(send, How::Unasked(refusal)) => self.engine.settle_unasked(send, refusal, now),
             Wakeup::Trouble(line, trouble, wait, detail) => self.trouble(line, trouble, (wait, &detail), now),
             Wakeup::Probed(line, probed) => self.probed(line, probed, now),
             Wakeup::Keep(change) => self.engine.keep(change),

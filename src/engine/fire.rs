@@ -174,8 +174,19 @@ impl Engine {
 
     /// A call ended, or never began; `message` is the provider's id of what it took. The permit comes back when that is durable.
     pub fn settle_as(&mut self, send: SendId, verdict: Verdict, message: Option<&str>, now: Moment) {
+        self.settle_call(send, (verdict, true), message, now);
+    }
+
+    /// A call was refused here: there is no message that could be sent. Its provider was asked nothing, so that says nothing of the
+    /// line: whether one that has stopped works again, the next send tells.
+    pub fn settle_unasked(&mut self, send: SendId, refusal: Refusal, now: Moment) {
+        self.settle_call(send, (Verdict::Refused(refusal), false), None, now);
+    }
+
+    fn settle_call(&mut self, send: SendId, (end, asked): (Verdict, bool), message: Option<&str>, now: Moment) {
         let Some(call) = self.in_flight.remove(&send) else { return };
-        let verdict = self.line_heard(call.line, call.conversation, send, verdict, now);
+        let said = self.line_heard(call.line, call.conversation, send, if asked { end } else { Verdict::NotBegun }, now);
+        let verdict = if asked { said } else { end };
         // A status that said so came before the answer to the call.
         let verdict = match (verdict, call.failed) {
             (Verdict::Accepted(_) | Verdict::Unknown, Some(trouble)) if !call.proved => {
@@ -185,7 +196,11 @@ impl Engine {
             (verdict, _) => verdict,
         };
         self.pending().permits.push(call.line);
-        self.line_answered(call.line, if call.proved { Verdict::Accepted(now) } else { verdict }, now);
+        match (call.proved, asked) {
+            (true, _) => self.line_answered(call.line, Verdict::Accepted(now), now),
+            (false, true) => self.line_answered(call.line, verdict, now),
+            (false, false) => {}
+        }
         if verdict == Verdict::Refused(Refusal::OptedOut) {
             // First, so that a crash in between leaves it in force.
             self.opt_out(call.conversation, now);

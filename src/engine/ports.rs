@@ -287,6 +287,8 @@ pub enum CallEnd {
     Busy(i64),
     /// Not taken, for good.
     Refused(Refusal),
+    /// The message cannot be written for this provider, which was asked nothing.
+    Unwritten(Refusal),
     /// Nobody knows.
     Unknown,
 }

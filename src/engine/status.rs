@@ -280,7 +280,7 @@ fn reach_of(fate: Fate) -> Reach {
 /// A message that the provider had taken is not made again for what would only be a reason to wait.
 pub(super) fn refusal_of(trouble: Trouble) -> Refusal {
     match trouble.end(0) {
-        CallEnd::Refused(refusal) => refusal,
+        CallEnd::Refused(refusal) | CallEnd::Unwritten(refusal) => refusal,
         CallEnd::Accepted | CallEnd::Busy(_) | CallEnd::Unknown => Refusal::Recipient,
     }
 }

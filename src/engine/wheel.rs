@@ -1,4 +1,4 @@
-//! The wheel: which conversation wakes next. Buckets of one second, the near ones sorted by millisecond.
+//! The wheel: which conversation wakes next. Buckets of some seconds, the near ones sorted by millisecond.
 //!
 //! Not the truth: a deadline is a field of the state, and the wheel is derived from it. An entry is a hint: whoever takes one
 //! out asks the state again. So a deadline that only moves later moves no entry; the stale hint comes up, and is put back.
@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::moment::{Moment, SECOND};
 
-/// Milliseconds of a bucket.
-const SPAN: i64 = SECOND;
+/// Milliseconds of a bucket: few buckets, so that each has many entries and little room that is empty.
+const SPAN: i64 = 16 * SECOND;
 
 /// The index of a conversation in the hot table.
 pub type Slot = u32;

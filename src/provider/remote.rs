@@ -206,7 +206,7 @@ impl<A: Api> Provider for Remote<A> {
                     let ended = client::call(self.request(outgoing), self.budget, message.now).await;
                     self.api.judge(message, &ended)
                 }
-                Err(refusal) => Called::new(CallEnd::Refused(refusal), "cannot be written for this provider"),
+                Err(refusal) => Called::new(CallEnd::Unwritten(refusal), "cannot be written for this provider"),
             }
         })
     }

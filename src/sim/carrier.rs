@@ -56,7 +56,7 @@ impl World {
             compose(&call, &details, policy, (line.as_str().into(), flow.as_str().into()), stored.state.episode, wall)
         });
         if let Err(refusal) = message {
-            process.engine.settle(call.id, Verdict::Refused(refusal), wall);
+            process.engine.settle_unasked(call.id, refusal, wall);
             return Ok(());
         }
         if !self.door(&call) {

@@ -215,6 +215,27 @@ fn where_nobody_can_be_asked_one_send_at_a_time_tells() {
 }
 
 #[test]
+fn a_send_refused_before_anybody_was_asked_tells_nothing_of_its_line() {
+    let mut world = World::new(book("45m", |_| {}));
+    world.ask(&["ana", "berta", "carla"]);
+    let calls = world.pass(45 * MINUTE);
+    let line = world.line();
+    world.engine.stop_line(line, false, "403", world.now);
+    calls.iter().for_each(|call| world.end_stopped(call));
+    world.now = world.engine.next_probe().expect("it is tried again");
+    world.engine.probe_due(world.now);
+    world.engine.try_one(line);
+    let tried = world.pass(0);
+    world.engine.settle_unasked(tried[0].id, Refusal::Template, world.now);
+    world.commit();
+    assert_eq!(world.engine.standing().stopped.len(), 1, "a template that is missing here proves no credentials");
+    let next = world.pass(0);
+    assert_eq!(next.len(), 1, "the next one tries instead");
+    world.end(&next[0], Verdict::Accepted(world.now));
+    assert_eq!(world.engine.standing().stopped, []);
+}
+
+#[test]
 fn a_provider_that_answers_nothing_is_left_alone_before_everybody_is_in_doubt() {
     let names: Vec<String> = (0..20).map(|i| format!("person-{i}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -342,7 +363,8 @@ fn a_throttled_line_waits_and_the_others_of_its_calls_say_the_same() {
         world.end(call, Verdict::Busy(30 * SECOND));
     }
     world.ask(&["carla"]);
-    assert_eq!(world.engine.fire(world.now.plus(SECOND)), Some(world.now.plus(30 * SECOND)));
+    let next = world.engine.fire(world.now.plus(SECOND)).expect("a throttle ends");
+    assert!(next > world.now.plus(SECOND) && next <= world.now.plus(30 * SECOND), "{next}");
     assert_eq!(world.pass(30 * SECOND - 1), []);
     assert_eq!(world.pass(1).len(), 2);
     world.engine.throttle(line, i64::MAX, world.now);
