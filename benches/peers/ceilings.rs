@@ -4,6 +4,8 @@
 //!
 //! ```text
 //! ceilings fire HOST:PORT COUNT AT_ONCE   posts as large as a webhook line's, each with its key, as fast as the daemon's client does
+//! ceilings serve PORT                     answers each request as soon as its body is there, by the HTTP library that the daemon uses, and
+//!                                         forgets it
 //! ceilings fsync DIRECTORY SECONDS        appends 200 bytes and makes them durable, one after the other
 //! ceilings lone HOST:PORT DIRECTORY COUNT sleeps until an instant, makes two appends durable, one after the other, and posts: how late
 //!                                         a timer alone is where nothing is decided, COUNT times, some hundred milliseconds apart
@@ -17,8 +19,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
 use reengaged::clock::Clock;
 use reengaged::provider::client::{self, Settings};
+
+/// Most bytes of a request that is forgotten, and what is answered: as long as the daemon's answer to an event.
+const MOST: usize = 1 << 20;
+const TAKEN: &str = "{\"status\":200,\"conversation\":\"c1\",\"conversation_id\":\"cnv_2685vyxavny580n7mqbpapfrfq\",\"state\":\"waiting\",\
+                     \"action\":\"message\",\"due_at\":\"2026-11-27T21:37:47.000Z\",\"episode\":1}";
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,9 +40,10 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let measured = match words[..] {
         ["fire", address, count, at_once] => fire(address, count, at_once),
+        ["serve", port] => serve(port),
         ["fsync", directory, seconds] => fsync(Path::new(directory), seconds),
         ["lone", address, directory, count] => lone(address, Path::new(directory), count),
-        _ => Err("ceilings fire HOST:PORT COUNT AT_ONCE, fsync DIRECTORY SECONDS, or lone HOST:PORT DIRECTORY COUNT".into()),
+        _ => Err("ceilings fire HOST:PORT COUNT AT_ONCE, serve PORT, fsync DIRECTORY SECONDS, or lone HOST:PORT DIRECTORY COUNT".into()),
     };
     match measured {
         Ok(figures) => {
@@ -109,6 +123,26 @@ fn share(taken: &mut [Duration], share: f64) -> Option<f64> {
 /// A body as long as a webhook line's.
 fn message(key: u32) -> String {
     format!("{{\"type\":\"message.send\",\"data\":{{\"conversation\":\"c{key:09}\",\"text\":\"{}\"}}}}", "Are you still there? ".repeat(40))
+}
+
+/// Until it is killed.
+fn serve(port: &str) -> Result<serde_json::Value, Failed> {
+    let port: u16 = port.parse()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            // How a connection ends is the other side's affair.
+            tokio::spawn(async move { http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(forget)).await });
+        }
+    })
+}
+
+async fn forget(request: Request<Incoming>) -> Result<Response<Body>, Failed> {
+    axum::body::to_bytes(Body::new(request.into_body()), MOST).await?;
+    Ok(Response::builder().header("content-type", "application/json").body(Body::from(TAKEN))?)
 }
 
 fn fsync(directory: &Path, seconds: &str) -> Result<serde_json::Value, Failed> {
