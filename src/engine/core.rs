@@ -8,14 +8,14 @@ use std::sync::Arc;
 use crate::conversation::{Event, Policy, Purpose, Report, SendOutcome, State, Step, Verdict, step};
 use crate::engine::book::Book;
 use crate::engine::counters::Counters;
-use crate::engine::group::{Group, Released, Told};
+use crate::engine::group::{Group, Released};
 use crate::engine::health::Health;
 use crate::engine::heard::Trouble;
 use crate::engine::hot::HotTable;
 use crate::engine::identities::Identities;
 use crate::engine::inbounds::Inbounds;
 use crate::engine::pace::{Pace, Steady};
-use crate::engine::ports::{Fault, Restored, Standing, Store};
+use crate::engine::ports::{Fault, Standing, Store};
 use crate::engine::record::{
     Change, Decision, Delta, Details, HookRecord, LedgerEnd, LedgerEntry, Moved, NameId, PauseScope, Question, Stored,
 };
@@ -26,7 +26,6 @@ use crate::engine::tables::Names;
 use crate::engine::templates::Unusable;
 use crate::engine::wheel::{Slot, Wheel};
 use crate::id::{ConversationId, Keys, PersonKey, SendId};
-use crate::limits;
 use crate::moment::Moment;
 use crate::schedule::Tzdata;
 
@@ -114,35 +113,7 @@ pub(super) struct InHand {
 }
 
 impl Engine {
-    /// An engine on this store, under these rules, gone on from where the store stands. Claims of a process that is gone
-    /// become doubts; sending is held where the store says so.
-    ///
-    /// # Errors
-    /// A [`Fault`] of the store.
-    pub fn recover(store: Arc<dyn Store>, book: Arc<Book>, now: Moment) -> Result<Engine, Fault> {
-        let mut engine = Engine::empty(store, book);
-        let (mut alive, mut dangling) = (None, Vec::new());
-        let store = Arc::clone(&engine.store);
-        store.recover(&mut |restored| match restored {
-            Restored::Conversation(stored) => engine.put(&stored),
-            Restored::Alive(at) => alive = Some(at),
-            Restored::Dangling(standing) | Restored::Ended(standing) => dangling.push(standing),
-            other => engine.restore(other),
-        })?;
-        engine.identities.settle();
-        engine.last_alive = alive;
-        engine.book = engine.in_force(&engine.book);
-        engine.number_names();
-        let down = alive.map_or(0, |at| now.since(at));
-        engine.adopt_orphans(dangling, now);
-        engine.recover_pace(now);
-        if down > limits::DOWN {
-            engine.wait_for_queued_answers(now);
-        }
-        Ok(engine)
-    }
-
-    fn empty(store: Arc<dyn Store>, book: Arc<Book>) -> Engine {
+    pub(super) fn empty(store: Arc<dyn Store>, book: Arc<Book>) -> Engine {
         let keys = store.keys().clone();
         Engine {
             store,
@@ -178,51 +149,6 @@ impl Engine {
             applied: 0,
             #[cfg(any(test, feature = "failpoints"))]
             bend: None,
-        }
-    }
-
-    fn restore(&mut self, restored: Restored) {
-        match restored {
-            Restored::About(conversations) => {
-                self.hot.reserve(conversations);
-                self.wheel.reserve(conversations);
-            }
-            Restored::Identity(key, day) => self.identities.restore(key, day),
-            Restored::Name(id, name) => self.names.restore(id, name),
-            Restored::OptOut(person, at) => {
-                self.opted_out.insert(person, at);
-            }
-            Restored::Pause(scope) => {
-                self.pauses.insert(scope);
-            }
-            Restored::Template(line, template) => {
-                self.unusable.insert((line, template));
-            }
-            Restored::Filed(register, id, value) => self.registry.restore(register, id, value),
-            Restored::Hook(record) => {
-                self.next_hook = self.next_hook.max(record.seq + 1);
-                for hook in &record.hooks {
-                    self.pending.released.told.push(Told {
-                        hook: *hook,
-                        seq: record.seq,
-                        conversation: record.conversation,
-                        at: record.at,
-                    });
-                }
-            }
-            Restored::Held(why) => self.held = Some(why),
-            Restored::LastHook(seq) => self.next_hook = self.next_hook.max(seq + 1),
-            Restored::Conversation(_) | Restored::Dangling(_) | Restored::Ended(_) | Restored::Alive(_) => {}
-        }
-    }
-
-    fn wait_for_queued_answers(&mut self, now: Moment) {
-        let book = Arc::clone(&self.book);
-        for (name, line) in &book.lines {
-            if line.catch_up_wait > 0 {
-                let (id, steady) = (self.number(name), self.steady.at(now));
-                self.paces.entry(id).or_default().close_until(steady.plus(line.catch_up_wait));
-            }
         }
     }
 

@@ -4,17 +4,20 @@
 //! silence; one that does not come back from that exactly, field by field, is kept whole beside the table. They are rare: further
 //! than 24 days from one instant to another, postponed, brought forward.
 
+mod cell;
+
 use std::collections::HashMap;
 
 use hashbrown::HashTable;
 
-use crate::conversation::{Form, Phase, Purpose, SendOutcome, State};
+use cell::{Cell, RARE, USED, WAITS};
+
+use crate::conversation::{Phase, State};
 use crate::engine::record::NameId;
 use crate::engine::room::Place;
 use crate::engine::wheel::Slot;
 use crate::id::ConversationId;
 use crate::moment::Moment;
-use crate::schedule::SkipReason;
 
 /// A conversation in memory.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -89,15 +92,33 @@ impl HotTable {
     /// Makes room for so many more.
     pub fn reserve(&mut self, more: usize) {
         self.cells.reserve_exact(more);
+    }
+
+    /// Puts in one of many that a start tells, each once. None of them is found by its id before [`HotTable::settle`] was called.
+    pub fn restore(&mut self, id: ConversationId, line: NameId, flow: NameId, state: &State) -> Slot {
+        let (cell, exact) = Cell::marked(id, line, flow, state);
+        let slot = self.end();
+        self.cells.push(cell);
+        if !exact {
+            self.rare.insert(slot, *state);
+        }
+        slot
+    }
+
+    /// Has all that a start told found by their ids: at once, since looking for room for one of them waits for memory, and a
+    /// processor waits for several at a time where it has nothing else to do.
+    pub fn settle(&mut self) {
         let cells = &self.cells;
-        self.by_id.reserve(more, |slot| hash(cells[*slot as usize].id()));
+        self.by_id.reserve(cells.len() - self.by_id.len(), |slot| hash(cells[*slot as usize].id()));
+        for slot in self.by_id.len()..cells.len() {
+            let id = hash(cells[slot].id());
+            self.by_id.insert_unique(id, slot as Slot, |slot| hash(cells[*slot as usize].id()));
+        }
     }
 
     /// Puts a conversation in, or replaces it; where it waits stays as it is.
     pub fn put(&mut self, id: ConversationId, line: NameId, flow: NameId, state: &State) -> Slot {
-        let mut cell = Cell::of(id, line, flow, state);
-        let exact = cell.state() == *state;
-        cell.set(RARE, !exact);
+        let (mut cell, exact) = Cell::marked(id, line, flow, state);
         let slot = match self.find(id) {
             Some(slot) => {
                 cell.set(WAITS, self.cells[slot as usize].has(WAITS));
@@ -184,153 +205,10 @@ fn hash(id: ConversationId) -> u64 {
     (id.0 as u64 ^ (id.0 >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// One conversation, packed.
-#[derive(Clone, Copy, Debug)]
-struct Cell {
-    id: [u64; 2],
-    silence: Moment,
-    /// Instants, as distances from the silence; [`NONE`] where there is none.
-    begun: i32,
-    last_inbound: i32,
-    handed_over: i32,
-    wake: i32,
-    expires: i32,
-    not_after: i32,
-    line: NameId,
-    flow: NameId,
-    episode: u16,
-    flags: u16,
-    phase: Phase,
-    sent: Option<SendOutcome>,
-    skip: Option<SkipReason>,
-    obstacle: Option<SkipReason>,
-    episodes_sent: u8,
-    step: u8,
-    attempt: u8,
-}
-
-const _: () = assert!(size_of::<Cell>() == 64, "a million of them are 64 MB");
-
-/// There is a conversation in the cell.
-const USED: u16 = 1;
-/// It waits, and where stands beside the table.
-const WAITS: u16 = 1 << 1;
-/// The state stands beside the table.
-const RARE: u16 = 1 << 2;
-const HELD: u16 = 1 << 3;
-const STARTED: u16 = 1 << 4;
-const OPTED_OUT: u16 = 1 << 5;
-const DOUBT: u16 = 1 << 6;
-const HURRIED: u16 = 1 << 7;
-const LATER: u16 = 1 << 8;
-const SENT_IN_EPISODE: u16 = 1 << 9;
-/// What is in hand is no follow-up: its step tells what it is.
-const OWN: u16 = 1 << 10;
-const TEMPLATE: u16 = 1 << 11;
-/// There is a question, asked when the silence began.
-const QUESTION: u16 = 1 << 12;
-/// It is due when it wakes.
-const DUE: u16 = 1 << 13;
-const SHUT: u16 = 1 << 14;
-
-/// No instant; for `not_after`, none that ends it.
-const NONE: i32 = i32::MIN;
-
-impl Cell {
-    /// The cell that comes nearest to a state: whether it holds it exactly is seen by reading it.
-    fn of(id: ConversationId, line: NameId, flow: NameId, state: &State) -> Cell {
-        let distance = |at: Moment| i32::try_from(at.0.saturating_sub(state.silence.0)).unwrap_or(NONE);
-        let maybe = |at: Option<Moment>| at.map_or(NONE, distance);
-        let flags = [
-            (USED, true),
-            (HELD, state.held),
-            (STARTED, state.started),
-            (OPTED_OUT, state.opted_out),
-            (DOUBT, state.doubt),
-            (SHUT, state.shut),
-            (HURRIED, state.hurried),
-            (LATER, state.later),
-            (SENT_IN_EPISODE, state.sent_in_episode),
-            (OWN, state.purpose != Purpose::FollowUp),
-            (TEMPLATE, state.form == Form::Template),
-            (QUESTION, state.question == Some(state.silence)),
-            (DUE, state.due.is_some()),
-        ];
-        Cell {
-            id: [(id.0 >> 64) as u64, id.0 as u64],
-            silence: state.silence,
-            begun: distance(state.begun),
-            last_inbound: maybe(state.last_inbound),
-            handed_over: maybe(state.handed_over),
-            wake: maybe(state.wake),
-            expires: maybe(state.expires),
-            not_after: distance(state.not_after),
-            line,
-            flow,
-            episode: state.episode as u16,
-            flags: flags.into_iter().fold(0, |flags, (bit, set)| if set { flags | bit } else { flags }),
-            phase: state.phase,
-            sent: state.sent,
-            skip: state.skip,
-            obstacle: state.obstacle,
-            episodes_sent: state.episodes_sent,
-            step: state.step,
-            attempt: state.attempt,
-        }
-    }
-
-    fn id(&self) -> ConversationId {
-        ConversationId(u128::from(self.id[0]) << 64 | u128::from(self.id[1]))
-    }
-
-    fn has(&self, flag: u16) -> bool {
-        self.flags & flag != 0
-    }
-
-    fn set(&mut self, flag: u16, to: bool) {
-        self.flags = if to { self.flags | flag } else { self.flags & !flag };
-    }
-
-    fn state(&self) -> State {
-        let at = |distance: i32| (distance != NONE).then(|| Moment(self.silence.0.saturating_add(i64::from(distance))));
-        let wake = at(self.wake);
-        State {
-            phase: self.phase,
-            held: self.has(HELD),
-            started: self.has(STARTED),
-            opted_out: self.has(OPTED_OUT),
-            doubt: self.has(DOUBT),
-            shut: self.has(SHUT),
-            hurried: self.has(HURRIED),
-            later: self.has(LATER),
-            episode: u32::from(self.episode),
-            episodes_sent: self.episodes_sent,
-            sent_in_episode: self.has(SENT_IN_EPISODE),
-            step: self.step,
-            attempt: self.attempt,
-            purpose: if self.has(OWN) { Purpose::of_step(self.step) } else { Purpose::FollowUp },
-            form: if self.has(TEMPLATE) { Form::Template } else { Form::Message },
-            skip: self.skip,
-            sent: self.sent,
-            obstacle: self.obstacle,
-            salt: State::salt_of(self.id()),
-            begun: at(self.begun).unwrap_or(Moment::MIN),
-            silence: self.silence,
-            question: self.has(QUESTION).then_some(self.silence),
-            last_inbound: at(self.last_inbound),
-            handed_over: at(self.handed_over),
-            earliest: None,
-            wake,
-            due: if self.has(DUE) { wake } else { None },
-            not_after: at(self.not_after).unwrap_or(Moment::MAX),
-            expires: at(self.expires),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::SendOutcome;
     use crate::engine::room::Turn;
     use crate::engine::samples;
     use proptest::prelude::*;
@@ -386,6 +264,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_a_start_tells_is_found_once_it_is_over() {
+        let mut table = HotTable::default();
+        table.reserve(40);
+        let told: Vec<Hot> = (1..50u128)
+            .map(|n| {
+                let stored = samples::waiting(ConversationId(n << 90 | n), Moment(1_772_400_000_000 + n as i64));
+                let state = if n == 7 { State { earliest: stored.state.expires, ..stored.state } } else { stored.state };
+                Hot { id: stored.id, line: stored.line, flow: stored.flow, waits: None, state }
+            })
+            .collect();
+        let slots: Vec<Slot> = told.iter().map(|hot| table.restore(hot.id, hot.line, hot.flow, &hot.state)).collect();
+        assert_eq!(table.find(told[3].id), None);
+        table.settle();
+        for (slot, hot) in slots.into_iter().zip(&told) {
+            assert_eq!((table.find(hot.id), table.get(slot)), (Some(slot), Some(*hot)));
+        }
+        assert_eq!((table.len(), table.rare.len()), (told.len(), 1));
+        table.remove(told[0].id);
+        assert_eq!((table.find(told[0].id), table.len()), (None, told.len() - 1));
     }
 
     #[test]

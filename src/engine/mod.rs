@@ -33,6 +33,7 @@ pub mod picks;
 pub mod ports;
 pub mod reads;
 pub mod record;
+mod recover;
 pub mod registry;
 pub mod request;
 pub mod room;

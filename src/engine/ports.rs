@@ -79,7 +79,7 @@ pub struct Standing {
 pub enum Restored {
     /// About how many conversations follow, so that room is made for them at once. Not told by every store.
     About(usize),
-    /// A conversation that is not finished.
+    /// A conversation that is not finished; each is told once.
     Conversation(Stored),
     /// An identity of an event, and the day (since the epoch) on which it was seen. May be told twice after a crash.
     Identity(EventKey, i64),

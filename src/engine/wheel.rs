@@ -31,12 +31,33 @@ pub struct Wheel {
     horizon: Span,
     /// The span in which the deadline of each slot's entry lies; an entry found in another has been overtaken by a sooner one.
     noted: Vec<Span>,
+    /// Entries that a start told, until it is over: each the number of its span, and behind it its slot.
+    told: Vec<u64>,
 }
 
 impl Wheel {
     /// Makes room for so many more slots.
     pub fn reserve(&mut self, more: usize) {
         self.noted.reserve_exact(more);
+        self.told.reserve_exact(more);
+    }
+
+    /// Notes one of many deadlines that a start tells, each slot once. None of them comes before [`Wheel::settle`] was called.
+    pub fn restore(&mut self, at: Moment, slot: Slot) {
+        self.told.push(u64::from(span(at)) << Slot::BITS | u64::from(slot));
+    }
+
+    /// Puts what a start told into its buckets, each as long as it has to be: once, when all of it was told.
+    pub fn settle(&mut self) {
+        let mut told = std::mem::take(&mut self.told);
+        told.sort_unstable();
+        for some in told.chunk_by(|a, b| a >> Slot::BITS == b >> Slot::BITS) {
+            let span = (some[0] >> Slot::BITS) as Span;
+            let slots: Vec<Slot> = some.iter().map(|entry| *entry as Slot).collect();
+            self.noted.resize(self.noted.len().max(slots.iter().max().map_or(0, |last| *last as usize + 1)), NONE);
+            slots.iter().for_each(|slot| self.noted[*slot as usize] = span);
+            self.far.insert(span, slots);
+        }
     }
 
     /// Notes that `slot` wants to be woken at `at`. Where a sooner entry stands, that one will do; and where one stands in the same
@@ -152,6 +173,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_a_start_tells_comes_when_it_is_time_once_that_is_over() {
+        let mut wheel = Wheel::default();
+        let at = |slot: Slot| Moment(1_000_000 - i64::from(slot % 7) * 5_000);
+        (0..40).for_each(|slot| wheel.restore(at(slot), slot));
+        assert_eq!(wheel.next(), None);
+        wheel.settle();
+        let deadline = |slot| Some(at(slot));
+        let mut came: Vec<(Moment, Slot)> = Vec::new();
+        for now in (900_000..1_000_001).step_by(1_000) {
+            came.extend(std::iter::from_fn(|| wheel.pop(Moment(now), deadline)));
+        }
+        let mut expected: Vec<(Moment, Slot)> = (0..40).map(|slot| (at(slot), slot)).collect();
+        expected.sort_unstable();
+        assert_eq!(came, expected);
     }
 
     #[test]

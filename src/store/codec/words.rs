@@ -86,6 +86,24 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn u64(&mut self) -> Option<u64> {
+        if let Some((eight, _)) = self.rest.split_first_chunk::<8>() {
+            let eight = u64::from_le_bytes(*eight);
+            let ends = !eight & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                // The bytes up to the first that ends it, and of each its seven bits, side by side.
+                let bits = ends.trailing_zeros() + 1;
+                self.rest = &self.rest[bits as usize / 8..];
+                let sevens = eight & (u64::MAX >> (64 - bits)) & 0x7f7f_7f7f_7f7f_7f7f;
+                let twos = sevens & 0x007f_007f_007f_007f | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+                let fours = twos & 0x0000_3fff_0000_3fff | (twos & 0x3fff_0000_3fff_0000) >> 2;
+                return Some(fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4);
+            }
+        }
+        self.u64_by_bytes()
+    }
+
+    /// One of nine or ten bytes, or at the end of what there is.
+    fn u64_by_bytes(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -167,6 +185,18 @@ mod tests {
             let mut read = Reader::new(&out);
             prop_assert_eq!((read.u64(), read.i64(), read.at(Moment(base))), (Some(u), Some(i), Some(Moment(at))));
             prop_assert!(read.end().is_some());
+        }
+    }
+
+    proptest! {
+        /// However many bytes stand behind a number, it reads as byte by byte.
+        #[test]
+        fn a_number_reads_as_byte_by_byte(mut bytes in prop::collection::vec(any::<u8>(), 0..14), long in 0usize..11) {
+            bytes.iter_mut().take(long).for_each(|byte| *byte |= 0x80);
+            let (mut fast, mut slow) = (Reader::new(&bytes), Reader::new(&bytes));
+            let number = fast.u64();
+            prop_assert_eq!(number, slow.u64_by_bytes());
+            prop_assert!(number.is_none() || fast.left() == slow.left());
         }
     }
 
