@@ -40,7 +40,7 @@ TABLES = [
     ("Restart after kill -9, and kill -9 in the bell", [
         ("waiting", "W6restart", ["pending"]), ("up s", "W6restart", ["server_ready_s"]), ("first late s", "W6restart", ["first_fire_s"]),
         ("all 100 s", "W6restart", ["all_fired_s"]), ("missing", "W6crash", ["missing"]), ("listed as doubts", "W6crash", ["doubts"]),
-        ("twice", "W6crash", ["duplicates"]), ("still held", "W6crash", ["still_held"])]),
+        ("of these missing", "W6crash", ["missing_listed"]), ("twice", "W6crash", ["duplicates"]), ("still held", "W6crash", ["still_held"])]),
 ]
 
 
