@@ -54,7 +54,8 @@ impl Wheel {
         for some in told.chunk_by(|a, b| a >> Slot::BITS == b >> Slot::BITS) {
             let span = (some[0] >> Slot::BITS) as Span;
             let slots: Vec<Slot> = some.iter().map(|entry| *entry as Slot).collect();
-            self.noted.resize(self.noted.len().max(slots.iter().max().map_or(0, |last| *last as usize + 1)), NONE);
+            // They are in order.
+            self.noted.resize(self.noted.len().max(slots.last().map_or(0, |last| *last as usize + 1)), NONE);
             slots.iter().for_each(|slot| self.noted[*slot as usize] = span);
             self.far.insert(span, slots);
         }

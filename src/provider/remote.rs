@@ -236,3 +236,32 @@ impl<A: Api> Provider for Remote<A> {
         Some(Box::pin(self.pages(since)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::testing::{block_on, message};
+
+    struct Mute;
+
+    impl Api for Mute {
+        fn capabilities(&self) -> Capabilities {
+            crate::provider::CAPABILITIES
+        }
+
+        fn write(&self, _message: &Message) -> Result<Outgoing, Refusal> {
+            Err(Refusal::Template)
+        }
+
+        fn judge(&self, _message: &Message, ended: &Ended) -> Called {
+            unreachable!("nothing was asked: {ended:?}")
+        }
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_written_is_no_word_of_the_provider() {
+        let client = client::build(&client::Settings::default()).unwrap();
+        let called = block_on(Remote::new(Mute, client, Duration::from_secs(1)).send(&message()));
+        assert_eq!((called.end, called.trouble), (CallEnd::Unwritten(Refusal::Template), None));
+    }
+}

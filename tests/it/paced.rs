@@ -363,8 +363,12 @@ fn a_throttled_line_waits_and_the_others_of_its_calls_say_the_same() {
         world.end(call, Verdict::Busy(30 * SECOND));
     }
     world.ask(&["carla"]);
-    let next = world.engine.fire(world.now.plus(SECOND)).expect("a throttle ends");
-    assert!(next > world.now.plus(SECOND) && next <= world.now.plus(30 * SECOND), "{next}");
+    // The wheel may want a look before that, whenever one of its buckets begins.
+    let mut next = world.engine.fire(world.now.plus(SECOND));
+    for _ in 0..2 {
+        next = next.filter(|at| *at < world.now.plus(30 * SECOND)).map_or(next, |at| world.engine.fire(at));
+    }
+    assert_eq!(next, Some(world.now.plus(30 * SECOND)));
     assert_eq!(world.pass(30 * SECOND - 1), []);
     assert_eq!(world.pass(1).len(), 2);
     world.engine.throttle(line, i64::MAX, world.now);

@@ -62,7 +62,7 @@ const NONE: i32 = i32::MIN;
 
 impl Cell {
     /// The cell that comes nearest to a state: whether it holds it exactly is seen by reading it.
-    pub(super) fn of(id: ConversationId, line: NameId, flow: NameId, state: &State) -> Cell {
+    fn of(id: ConversationId, line: NameId, flow: NameId, state: &State) -> Cell {
         let distance = |at: Moment| i32::try_from(at.0.saturating_sub(state.silence.0)).unwrap_or(NONE);
         let maybe = |at: Option<Moment>| at.map_or(NONE, distance);
         let flags = [
