@@ -6,6 +6,11 @@
 //! ceilings fire HOST:PORT COUNT AT_ONCE   posts as large as a webhook line's, each with its key, as fast as the daemon's client does
 //! ceilings serve PORT                     answers each request as soon as its body is there, by the HTTP library that the daemon uses, and
 //!                                         forgets it
+//! ceilings keep PORT DIRECTORY            the same, but each body is read as an event, appended and made durable before it is answered, as
+//!                                         many together as have come: what taking events in costs before anything is decided
+//! ceilings kept-fire HOST:PORT DIRECTORY COUNT AT_ONCE
+//!                                         fire, with a claim made durable before each post and an outcome after it, each twice, as in
+//!                                         ledger and log: what a bell costs before anything is decided
 //! ceilings fsync DIRECTORY SECONDS        appends 200 bytes and makes them durable, one after the other
 //! ceilings lone HOST:PORT DIRECTORY COUNT sleeps until an instant, makes two appends durable, one after the other, and posts: how late
 //!                                         a timer alone is where nothing is decided, COUNT times, some hundred milliseconds apart
@@ -13,10 +18,10 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -27,6 +32,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use reengaged::clock::Clock;
 use reengaged::provider::client::{self, Settings};
+use reengaged::shapes::event;
+use tokio::sync::oneshot;
 
 /// Most bytes of a request that is forgotten, and what is answered: as long as the daemon's answer to an event.
 const MOST: usize = 1 << 20;
@@ -39,11 +46,13 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let measured = match words[..] {
-        ["fire", address, count, at_once] => fire(address, count, at_once),
-        ["serve", port] => serve(port),
+        ["fire", address, count, at_once] => fire(address, count, at_once, None),
+        ["kept-fire", address, directory, count, at_once] => fire(address, count, at_once, Some(Path::new(directory))),
+        ["serve", port] => serve(port, None),
+        ["keep", port, directory] => serve(port, Some(Path::new(directory))),
         ["fsync", directory, seconds] => fsync(Path::new(directory), seconds),
         ["lone", address, directory, count] => lone(address, Path::new(directory), count),
-        _ => Err("ceilings fire HOST:PORT COUNT AT_ONCE, serve PORT, fsync DIRECTORY SECONDS, or lone HOST:PORT DIRECTORY COUNT".into()),
+        _ => Err("which ceiling? fire, kept-fire, serve, keep, fsync or lone; the head of ceilings.rs says what they take".into()),
     };
     match measured {
         Ok(figures) => {
@@ -57,8 +66,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn fire(address: &str, count: &str, at_once: &str) -> Result<serde_json::Value, Failed> {
+fn fire(address: &str, count: &str, at_once: &str, directory: Option<&Path>) -> Result<serde_json::Value, Failed> {
     let (count, at_once): (u32, usize) = (count.parse()?, at_once.parse()?);
+    let kept = directory.map(|directory| Kept::new(&[directory.join("ledger-probe"), directory.join("log-probe")])).transpose()?;
     let client = client::build(&Settings::default())?;
     let clock = Clock::system();
     let next = Arc::new(AtomicU32::new(0));
@@ -67,15 +77,17 @@ fn fire(address: &str, count: &str, at_once: &str) -> Result<serde_json::Value, 
     runtime.block_on(async {
         let posts: Vec<_> = (0..at_once)
             .map(|_| {
-                let (client, next, url) = (client.clone(), Arc::clone(&next), format!("http://{address}/send"));
+                let (client, next, kept, url) = (client.clone(), Arc::clone(&next), kept.clone(), format!("http://{address}/send"));
                 tokio::spawn(async move {
                     loop {
                         let key = next.fetch_add(1, Ordering::Relaxed);
                         if key >= count {
                             return Ok::<(), Failed>(());
                         }
+                        keep(kept.as_ref(), &[b'c'; 200]).await?;
                         let answer = client.post(&url).header("content-type", "application/json").body(message(key)).send().await?;
                         answer.error_for_status()?.bytes().await?;
+                        keep(kept.as_ref(), &[b'o'; 200]).await?;
                     }
                 })
             })
@@ -126,23 +138,63 @@ fn message(key: u32) -> String {
 }
 
 /// Until it is killed.
-fn serve(port: &str) -> Result<serde_json::Value, Failed> {
+fn serve(port: &str, directory: Option<&Path>) -> Result<serde_json::Value, Failed> {
     let port: u16 = port.parse()?;
+    let kept = directory.map(|directory| Kept::new(&[directory.join("log-probe")])).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
+            let kept = kept.clone();
+            let answer = service_fn(move |request| take(request, kept.clone()));
             // How a connection ends is the other side's affair.
-            tokio::spawn(async move { http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(forget)).await });
+            tokio::spawn(async move { http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await });
         }
     })
 }
 
-async fn forget(request: Request<Incoming>) -> Result<Response<Body>, Failed> {
-    axum::body::to_bytes(Body::new(request.into_body()), MOST).await?;
+async fn take(request: Request<Incoming>, kept: Option<Kept>) -> Result<Response<Body>, Failed> {
+    let body = axum::body::to_bytes(Body::new(request.into_body()), MOST).await?;
+    if kept.is_some() {
+        std::hint::black_box(event::read(&body).map_err(|bad| format!("{bad:?}"))?);
+    }
+    keep(kept.as_ref(), &body).await?;
     Ok(Response::builder().header("content-type", "application/json").body(Body::from(TAKEN))?)
+}
+
+/// A thread that appends what has come and makes it durable, all of it together.
+#[derive(Clone)]
+struct Kept(mpsc::Sender<(Vec<u8>, oneshot::Sender<()>)>);
+
+impl Kept {
+    fn new(paths: &[PathBuf]) -> Result<Kept, Failed> {
+        let open = |path: &PathBuf| OpenOptions::new().create(true).append(true).open(path);
+        let mut files = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let (give, come) = mpsc::channel::<(Vec<u8>, oneshot::Sender<()>)>();
+        std::thread::spawn(move || -> std::io::Result<()> {
+            while let Ok(first) = come.recv() {
+                let together: Vec<_> = std::iter::once(first).chain(come.try_iter()).collect();
+                let bytes: Vec<u8> = together.iter().flat_map(|(bytes, _)| bytes).copied().collect();
+                for file in &mut files {
+                    file.write_all(&bytes)?;
+                    file.sync_data()?;
+                }
+                // Whoever has gone away need not be told.
+                together.into_iter().for_each(|(_, tell)| drop(tell.send(())));
+            }
+            Ok(())
+        });
+        Ok(Kept(give))
+    }
+}
+
+async fn keep(kept: Option<&Kept>, bytes: &[u8]) -> Result<(), Failed> {
+    let Some(Kept(give)) = kept else { return Ok(()) };
+    let (tell, durable) = oneshot::channel();
+    give.send((bytes.to_vec(), tell))?;
+    Ok(durable.await?)
 }
 
 fn fsync(directory: &Path, seconds: &str) -> Result<serde_json::Value, Failed> {

@@ -1,11 +1,10 @@
 //! The commit thread: puts what the engine decided on disk, and only then lets answers and calls out.
 //!
 //! Not a decision: groups arrive whole, in order, and leave in order. The only thread that flushes the store; folding, which takes
-//! longer than a commit may, has a thread of its own ([`fold`]).
+//! longer than a commit may, has a thread of its own (`folding.rs`).
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, Sender};
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -15,12 +14,6 @@ use crate::daemon::wakeups::Wakeup;
 use crate::engine::group::{Call, Group, Told};
 use crate::engine::ports::{Durable, Fault, Store};
 use crate::points;
-
-/// How often the fold thread looks.
-const LOOK: Duration = Duration::from_millis(500);
-/// Changes that are folded whether or not more are coming; fewer wait for a quiet moment, since one fold of a conversation that
-/// moved five times costs as much as of one that moved once.
-const MANY: usize = 16_384;
 
 /// Where what a durable group lets out goes.
 pub(super) struct Outlets {
@@ -48,28 +41,6 @@ pub(super) fn run(store: &Arc<dyn Store>, groups: &Receiver<Group>, outlets: &Ou
                 points::at("commit.released");
             }
             Err(fault) => return fail(waiting, &fault, groups, outlets, hurry),
-        }
-    }
-}
-
-/// Folds the store's log behind the commits, until the commit thread has ended or the store fails: the next flush then says so.
-pub(super) fn fold(store: &Arc<dyn Store>, committing: &Receiver<()>) {
-    let mut before = 0;
-    while committing.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-        let waiting = store.unfolded();
-        let quiet = waiting == before;
-        before = waiting;
-        if waiting >= MANY || (waiting > 0 && quiet) {
-            loop {
-                match store.fold() {
-                    Ok(true) if committing.try_recv() == Err(TryRecvError::Empty) => {}
-                    Ok(_) => break,
-                    Err(fault) => {
-                        tracing::error!("folding the store: {fault}");
-                        return;
-                    }
-                }
-            }
         }
     }
 }

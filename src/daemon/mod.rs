@@ -10,6 +10,7 @@ mod caretaker;
 mod commit;
 mod deliver;
 mod figures;
+mod folding;
 pub mod forward;
 mod hooks;
 pub mod logs;
@@ -278,7 +279,7 @@ impl Running {
         };
         let (folding, committing) = std::sync::mpsc::channel();
         let folded = Arc::clone(&store);
-        self.thread("fold", move || commit::fold(&folded, &committing))?;
+        self.thread("fold", move || folding::run(&folded, &committing))?;
         self.thread("commit", move || commit::run(&store, &to_commit, &outlets, &hurry, folding))?;
         self.thread("engine", move || {
             let end = engine_loop.run();

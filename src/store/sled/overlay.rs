@@ -97,7 +97,9 @@ impl Overlay {
 
     fn moved(&mut self, seq: u64, moved: &Arc<Written>) {
         let id = moved.id;
-        self.conversations.entry(id).or_default().push_back((seq, Step::Moved(moved.clone())));
+        // Most move once until they are folded.
+        let steps = self.conversations.entry(id).or_insert_with(|| VecDeque::with_capacity(1));
+        steps.push_back((seq, Step::Moved(moved.clone())));
         for alias in &moved.aliases {
             self.aliases.insert(*alias, (seq, id));
         }
