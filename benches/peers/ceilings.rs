@@ -182,7 +182,9 @@ impl Kept {
                     file.sync_data()?;
                 }
                 // Whoever has gone away need not be told.
-                together.into_iter().for_each(|(_, tell)| drop(tell.send(())));
+                for (_, tell) in together {
+                    let _ = tell.send(());
+                }
             }
             Ok(())
         });

@@ -266,6 +266,9 @@ impl Engine {
         now: Moment,
     ) -> Option<HookRecord> {
         self.counters.report(report);
+        if self.book.hooks.is_empty() {
+            return None;
+        }
         let (book, flow) = (Arc::clone(&self.book), self.names.name(in_hand.flow));
         let wanting = book.hooks.iter().filter(|hook| hook.wants(report.kind(), &flow));
         let hooks: Vec<NameId> = wanting.map(|hook| self.number(&hook.name)).collect();

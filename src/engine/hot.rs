@@ -7,6 +7,7 @@
 mod cell;
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
@@ -16,7 +17,7 @@ use crate::conversation::{Phase, State};
 use crate::engine::record::NameId;
 use crate::engine::room::Place;
 use crate::engine::wheel::Slot;
-use crate::id::ConversationId;
+use crate::id::{BySpread, ConversationId};
 use crate::moment::Moment;
 
 /// A conversation in memory.
@@ -200,9 +201,8 @@ impl HotTable {
     }
 }
 
-/// Ids are keyed hashes already: spread evenly, and chosen by nobody.
 fn hash(id: ConversationId) -> u64 {
-    (id.0 as u64 ^ (id.0 >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    BySpread::default().hash_one(id)
 }
 
 #[cfg(test)]

@@ -237,7 +237,8 @@ impl Engine {
 
     /// How the process has ended, where the bot's words say so by a rule of its flow.
     fn completes(&self, in_hand: &InHand, said: &str) -> Option<Finish> {
-        self.book.completion(&self.names.name(in_hand.flow), said)
+        let rules = !self.book.completions.is_empty();
+        rules.then(|| self.book.completion(&self.names.name(in_hand.flow), said))?
     }
 
     /// What a text says to a follow-up, or to an invitation: an answer as people type it, or what stands on our buttons.

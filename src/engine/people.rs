@@ -60,6 +60,9 @@ impl Engine {
 
     /// A conversation that is known stays on its line, and its number is nobody else's.
     fn on_its_line(&mut self, in_hand: InHand, event: &Inbound) -> Result<Found, Rejected> {
+        if event.line.is_none() && event.to.is_none() {
+            return Ok(Found::of(in_hand));
+        }
         let line = self.names.name(in_hand.line);
         if let Some(named) = event.line.as_ref().filter(|named| ***named != *line) {
             return Err(Rejected::OtherLine(line.to_string(), named.clone()));

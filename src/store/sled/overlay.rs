@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::engine::record::{Change, HookRecord, NameId, PauseScope};
 use crate::engine::registry::{Filed, Register};
-use crate::id::{AliasKey, ConversationId, PersonKey};
+use crate::id::{AliasKey, BySpread, ConversationId, PersonKey};
 use crate::moment::Moment;
 use crate::store::model::{Entry, HookCell, HookOp};
 use crate::store::sled::written::Written;
@@ -61,8 +61,9 @@ pub(super) struct Small {
 pub(super) struct Overlay {
     /// Every unfolded change, in order.
     pub(super) queue: VecDeque<(u64, Kept)>,
-    pub(super) conversations: BTreeMap<ConversationId, VecDeque<(u64, Step)>>,
-    aliases: HashMap<AliasKey, (u64, ConversationId)>,
+    /// In no order: whoever asks for one of many thousands asks often, whoever asks for all of them seldom.
+    pub(super) conversations: HashMap<ConversationId, VecDeque<(u64, Step)>, BySpread>,
+    aliases: HashMap<AliasKey, (u64, ConversationId), BySpread>,
     pub(super) hooks: BTreeMap<u64, Vec<(u64, CellStep)>>,
     /// People whose opt-out changed: when they opted out, or that they took it back.
     pub(super) opted_out: BTreeMap<PersonKey, (u64, Option<Moment>)>,
@@ -76,8 +77,8 @@ impl Overlay {
     pub(super) fn new(small: Small, buried: Moment) -> Overlay {
         Overlay {
             queue: VecDeque::new(),
-            conversations: BTreeMap::new(),
-            aliases: HashMap::new(),
+            conversations: HashMap::default(),
+            aliases: HashMap::default(),
             hooks: BTreeMap::new(),
             opted_out: BTreeMap::new(),
             small,
@@ -225,6 +226,7 @@ impl Overlay {
         if self.queue.is_empty() && self.queue.capacity() > ROOM {
             // What a rush of events took is not kept for the next.
             self.queue.shrink_to_fit();
+            self.conversations.shrink_to_fit();
             self.aliases.shrink_to_fit();
         }
         gone

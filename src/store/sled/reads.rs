@@ -55,7 +55,6 @@ impl SledStore {
     }
 
     pub(super) fn ids_after(&self, after: Option<ConversationId>, limit: usize) -> Result<Vec<ConversationId>, Fault> {
-        use std::ops::Bound::{Excluded, Unbounded};
         loop {
             // As many more as may turn out to be forgotten.
             let more = lock(&self.inner).overlay.forgotten();
@@ -63,8 +62,7 @@ impl SledStore {
             let disk = || details::ids_after(&self.base, &self.places, after, wanted);
             let found = self.steady(disk, |inner, disk| {
                 let mut ids: BTreeSet<ConversationId> = disk.into_iter().collect();
-                let range = (after.map_or(Unbounded, Excluded), Unbounded);
-                for (id, steps) in inner.overlay.conversations.range(range) {
+                for (id, steps) in inner.overlay.conversations.iter().filter(|(id, _)| after < Some(**id)) {
                     match steps.back() {
                         Some((_, Step::Forgotten)) => drop(ids.remove(id)),
                         _ => drop(ids.insert(*id)),
