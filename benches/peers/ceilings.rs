@@ -7,7 +7,8 @@
 //! ceilings serve PORT                     answers each request as soon as its body is there, by the HTTP library that the daemon uses, and
 //!                                         forgets it
 //! ceilings keep PORT DIRECTORY            the same, but each body is read as an event, appended and made durable before it is answered, as
-//!                                         many together as have come: what taking events in costs before anything is decided
+//!                                         many together as have come: what taking events in costs before anything is decided; of a
+//!                                         stream of events likewise
 //! ceilings kept-fire HOST:PORT DIRECTORY COUNT AT_ONCE
 //!                                         fire, with a claim made durable before each post and an outcome after it, each twice, as in
 //!                                         ledger and log: what a bell costs before anything is decided
@@ -16,6 +17,7 @@
 //!                                         a timer alone is where nothing is decided, COUNT times, some hundred milliseconds apart
 //! ```
 
+use std::convert::Infallible;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use axum::body::Body;
+use futures_util::StreamExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -33,6 +36,7 @@ use hyper_util::rt::TokioIo;
 use reengaged::clock::Clock;
 use reengaged::provider::client::{self, Settings};
 use reengaged::shapes::event;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::oneshot;
 
 /// Most bytes of a request that is forgotten, and what is answered: as long as the daemon's answer to an event.
@@ -156,12 +160,46 @@ fn serve(port: &str, directory: Option<&Path>) -> Result<serde_json::Value, Fail
 }
 
 async fn take(request: Request<Incoming>, kept: Option<Kept>) -> Result<Response<Body>, Failed> {
+    let streamed = request.headers().get("content-type").is_some_and(|kind| kind == "application/x-ndjson");
+    if let (true, Some(kept)) = (streamed, &kept) {
+        return Ok(stream(Body::new(request.into_body()), kept.clone()));
+    }
     let body = axum::body::to_bytes(Body::new(request.into_body()), MOST).await?;
     if kept.is_some() {
         std::hint::black_box(event::read(&body).map_err(|bad| format!("{bad:?}"))?);
     }
     keep(kept.as_ref(), &body).await?;
     Ok(Response::builder().header("content-type", "application/json").body(Body::from(TAKEN))?)
+}
+
+/// An answer to each event of a stream; those that come together are made durable and answered together.
+fn stream(body: Body, kept: Kept) -> Response<Body> {
+    let (told, waiting) = unbounded_channel();
+    tokio::spawn(async move {
+        let mut frames = body.into_data_stream();
+        let mut begun = Vec::new();
+        while let Some(Ok(frame)) = frames.next().await {
+            begun.extend_from_slice(&frame);
+            let Some(end) = begun.iter().rposition(|byte| *byte == b'\n') else { continue };
+            let rest = begun.split_off(end + 1);
+            let lines = std::mem::replace(&mut begun, rest);
+            let events: Vec<bool> = lines[..end].split(|byte| *byte == b'\n').map(|line| event::read(line).is_ok()).collect();
+            if events.contains(&false) {
+                // A stream with a line that is no event ends, so that nobody takes its rate for one.
+                break;
+            }
+            let (tell, durable) = oneshot::channel();
+            if kept.0.send((lines, tell)).is_err() || told.send((events.len(), durable)).is_err() {
+                break;
+            }
+        }
+    });
+    let answers = futures_util::stream::unfold(waiting, |mut waiting| async move {
+        let (count, durable): (usize, oneshot::Receiver<()>) = waiting.recv().await?;
+        durable.await.ok()?;
+        Some((Ok::<_, Infallible>(format!("{TAKEN}\n").repeat(count)), waiting))
+    });
+    Response::new(Body::from_stream(answers))
 }
 
 /// A thread that appends what has come and makes it durable, all of it together.
