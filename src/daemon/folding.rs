@@ -1,7 +1,7 @@
 //! The fold thread: when the store's log is folded, behind the commits.
 //!
-//! Not how (that is the store's). Folding costs as much of the processors as taking the changes in did, so while many come, as at the
-//! opening bell, it waits: for a quiet moment, or until memory and the next start have enough to bear.
+//! Not how (that is the store's). Folding takes half as much of the processors again as taking the changes in, or more, so while many
+//! come, as at the opening bell, it waits: for a quiet moment, or until memory and the next start have enough to bear.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
