@@ -198,14 +198,11 @@ impl Heard {
 
     /// The longest known phrase at word `at`, and how many words it takes; an exact one before a lengthened one.
     fn phrase_at(&self, at: usize) -> Option<(Says, usize)> {
-        let first = self.word(at).as_bytes().first();
         let mut best: Option<(Says, usize, bool)> = None;
-        for (says, phrases) in words::LISTS {
-            for phrase in phrases.iter().filter(|phrase| phrase.as_bytes().first() == first) {
-                let Some((words, exact)) = self.fits(at, phrase) else { continue };
-                if best.is_none_or(|(_, most, best_exact)| (words, exact) > (most, best_exact)) {
-                    best = Some((*says, words, exact));
-                }
+        for (says, phrase) in words::beginning_with(*self.word(at).as_bytes().first()?) {
+            let Some((words, exact)) = self.fits(at, phrase) else { continue };
+            if best.is_none_or(|(_, most, best_exact)| (words, exact) > (most, best_exact)) {
+                best = Some((*says, words, exact));
             }
         }
         best.map(|(says, words, _)| (says, words))

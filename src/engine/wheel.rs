@@ -3,10 +3,14 @@
 //! Not the truth: a deadline is a field of the state, and the wheel is derived from it. An entry is a hint: whoever takes one
 //! out asks the state again. So a deadline that only moves later moves no entry; the stale hint comes up, and is put back.
 
+mod links;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::moment::{Moment, SECOND};
+
+use links::{Chain, Links};
 
 /// Milliseconds of a bucket: few buckets, so that each has many entries and little room that is empty.
 const SPAN: i64 = 16 * SECOND;
@@ -24,7 +28,9 @@ const NONE: Span = Span::MAX;
 #[derive(Debug, Default)]
 pub struct Wheel {
     /// Entries by the span in which their deadline lies.
-    far: BTreeMap<Span, Vec<Slot>>,
+    far: BTreeMap<Span, Chain>,
+    /// What these are made of.
+    links: Links,
     /// Entries of the spans that have begun, by deadline.
     near: BinaryHeap<Reverse<(Moment, Slot)>>,
     /// Entries that belong to spans before this one are in `near`.
@@ -47,17 +53,19 @@ impl Wheel {
         self.told.push(u64::from(span(at)) << Slot::BITS | u64::from(slot));
     }
 
-    /// Puts what a start told into its buckets, each as long as it has to be: once, when all of it was told.
+    /// Puts what a start told into its buckets: once, when all of it was told.
     pub fn settle(&mut self) {
         let mut told = std::mem::take(&mut self.told);
         told.sort_unstable();
+        let slots = told.iter().map(|entry| *entry as Slot as usize + 1).max().unwrap_or(0);
+        self.noted.resize(self.noted.len().max(slots), NONE);
         for some in told.chunk_by(|a, b| a >> Slot::BITS == b >> Slot::BITS) {
             let span = (some[0] >> Slot::BITS) as Span;
-            let slots: Vec<Slot> = some.iter().map(|entry| *entry as Slot).collect();
-            // They are in order.
-            self.noted.resize(self.noted.len().max(slots.last().map_or(0, |last| *last as usize + 1)), NONE);
-            slots.iter().for_each(|slot| self.noted[*slot as usize] = span);
-            self.far.insert(span, slots);
+            let bucket = self.far.entry(span).or_default();
+            for slot in some.iter().map(|entry| *entry as Slot) {
+                self.noted[slot as usize] = span;
+                self.links.push(bucket, slot);
+            }
         }
     }
 
@@ -75,7 +83,7 @@ impl Wheel {
         }
         self.noted[index] = span;
         if far {
-            self.far.entry(span).or_default().push(slot);
+            self.links.push(self.far.entry(span).or_default(), slot);
         } else {
             self.near.push(Reverse((at, slot)));
         }
@@ -122,7 +130,8 @@ impl Wheel {
             if begun > span(now) {
                 break;
             }
-            for slot in bucket.remove() {
+            let mut left = bucket.remove();
+            while let Some(slot) = self.links.pop(&mut left) {
                 if self.noted[slot as usize] != begun {
                     continue;
                 }
@@ -170,7 +179,8 @@ mod tests {
                     let at = now.plus(delta);
                     truth.insert(slot, at);
                     wheel.insert(at, slot);
-                    prop_assert!(wheel.near.len() + wheel.far.values().map(Vec::len).sum::<usize>() < 400, "entries pile up");
+                    let far: usize = wheel.far.values().map(|bucket| wheel.links.count(bucket)).sum();
+                    prop_assert!(wheel.near.len() + far < 400, "entries pile up");
                 }
             }
         }

@@ -5,7 +5,27 @@
 //! cheap and a wrong "no" or a wrong opt-out is not. Written as [`read`](super::read) hears them: lower case, no accents, no
 //! apostrophes, hyphens as spaces. Lengthened letters ("siii") need no entry; slips of the finger that people really make do.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use super::Says;
+
+/// A phrase, and what it says.
+type Phrase = (Says, &'static str);
+
+/// The phrases that begin with this byte, in the order of the lists: most messages are no answer, and are not held against all of them.
+pub(super) fn beginning_with(first: u8) -> &'static [Phrase] {
+    static BY_FIRST: LazyLock<BTreeMap<u8, Vec<Phrase>>> = LazyLock::new(|| {
+        let mut by_first: BTreeMap<u8, Vec<Phrase>> = BTreeMap::new();
+        for (says, phrases) in LISTS {
+            for phrase in *phrases {
+                by_first.entry(phrase.as_bytes()[0]).or_default().push((*says, phrase));
+            }
+        }
+        by_first
+    });
+    BY_FIRST.get(&first).map_or(&[], Vec::as_slice)
+}
 
 /// Every list with what it says. Where two phrases fit at the same place the longer one counts.
 pub(super) const LISTS: &[(Says, &[&str])] = &[

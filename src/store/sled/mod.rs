@@ -37,6 +37,7 @@ mod remains;
 mod restore;
 mod salvage;
 mod small;
+mod spread;
 mod stands;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Where each conversation's record stands, and whose each alias is: in memory, some ten bytes for each.
+//! Where each conversation's record stands, and whose each alias is: in memory, some eight bytes for each.
 //!
 //! Not the ids: the first bits of one stand for it, and whoever finds a record looks whether it is the one that was meant. Made at a
 //! start from the blocks, which name the place of every record; never written itself.
@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::thread;
 
 use crate::id::{AliasKey, ConversationId};
+use crate::store::sled::spread::Spread;
 
 /// Bits of a conversation's id that stand for it.
 const TAG_BITS: u32 = 28;
@@ -14,9 +15,6 @@ const TAG_BITS: u32 = 28;
 pub(super) const PLACE_BITS: u32 = 64 - TAG_BITS;
 /// Bits of an alias that stand for it.
 const NAME_BITS: u32 = 64 - TAG_BITS;
-/// About so many entries share a bucket.
-const SHARE: usize = 48;
-
 /// The first bits of a conversation's id. They sort as ids do.
 pub(super) fn tag(id: ConversationId) -> u64 {
     (id.0 >> (128 - TAG_BITS)) as u64
@@ -118,7 +116,7 @@ impl Places {
 
     /// How many records count.
     pub(super) fn len(&self) -> u64 {
-        self.records.len as u64
+        self.records.len() as u64
     }
 
     /// Whose records stood in a value that cannot be read, where that is known already.
@@ -146,122 +144,16 @@ fn place(entry: u64) -> u64 {
     entry & ((1 << PLACE_BITS) - 1)
 }
 
-/// A set of numbers whose first bits are spread evenly, in order: small sorted buckets by their first bits.
-#[derive(Debug, Default)]
-struct Spread {
-    buckets: Vec<Vec<u64>>,
-    /// How many first bits tell the bucket.
-    bits: u32,
-    len: usize,
-}
-
-impl Spread {
-    fn of(mut entries: Vec<u64>) -> Spread {
-        entries.sort_unstable();
-        entries.dedup();
-        let bits = (entries.len() / SHARE).max(1).next_power_of_two().ilog2();
-        let mut spread = Spread { buckets: vec![Vec::new(); 1 << bits], bits, len: entries.len() };
-        for some in entries.chunk_by(|a, b| bucket(*a, bits) == bucket(*b, bits)) {
-            let mut room = Vec::with_capacity(some.len() + some.len() / 8 + 1);
-            room.extend_from_slice(some);
-            spread.buckets[bucket(some[0], bits)] = room;
-        }
-        spread
-    }
-
-    fn contains(&self, entry: u64) -> bool {
-        self.buckets.get(bucket(entry, self.bits)).is_some_and(|entries| entries.binary_search(&entry).is_ok())
-    }
-
-    fn insert(&mut self, entry: u64) {
-        if self.len >= self.buckets.len() * SHARE {
-            self.grow();
-        }
-        let entries = &mut self.buckets[bucket(entry, self.bits)];
-        if let Err(at) = entries.binary_search(&entry) {
-            if entries.len() == entries.capacity() {
-                // Not doubled: most of what is kept would be empty.
-                entries.reserve_exact(entries.len() / 8 + 4);
-            }
-            entries.insert(at, entry);
-            self.len += 1;
-        }
-    }
-
-    fn remove(&mut self, entry: u64) {
-        let Some(entries) = self.buckets.get_mut(bucket(entry, self.bits)) else { return };
-        if let Ok(at) = entries.binary_search(&entry) {
-            entries.remove(at);
-            self.len -= 1;
-        }
-    }
-
-    /// Each bucket becomes two.
-    fn grow(&mut self) {
-        let bits = if self.buckets.is_empty() { 0 } else { self.bits + 1 };
-        let mut buckets = Vec::with_capacity(1 << bits);
-        for mut low in std::mem::take(&mut self.buckets) {
-            let middle = low.partition_point(|entry| bucket(*entry, bits) == buckets.len());
-            let high = low.split_off(middle);
-            low.shrink_to_fit();
-            buckets.extend([low, high]);
-        }
-        buckets.resize(1 << bits, Vec::new());
-        (self.buckets, self.bits) = (buckets, bits);
-    }
-
-    /// Everything from an entry on, in order.
-    fn range(&self, from: u64) -> impl Iterator<Item = u64> + '_ {
-        let buckets = self.buckets.iter().skip(bucket(from, self.bits));
-        buckets.flat_map(move |entries| entries[entries.partition_point(|entry| *entry < from)..].iter().copied())
-    }
-}
-
-fn bucket(entry: u64, bits: u32) -> usize {
-    entry.checked_shr(64 - bits).unwrap_or(0) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeSet;
-
-    proptest! {
-        /// A spread is a set in order, however it was made and however its numbers lie.
-        #[test]
-        fn a_spread_is_a_set_in_order(
-            made in prop::collection::vec(any::<u64>(), 0..300),
-            steps in prop::collection::vec((any::<u64>(), any::<bool>(), any::<bool>()), 0..600),
-            from: u64
-        ) {
-            let mut truth: BTreeSet<u64> = made.iter().copied().collect();
-            let mut spread = Spread::of(made);
-            for (entry, crowded, add) in steps {
-                let entry = if crowded { entry % 64 } else { entry };
-                if add {
-                    truth.insert(entry);
-                    spread.insert(entry);
-                } else {
-                    truth.remove(&entry);
-                    spread.remove(entry);
-                }
-                prop_assert_eq!(spread.contains(entry), add);
-            }
-            prop_assert_eq!(spread.len, truth.len());
-            for from in [0, from, from % 64] {
-                prop_assert_eq!(spread.range(from).collect::<Vec<_>>(), truth.range(from..).copied().collect::<Vec<_>>());
-            }
-        }
-    }
 
     #[test]
     fn a_million_take_few_bytes_each() {
         let spread_id = |n: u128| ConversationId(n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
         let mut places = Places::default();
         (0..100_000).for_each(|n| places.moves(spread_id(n), None, Some(n as u64)));
-        let heap: usize = places.records.buckets.iter().map(|entries| entries.capacity() * 8 + size_of::<Vec<u64>>()).sum();
-        assert!(heap <= 100_000 * 12, "{heap} bytes");
+        assert!(places.records.heap() <= 100_000 * 9, "{} bytes", places.records.heap());
         (0..100_000).for_each(|n| assert!(places.candidates(spread_id(n)).contains(&(n as u64))));
         places.moves(spread_id(7), Some(7), Some(100_001));
         assert!(!places.has(spread_id(7), 7) && places.has(spread_id(7), 100_001));
