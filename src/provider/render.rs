@@ -10,6 +10,9 @@ use crate::shapes::button;
 use crate::shapes::question::Asked;
 use crate::shapes::view::Pairs;
 
+/// Bytes of a body, mostly fewer.
+const ROOM: usize = 1_024;
+
 /// The whole body, `{"type":"message.send","timestamp":…,"data":{…}}`, with `to` in place of the message's own.
 pub(super) fn body(message: &Message, to: &str) -> String {
     let conversation_id = message.conversation.to_string();
@@ -35,7 +38,9 @@ pub(super) fn body(message: &Message, to: &str) -> String {
         silence: message.silence.to_string(),
     };
     let body = Body { kind: "message.send", timestamp: message.now.to_string(), data };
-    serde_json::to_string(&body).expect("texts and numbers are always JSON")
+    let mut written = Vec::with_capacity(ROOM);
+    serde_json::to_writer(&mut written, &body).expect("texts and numbers are always JSON");
+    String::from_utf8(written).expect("JSON is text")
 }
 
 #[derive(Serialize)]
