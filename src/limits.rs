@@ -194,7 +194,7 @@ pub const GROUP: usize = 4_096;
 pub const INBOX: usize = 8_192;
 /// Changes that are in the log and in memory and not yet put where they rest; with more of them nothing further is taken in, so that
 /// neither memory nor the next start grows with a load that the disk cannot follow.
-pub const UNFOLDED: usize = 196_608;
+pub const UNFOLDED: usize = 393_216;
 
 const _: () = assert!(CALL_BUDGET < DRAIN, "a call ends before the drain does");
 const _: () = assert!(DRAIN < 60 * SECOND, "the drain ends before systemd's TimeoutStopSec");

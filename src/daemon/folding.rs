@@ -16,8 +16,8 @@ const RUSH: usize = 4_096;
 /// Looks after which changes are folded where few are coming, though there was no quiet moment: ten seconds. (What was erased is to
 /// leave the log's files soon, and one fold of a conversation that moved five times costs as much as of one that moved once.)
 const OLD: u32 = 20;
-/// Changes that are folded in any case: some 100 MB of memory and 35 MB of log.
-const MANY: usize = 131_072;
+/// Changes that are folded in any case: some 200 MB of memory and 70 MB of log.
+const MANY: usize = 262_144;
 
 /// Folds the store's log, until the commit thread has ended or the store fails: the next flush then says so.
 pub(super) fn run(store: &Arc<dyn Store>, committing: &Receiver<()>) {
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn what_came_is_folded_at_the_first_quiet_look() {
         assert_eq!(looks(|look| if look == 1 { 1 } else { 0 }), 2);
-        assert_eq!(looks(|look| if look < 8 { 16_000 } else { 0 }), 8);
+        assert_eq!(looks(|look| if look < 8 { 20_000 } else { 0 }), 8);
         assert!(!(0..100).any(|_| Turn::default().has_come(0)));
     }
 
