@@ -1,4 +1,4 @@
-//! Conversations that are not over, by slot and by id, in sixty-four bytes each.
+//! Conversations that are not over, by slot and by id, in fifty-six bytes each.
 //!
 //! Not the working value: whoever asks gets the whole [`State`]. A state is kept as flags and distances from the beginning of its
 //! silence; one that does not come back from that exactly, field by field, is kept whole beside the table. They are rare: further
@@ -174,7 +174,7 @@ impl HotTable {
 
     /// Those in this phase.
     pub fn in_phase(&self, phase: Phase) -> impl Iterator<Item = ConversationId> {
-        self.cells.iter().filter(move |cell| cell.has(USED) && cell.phase == phase).map(Cell::id)
+        self.cells.iter().filter(move |cell| cell.has(USED) && cell.phase() == phase).map(Cell::id)
     }
 
     /// All of them with their slots.
@@ -208,9 +208,11 @@ fn hash(id: ConversationId) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::SendOutcome;
+    use crate::conversation::{Purpose, SendOutcome};
     use crate::engine::room::Turn;
     use crate::engine::samples;
+    use crate::limits;
+    use crate::schedule::SkipReason;
     use proptest::prelude::*;
     use std::collections::BTreeMap as Truth;
 
@@ -303,5 +305,22 @@ mod tests {
         assert!(table.rare.is_empty(), "{state:?}");
         table.put(id, waiting.line, waiting.flow, &State { earliest: state.expires, ..state });
         assert_eq!(table.rare.len(), 1);
+    }
+
+    #[test]
+    fn every_end_reason_and_count_has_its_bits() {
+        let waiting = samples::waiting(ConversationId(7 << 100), Moment(1_772_400_000_123));
+        let exact = |state: State| assert!(Cell::marked(waiting.id, waiting.line, waiting.flow, &state).1, "{state:?}");
+        for own in [Purpose::Ask, Purpose::Invite, Purpose::Notify, Purpose::Close] {
+            exact(State { purpose: own, step: own.step().unwrap(), ..waiting.state });
+        }
+        for reason in SkipReason::ALL {
+            let ends = [SendOutcome::Accepted, SendOutcome::Unknown, SendOutcome::Cancelled];
+            for end in ends.into_iter().chain([SendOutcome::Rejected(reason), SendOutcome::Skipped(reason)]) {
+                exact(State { sent: Some(end), skip: Some(reason), obstacle: Some(reason), ..waiting.state });
+            }
+        }
+        let (attempt, step) = (limits::ATTEMPTS, limits::STEPS as u8);
+        exact(State { episode: 4_095, episodes_sent: 15, attempt, step, ..waiting.state });
     }
 }
