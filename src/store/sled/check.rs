@@ -15,6 +15,7 @@ use crate::store::sled::items;
 use crate::store::sled::log::{self, Log};
 use crate::store::sled::overlay::{Overlay, Small};
 use crate::store::sled::places::Places;
+use crate::store::sled::written::Room;
 use crate::store::sled::{chunks, days, details, hooks, packed, small};
 
 /// Conversations looked at together.
@@ -150,7 +151,7 @@ impl Looking<'_> {
         let base = self.base;
         whole(small::open(&base.small).map(drop), self.checked, "store/small")?;
         whole(small::opted_out(&base.opted_out, &mut |_, _| {}), self.checked, "store/opted_out")?;
-        let mut room = Vec::new();
+        let mut room = Room::default();
         let log = Log::open(base, dir, &mut |seq, change| overlay.take(seq, super::open::kept(change, &mut room)));
         whole(log.map(drop), self.checked, "store/log")?;
         match Blocks::open(&base.blocks) {

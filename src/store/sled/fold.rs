@@ -18,7 +18,7 @@ use crate::store::sled::blocks::Blocks;
 use crate::store::sled::days::Days;
 use crate::store::sled::details::{self, Found, Head, Raw, Record};
 use crate::store::sled::items::Item;
-use crate::store::sled::overlay::{CellStep, Kept, Step, after, merge};
+use crate::store::sled::overlay::{self, CellStep, Kept, Step, after, merge};
 use crate::store::sled::packed::Packed;
 use crate::store::sled::places::{Places, name};
 use crate::store::sled::{hooks, lock, small};
@@ -69,7 +69,7 @@ enum After {
     Lost(Head, Vec<u64>),
 }
 
-type Steps = BTreeMap<ConversationId, Vec<(u64, Step)>>;
+type Steps = BTreeMap<ConversationId, overlay::Steps>;
 
 impl Folder {
     pub(super) fn new(blocks: Blocks, packed: Packed) -> Folder {
@@ -141,8 +141,8 @@ impl Folder {
         for (_, kept) in &window.changes {
             match kept {
                 Kept::Moved(moved) => {
-                    if let Some(key) = moved.identity {
-                        self.identities.push(&base.identities, &mut writes, day_of(moved.now), key.0)?;
+                    if let Some(key) = moved.identity() {
+                        self.identities.push(&base.identities, &mut writes, day_of(moved.now()), key.0)?;
                     }
                 }
                 Kept::Other(Change::IdentitiesUntil(day)) => self.identities.drop_until(&base.identities, &mut writes, *day)?,
@@ -174,7 +174,7 @@ impl Folder {
             let mut add = |n: u64, step: CellStep| steps.entry(n).or_default().push((*seq, step));
             match kept {
                 Kept::Moved(moved) => {
-                    moved.hooks.iter().for_each(|n| add(*n, CellStep::Made(moved.clone(), *n)));
+                    moved.hooks().for_each(|n| add(n, CellStep::Made(moved.clone(), n)));
                 }
                 Kept::Other(Change::Filed(filed)) => {
                     let made = filed.hooks.iter().filter(|record| !record.hooks.is_empty());
@@ -188,7 +188,7 @@ impl Folder {
                     let on_disk = hooks::of(base, *id)?;
                     on_disk.into_iter().for_each(|n| add(n, CellStep::Gone));
                     let made = |(_, step): &(u64, CellStep)| match step {
-                        CellStep::Made(moved, _) => moved.id == *id,
+                        CellStep::Made(moved, _) => moved.id() == *id,
                         CellStep::Told(record) => record.conversation == *id,
                         CellStep::Op(_) | CellStep::Gone => false,
                     };
@@ -250,12 +250,13 @@ fn by_conversation(base: &Base, places: &Mutex<Places>, window: &Window) -> Resu
     for (seq, kept) in &window.changes {
         match kept {
             Kept::Moved(moved) => {
-                for alias in &moved.aliases {
-                    let mut before = details::other_owners(base, places, *alias, moved.id)?;
-                    before.extend(owners.insert(*alias, moved.id).filter(|owner| *owner != moved.id));
-                    before.into_iter().for_each(|owner| steps.entry(owner).or_default().push((*seq, Step::Unnamed(*alias))));
+                let id = moved.id();
+                for alias in moved.aliases() {
+                    let mut before = details::other_owners(base, places, alias, id)?;
+                    before.extend(owners.insert(alias, id).filter(|owner| *owner != id));
+                    before.into_iter().for_each(|owner| steps.entry(owner).or_default().push((*seq, Step::Unnamed(alias))));
                 }
-                steps.entry(moved.id).or_default().push((*seq, Step::Moved(moved.clone())));
+                steps.entry(id).or_default().push((*seq, Step::Moved(moved.clone())));
             }
             Kept::Other(Change::Forgotten(id, _)) => steps.entry(*id).or_default().push((*seq, Step::Forgotten)),
             Kept::Other(_) => {}

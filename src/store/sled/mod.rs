@@ -62,6 +62,7 @@ use mark::Mark;
 use overlay::{Kept, Overlay};
 use place::Place;
 use places::Places;
+use written::Room;
 
 pub use backup::Backed;
 #[cfg(any(test, fuzzing))]
@@ -80,6 +81,8 @@ pub struct SledStore {
     keys: Keys,
     base: Base,
     inner: Mutex<Inner>,
+    /// Where the next changes are written down: before `inner` is locked.
+    room: Mutex<Room>,
     log: Mutex<Log>,
     commit: Mutex<Commit>,
     folder: Mutex<Folder>,
@@ -126,7 +129,7 @@ struct Told {
 }
 
 impl Told {
-    fn new(change: Change, room: &mut Vec<u8>) -> Told {
+    fn new(change: Change, room: &mut Room) -> Told {
         let (entry, now) = match &change {
             Change::Moved(moved) => (moved.ledger, moved.now),
             Change::Ledger(entry) => (Some(*entry), Moment::MIN),
@@ -175,9 +178,9 @@ impl Inner {
     }
 
     /// Takes a change in again, under the number it had.
-    fn replay(&mut self, seq: u64, change: Change) {
+    fn replay(&mut self, seq: u64, change: Change, room: &mut Room) {
         self.seq = seq.saturating_sub(1);
-        self.take(Told::new(change, &mut Vec::new()));
+        self.take(Told::new(change, room));
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -332,8 +335,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Store for SledStore {
     fn apply(&self, changes: Vec<Change>) -> u64 {
-        let mut room = Vec::with_capacity(512);
-        let told: Vec<Told> = changes.into_iter().map(|change| Told::new(change, &mut room)).collect();
+        let told: Vec<Told> = {
+            let mut room = lock(&self.room);
+            changes.into_iter().map(|change| Told::new(change, &mut room)).collect()
+        };
         let mut inner = lock(&self.inner);
         told.into_iter().for_each(|change| inner.take(change));
         inner.seq

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use crate::engine::ports::Fault;
 use crate::engine::record::Change;
@@ -23,7 +23,7 @@ use crate::store::sled::overlay::{Kept, Overlay};
 use crate::store::sled::packed::Packed;
 use crate::store::sled::place::Place;
 use crate::store::sled::places::Places;
-use crate::store::sled::written::Written;
+use crate::store::sled::written::{Room, Written};
 use crate::store::sled::{Commit, Inner, SledStore, days, filesystem, hooks, items, salvage, small};
 
 /// How a store is opened.
@@ -149,6 +149,7 @@ impl SledStore {
             keys: place.keys.clone(),
             base,
             inner: Mutex::new(Inner::new(overlay, sends, last)),
+            room: Mutex::default(),
             log: Mutex::new(log),
             commit: Mutex::new(Commit { ledger, log: end, mark }),
             folder: Mutex::new(folder),
@@ -202,7 +203,7 @@ fn reopen(store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
 pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
     let (small, buried) = small::open(&base.small)?;
     let mut overlay = Overlay::new(small, buried);
-    let mut room = Vec::new();
+    let mut room = Room::default();
     // The log may have much that is not folded.
     let (blocks, log) = beside(
         "reading store/blocks",
@@ -225,9 +226,9 @@ pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts,
 }
 
 /// A change, as the overlay keeps it; `room` is memory to write in.
-pub(super) fn kept(change: Change, room: &mut Vec<u8>) -> Kept {
+pub(super) fn kept(change: Change, room: &mut Room) -> Kept {
     match change {
-        Change::Moved(moved) => Kept::Moved(Arc::new(Written::new(&moved, room))),
+        Change::Moved(moved) => Kept::Moved(Written::new(&moved, room)),
         other => Kept::Other(other),
     }
 }

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::engine::record::{Change, HookRecord, NameId, PauseScope};
 use crate::engine::registry::{Filed, Register};
 use crate::id::{AliasKey, BySpread, ConversationId, PersonKey};
@@ -19,7 +21,7 @@ const ROOM: usize = 4_096;
 /// A change, cheap to copy.
 #[derive(Clone, Debug)]
 pub(super) enum Kept {
-    Moved(Arc<Written>),
+    Moved(Written),
     /// Never a `Moved`.
     Other(Change),
 }
@@ -27,17 +29,20 @@ pub(super) enum Kept {
 /// What happened to one conversation.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Moved(Arc<Written>),
+    Moved(Written),
     Forgotten,
     /// Another conversation took this name from it. Made by a fold alone.
     Unnamed(AliasKey),
 }
 
+/// What happened to one conversation, by the numbers of the changes: most move once until they are folded.
+pub(super) type Steps = SmallVec<[(u64, Step); 1]>;
+
 /// What happened to one hook record.
 #[derive(Clone, Debug)]
 pub(super) enum CellStep {
     /// It was made by this change, under this number.
-    Made(Arc<Written>, u64),
+    Made(Written, u64),
     /// It was made of a record of the registry.
     Told(Box<HookRecord>),
     Op(HookOp),
@@ -62,7 +67,7 @@ pub(super) struct Overlay {
     /// Every unfolded change, in order.
     pub(super) queue: VecDeque<(u64, Kept)>,
     /// In no order: whoever asks for one of many thousands asks often, whoever asks for all of them seldom.
-    pub(super) conversations: HashMap<ConversationId, VecDeque<(u64, Step)>, BySpread>,
+    pub(super) conversations: HashMap<ConversationId, Steps, BySpread>,
     aliases: HashMap<AliasKey, (u64, ConversationId), BySpread>,
     pub(super) hooks: BTreeMap<u64, Vec<(u64, CellStep)>>,
     /// People whose opt-out changed: when they opted out, or that they took it back.
@@ -96,17 +101,15 @@ impl Overlay {
         self.queue.push_back((seq, kept));
     }
 
-    fn moved(&mut self, seq: u64, moved: &Arc<Written>) {
-        let id = moved.id;
-        // Most move once until they are folded.
-        let steps = self.conversations.entry(id).or_insert_with(|| VecDeque::with_capacity(1));
-        steps.push_back((seq, Step::Moved(moved.clone())));
-        for alias in &moved.aliases {
-            self.aliases.insert(*alias, (seq, id));
+    fn moved(&mut self, seq: u64, moved: &Written) {
+        let id = moved.id();
+        self.conversations.entry(id).or_default().push((seq, Step::Moved(moved.clone())));
+        for alias in moved.aliases() {
+            self.aliases.insert(alias, (seq, id));
         }
-        self.small.last_hook = self.small.last_hook.max(moved.last_hook);
-        for n in &moved.hooks {
-            self.hooks.entry(*n).or_default().push((seq, CellStep::Made(moved.clone(), *n)));
+        self.small.last_hook = self.small.last_hook.max(moved.last_hook());
+        for n in moved.hooks() {
+            self.hooks.entry(n).or_default().push((seq, CellStep::Made(moved.clone(), n)));
         }
     }
 
@@ -127,7 +130,7 @@ impl Overlay {
             Change::HookReplay(hook, n) => self.hooks.entry(*n).or_default().push(op(HookOp::Replay(*hook))),
             Change::DeadUntil(before) => self.burials.push_back((seq, *before)),
             Change::Forgotten(id, erased) => {
-                self.conversations.entry(*id).or_default().push_back((seq, Step::Forgotten));
+                self.conversations.entry(*id).or_default().push((seq, Step::Forgotten));
                 if *erased {
                     self.erase_hooks(seq, *id);
                 }
@@ -153,7 +156,7 @@ impl Overlay {
     fn erase_hooks(&mut self, seq: u64, id: ConversationId) {
         for steps in self.hooks.values_mut() {
             let of_it = |step: &CellStep| match step {
-                CellStep::Made(moved, _) => moved.id == id,
+                CellStep::Made(moved, _) => moved.id() == id,
                 CellStep::Told(record) => record.conversation == id,
                 CellStep::Op(_) | CellStep::Gone => false,
             };
@@ -177,7 +180,7 @@ impl Overlay {
 
     /// How many conversations were forgotten and not made anew.
     pub(super) fn forgotten(&self) -> usize {
-        self.conversations.values().filter(|steps| matches!(steps.back(), Some((_, Step::Forgotten)))).count()
+        self.conversations.values().filter(|steps| matches!(steps.last(), Some((_, Step::Forgotten)))).count()
     }
 
     /// Whether a conversation was erased with its hook records by a change after `seq`. (Erasures are rare: the queue is searched.)
@@ -207,13 +210,13 @@ impl Overlay {
         {
             match &kept {
                 Kept::Moved(moved) => {
-                    self.forget_steps(moved.id, seq);
-                    for alias in &moved.aliases {
-                        if self.aliases.get(alias).is_some_and(|(at, _)| *at == seq) {
-                            self.aliases.remove(alias);
+                    self.forget_steps(moved.id(), seq);
+                    for alias in moved.aliases() {
+                        if self.aliases.get(&alias).is_some_and(|(at, _)| *at == seq) {
+                            self.aliases.remove(&alias);
                         }
                     }
-                    moved.hooks.iter().for_each(|n| self.forget_cell(*n, seq));
+                    moved.hooks().for_each(|n| self.forget_cell(n, seq));
                 }
                 Kept::Other(change) => self.forget_other(change, seq),
             }
@@ -246,7 +249,7 @@ impl Overlay {
 
     fn forget_steps(&mut self, id: ConversationId, upto: u64) {
         let Some(steps) = self.conversations.get_mut(&id) else { return };
-        while steps.pop_front_if(|(seq, _)| *seq <= upto).is_some() {}
+        steps.retain(|(seq, _)| *seq > upto);
         if steps.is_empty() {
             self.conversations.remove(&id);
         }

@@ -3,16 +3,15 @@
 //! Not caching: the engine holds what it needs often. A read first goes to the disk and then takes the lock; where a fold ended in
 //! between, it is done again, so that no change is missed on its way from one to the other.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::conversation::Phase;
 use crate::engine::ports::{Fault, Restored};
 use crate::engine::record::{Change, Details, HookRecord, NameId, Stored};
 use crate::id::{AliasKey, ConversationId, EventKey, PersonKey, SendId};
 use crate::moment::Moment;
 use crate::store::model::{HookCell, at_rest, day_of};
 use crate::store::sled::ahead::beside;
-use crate::store::sled::overlay::{Kept, Step, merge};
+use crate::store::sled::overlay::{Kept, Step, Steps, merge};
 use crate::store::sled::{Inner, SledStore, days, details, hooks, lock, small};
 
 impl SledStore {
@@ -63,7 +62,7 @@ impl SledStore {
             let found = self.steady(disk, |inner, disk| {
                 let mut ids: BTreeSet<ConversationId> = disk.into_iter().collect();
                 for (id, steps) in inner.overlay.conversations.iter().filter(|(id, _)| after < Some(**id)) {
-                    match steps.back() {
+                    match steps.last() {
                         Some((_, Step::Forgotten)) => drop(ids.remove(id)),
                         _ => drop(ids.insert(*id)),
                     }
@@ -115,9 +114,9 @@ impl SledStore {
             let mut found: BTreeSet<ConversationId> = disk;
             for (id, steps) in &inner.overlay.conversations {
                 found.remove(id);
-                if let Some((_, Step::Moved(moved))) = steps.back()
-                    && at_rest(moved.phase)
-                    && moved.now < before
+                if let Some((_, Step::Moved(moved))) = steps.last()
+                    && moved.at_rest()
+                    && moved.now() < before
                 {
                     found.insert(*id);
                 }
@@ -202,8 +201,8 @@ impl SledStore {
     fn tell_conversations(&self, take: &mut dyn FnMut(Restored)) -> Result<(), Fault> {
         let latest: BTreeMap<ConversationId, Option<Stored>> = {
             let inner = lock(&self.inner);
-            let last = |steps: &VecDeque<(u64, Step)>| match steps.back() {
-                Some((_, Step::Moved(moved))) if !matches!(moved.phase, Phase::Finished(_)) => Some(moved.read().stored),
+            let last = |steps: &Steps| match steps.last() {
+                Some((_, Step::Moved(moved))) if !moved.over() => Some(moved.read().stored),
                 _ => None,
             };
             inner.overlay.conversations.iter().map(|(id, steps)| (*id, last(steps))).collect()
@@ -228,8 +227,8 @@ impl SledStore {
         for (_, kept) in queue.iter().rev() {
             match kept {
                 Kept::Moved(moved) => {
-                    let day = day_of(moved.now);
-                    moved.identity.filter(|_| day > until).into_iter().for_each(|key| days.entry(day).or_default().push(key));
+                    let day = day_of(moved.now());
+                    moved.identity().filter(|_| day > until).into_iter().for_each(|key| days.entry(day).or_default().push(key));
                 }
                 Kept::Other(Change::IdentitiesUntil(day)) => until = until.max(*day),
                 Kept::Other(_) => {}

@@ -127,7 +127,7 @@ pub(super) fn fold(table: &Table, window: &[(u64, Kept)], buried: Moment) -> Res
     let mut sweeps = false;
     for (seq, kept) in window {
         match kept {
-            Kept::Moved(moved) => last_hook = last_hook.max(moved.last_hook),
+            Kept::Moved(moved) => last_hook = last_hook.max(moved.last_hook()),
             Kept::Other(Change::Filed(filed)) => last_hook = last_hook.max(filed.hooks.iter().map(|record| record.seq).max()),
             Kept::Other(Change::Named(id, name)) => {
                 let key = [&[NAME], &id.0.to_be_bytes()[..]].concat();
