@@ -4,6 +4,8 @@
 
 /// At most about so many numbers share a bucket.
 const SHARE: usize = 96;
+/// So many buckets are laid anew together: more than an allocator keeps at hand of one size, so that it looks for room.
+const ANEW: usize = 1_024;
 
 /// A set of numbers whose first bits are spread evenly, in order: small sorted buckets by their first bits, which stand nowhere else.
 #[derive(Debug, Default)]
@@ -13,6 +15,9 @@ pub(super) struct Spread {
     /// How many first bits tell the bucket.
     bits: u32,
     len: usize,
+    /// Buckets that got more room since some were laid anew, and which of them is the next to be.
+    moved: usize,
+    next: usize,
 }
 
 impl Spread {
@@ -21,7 +26,7 @@ impl Spread {
         entries.sort_unstable();
         entries.dedup();
         let bits = (entries.len() / SHARE).max(1).next_power_of_two().ilog2();
-        let mut spread = Spread { buckets: vec![Vec::new(); 1 << bits], bits, len: entries.len() };
+        let mut spread = Spread { buckets: vec![Vec::new(); 1 << bits], bits, len: entries.len(), ..Spread::default() };
         for some in entries.chunk_by(|a, b| bucket(*a, bits) == bucket(*b, bits)) {
             spread.buckets[bucket(some[0], bits)] = packed(some, width(bits));
         }
@@ -47,10 +52,26 @@ impl Spread {
             if bytes.len() == bytes.capacity() {
                 // Not doubled: most of what is kept would be empty.
                 bytes.reserve_exact(room(bytes.len() / width) * width);
+                self.moved += 1;
             }
             bytes.splice(at * width..at * width, last(entry, width));
             self.len += 1;
         }
+        if self.moved >= ANEW {
+            self.lay_anew();
+        }
+    }
+
+    /// Lays the next buckets of a round anew, as they are. All of them outgrow a size at about the same time, and the few that do not
+    /// would keep nearly all the pages of that size: at ten million a third of what the buckets take. Laid anew, they go together.
+    fn lay_anew(&mut self) {
+        let until = (self.next + ANEW).min(self.buckets.len());
+        let some = &mut self.buckets[self.next..until];
+        let mut anew: Vec<Vec<u8>> = some.iter().map(again).collect();
+        // Only now is the room free that they had.
+        some.swap_with_slice(&mut anew);
+        self.next = if until == self.buckets.len() { 0 } else { until };
+        self.moved = 0;
     }
 
     pub(super) fn remove(&mut self, entry: u64) {
@@ -106,7 +127,7 @@ impl Spread {
             self.buckets[low] = Vec::new();
         }
         buckets.resize(1 << bits, Vec::new());
-        (self.buckets, self.bits) = (buckets, bits);
+        (self.buckets, self.bits, self.next) = (buckets, bits, 0);
     }
 
     /// What it takes of memory, in bytes.
@@ -134,6 +155,13 @@ fn packed(entries: &[u64], width: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity((entries.len() + room(entries.len())) * width);
     entries.iter().for_each(|entry| bytes.extend(last(*entry, width)));
     bytes
+}
+
+/// The same bytes, with the same room, elsewhere.
+fn again(bytes: &Vec<u8>) -> Vec<u8> {
+    let mut anew = Vec::with_capacity(bytes.capacity());
+    anew.extend_from_slice(bytes);
+    anew
 }
 
 /// The last bytes of a number, the first of them first.
