@@ -146,15 +146,10 @@ impl Loop {
             if self.drained() {
                 return End::Stopped;
             }
-            let crowded = self.engine.unfolded() >= limits::UNFOLDED;
-            let nap = match (busy, crowded) {
-                (true, _) => Duration::ZERO,
-                (_, true) => self.nap(next).min(FOLDING),
-                _ => self.nap(next),
-            };
+            let nap = if busy { Duration::ZERO } else { self.nap(next) };
             let gathered = self.gather(nap);
             let nap = nap - gathered;
-            match self.wait(nap, &mut batch, crowded) {
+            match self.wait(nap, &mut batch) {
                 None => {}
                 Some(Come::Wakeup(None)) => return End::Stopped,
                 Some(Come::Wakeup(Some(first))) => {
@@ -187,7 +182,9 @@ impl Loop {
     }
 
     /// Waits for whatever comes first: wakeups go before requests. While the store is crowded, and while it stops, no more is taken in.
-    fn wait(&mut self, nap: Duration, batch: &mut Vec<Request>, crowded: bool) -> Option<Come> {
+    fn wait(&mut self, nap: Duration, batch: &mut Vec<Request>) -> Option<Come> {
+        let crowded = self.engine.unfolded() >= limits::UNFOLDED;
+        let nap = if crowded { nap.min(FOLDING) } else { nap };
         let open = self.stopping.is_none() && !crowded;
         let (wakeups, requests) = (&mut self.wakeups, &mut self.requests);
         self.patience.wait(nap, |cx| match wakeups.poll_recv(cx) {
@@ -395,3 +392,6 @@ impl Loop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
