@@ -2,7 +2,7 @@
 //!
 //! Not the working value: whoever asks gets the whole [`State`]. A state is kept as flags and distances from the beginning of its
 //! silence; one that does not come back from that exactly, field by field, is kept whole beside the table. They are rare: further
-//! than 24 days from one instant to another, postponed, brought forward.
+//! than 24 days from one instant to another, postponed, brought forward, not silent yet.
 
 mod cell;
 

@@ -44,7 +44,7 @@ const EPISODES_SENT: Bits = Bits { from: 52, count: 4 };
 const STEP: Bits = Bits { from: 56, count: 4 };
 const ATTEMPT: Bits = Bits { from: 60, count: 4 };
 
-/// 2020-01-01: no silence of a conversation that is not over began earlier.
+/// 2020-01-01: whoever has been silent has been so since later.
 const SINCE: i64 = 1_577_836_800_000;
 
 const PHASE: Bits = Bits { from: 15, count: 4 };
