@@ -81,7 +81,7 @@ pub struct SledStore {
     keys: Keys,
     base: Base,
     inner: Mutex<Inner>,
-    /// Where the next changes are written down: before `inner` is locked.
+    /// Where the next changes are written down.
     room: Mutex<Room>,
     log: Mutex<Log>,
     commit: Mutex<Commit>,
@@ -118,7 +118,7 @@ struct Inner {
     fault: Option<Fault>,
 }
 
-/// A change on its way in, written down before any lock is taken.
+/// A change on its way in, written down before `inner` is locked.
 struct Told {
     /// For the ledger.
     entry: Option<LedgerEntry>,
