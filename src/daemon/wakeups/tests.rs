@@ -21,7 +21,8 @@ use crate::store::{OpenOptions, SledStore};
 fn while_too_much_waits_to_be_folded_nothing_is_taken_in_and_the_rest_goes_on() {
     let home = tempfile::tempdir().unwrap();
     let clock = Clock::system();
-    let store: Arc<dyn Store> = Arc::new(SledStore::open(home.path(), &OpenOptions::default()).unwrap());
+    let options = OpenOptions { any_filesystem: true, ..OpenOptions::default() };
+    let store: Arc<dyn Store> = Arc::new(SledStore::open(home.path(), &options).unwrap());
     store.apply(vec![Change::Alive(clock.now()); limits::UNFOLDED]);
     let engine = Engine::recover(Arc::clone(&store), Arc::new(Book::default()), clock.now()).unwrap();
     let (groups, _committed) = std::sync::mpsc::channel();

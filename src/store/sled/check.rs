@@ -15,7 +15,7 @@ use crate::store::sled::items;
 use crate::store::sled::log::{self, Log};
 use crate::store::sled::overlay::{Overlay, Small};
 use crate::store::sled::places::Places;
-use crate::store::sled::written::Room;
+use crate::store::sled::written::Arena;
 use crate::store::sled::{chunks, days, details, hooks, packed, small};
 
 /// Conversations looked at together.
@@ -151,8 +151,8 @@ impl Looking<'_> {
         let base = self.base;
         whole(small::open(&base.small).map(drop), self.checked, "store/small")?;
         whole(small::opted_out(&base.opted_out, &mut |_, _| {}), self.checked, "store/opted_out")?;
-        let mut room = Room::default();
-        let log = Log::open(base, dir, &mut |seq, change| overlay.take(seq, super::open::kept(change, &mut room)));
+        let mut arena = Arena::default();
+        let log = Log::open(base, dir, &mut |seq, change| overlay.take(seq, super::open::kept(change, &mut arena)));
         whole(log.map(drop), self.checked, "store/log")?;
         match Blocks::open(&base.blocks) {
             Ok((_, places)) => self.records(&Mutex::new(places)),

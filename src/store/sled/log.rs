@@ -229,8 +229,8 @@ pub(in crate::store) fn probe(body: &[u8]) {
     one.pop();
     assert!(file(&one).is_none_or(|place| place == 0));
     let Some(found) = read(body) else { return };
-    let mut room = super::written::Room::default();
-    let kept: Vec<(u64, Kept)> = found.iter().map(|(seq, change)| (*seq, super::open::kept(change.clone(), &mut room))).collect();
+    let mut arena = super::written::Arena::default();
+    let kept: Vec<(u64, Kept)> = found.iter().map(|(seq, change)| (*seq, super::open::kept(change.clone(), &mut arena))).collect();
     assert_eq!(read(&encode(&kept)), Some(found));
 }
 

@@ -62,7 +62,7 @@ use mark::Mark;
 use overlay::{Kept, Overlay};
 use place::Place;
 use places::Places;
-use written::Room;
+use written::Arena;
 
 pub use backup::Backed;
 #[cfg(any(test, fuzzing))]
@@ -82,7 +82,7 @@ pub struct SledStore {
     base: Base,
     inner: Mutex<Inner>,
     /// Where the next changes are written down.
-    room: Mutex<Room>,
+    arena: Mutex<Arena>,
     log: Mutex<Log>,
     commit: Mutex<Commit>,
     folder: Mutex<Folder>,
@@ -129,14 +129,14 @@ struct Told {
 }
 
 impl Told {
-    fn new(change: Change, room: &mut Room) -> Told {
+    fn new(change: Change, arena: &mut Arena) -> Told {
         let (entry, now) = match &change {
             Change::Moved(moved) => (moved.ledger, moved.now),
             Change::Ledger(entry) => (Some(*entry), Moment::MIN),
             Change::Alive(at) => (None, *at),
             _ => (None, Moment::MIN),
         };
-        let kept = (!matches!(change, Change::Ledger(_))).then(|| open::kept(change, room));
+        let kept = (!matches!(change, Change::Ledger(_))).then(|| open::kept(change, arena));
         Told { entry, now, kept }
     }
 }
@@ -178,9 +178,9 @@ impl Inner {
     }
 
     /// Takes a change in again, under the number it had.
-    fn replay(&mut self, seq: u64, change: Change, room: &mut Room) {
+    fn replay(&mut self, seq: u64, change: Change, arena: &mut Arena) {
         self.seq = seq.saturating_sub(1);
-        self.take(Told::new(change, room));
+        self.take(Told::new(change, arena));
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -336,8 +336,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Store for SledStore {
     fn apply(&self, changes: Vec<Change>) -> u64 {
         let told: Vec<Told> = {
-            let mut room = lock(&self.room);
-            changes.into_iter().map(|change| Told::new(change, &mut room)).collect()
+            let mut arena = lock(&self.arena);
+            changes.into_iter().map(|change| Told::new(change, &mut arena)).collect()
         };
         let mut inner = lock(&self.inner);
         told.into_iter().for_each(|change| inner.take(change));

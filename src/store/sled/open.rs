@@ -23,7 +23,7 @@ use crate::store::sled::overlay::{Kept, Overlay};
 use crate::store::sled::packed::Packed;
 use crate::store::sled::place::Place;
 use crate::store::sled::places::Places;
-use crate::store::sled::written::{Room, Written};
+use crate::store::sled::written::{Arena, Written};
 use crate::store::sled::{Commit, Inner, SledStore, days, filesystem, hooks, items, salvage, small};
 
 /// How a store is opened.
@@ -149,7 +149,7 @@ impl SledStore {
             keys: place.keys.clone(),
             base,
             inner: Mutex::new(Inner::new(overlay, sends, last)),
-            room: Mutex::default(),
+            arena: Mutex::default(),
             log: Mutex::new(log),
             commit: Mutex::new(Commit { ledger, log: end, mark }),
             folder: Mutex::new(folder),
@@ -203,12 +203,12 @@ fn reopen(store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
 pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts, Fault> {
     let (small, buried) = small::open(&base.small)?;
     let mut overlay = Overlay::new(small, buried);
-    let mut room = Room::default();
+    let mut arena = Arena::default();
     // The log may have much that is not folded.
     let (blocks, log) = beside(
         "reading store/blocks",
         || Blocks::open(&base.blocks),
-        || Log::open(&base, store, &mut |seq, change| overlay.take(seq, kept(change, &mut room))),
+        || Log::open(&base, store, &mut |seq, change| overlay.take(seq, kept(change, &mut arena))),
     )?;
     let (log, end) = log?;
     if let Some(mark) = mark.filter(|mark| *mark > end.last()) {
@@ -225,10 +225,10 @@ pub(super) fn read(base: Base, store: &Path, mark: Option<u64>) -> Result<Parts,
     Ok(Parts { base, log, end, overlay, folder, places })
 }
 
-/// A change, as the overlay keeps it; `room` is memory to write in.
-pub(super) fn kept(change: Change, room: &mut Room) -> Kept {
+/// A change, as the overlay keeps it; `arena` is memory to write in.
+pub(super) fn kept(change: Change, arena: &mut Arena) -> Kept {
     match change {
-        Change::Moved(moved) => Kept::Moved(Written::new(&moved, room)),
+        Change::Moved(moved) => Kept::Moved(Written::new(&moved, arena)),
         other => Kept::Other(other),
     }
 }

@@ -14,7 +14,7 @@ use crate::store::sled::build::{Builder, readable};
 use crate::store::sled::mark::Mark;
 use crate::store::sled::open::read as read_parts;
 use crate::store::sled::place::{self, FORMAT, Place};
-use crate::store::sled::written::Room;
+use crate::store::sled::written::Arena;
 use crate::store::sled::{OpenOptions, SledStore, filesystem, lock, log};
 
 /// Changes that are folded together: as much memory as that takes.
@@ -84,7 +84,7 @@ impl SledStore {
     /// Replays every change of a backup over its rows, and folds as it goes.
     fn replay_all(&self, source: &Path, progress: &Progress) -> Result<(), Fault> {
         let mut waiting = 0;
-        let mut room = Room::default();
+        let mut arena = Arena::default();
         let settle = || -> Result<(), Fault> {
             self.flush_all()?;
             while self.fold_some(AT_ONCE)? {}
@@ -97,7 +97,7 @@ impl SledStore {
             waiting += changes.len();
             {
                 let mut inner = lock(&self.inner);
-                changes.into_iter().for_each(|(seq, change)| inner.replay(seq, change, &mut room));
+                changes.into_iter().for_each(|(seq, change)| inner.replay(seq, change, &mut arena));
             }
             if waiting >= AT_ONCE {
                 waiting = 0;

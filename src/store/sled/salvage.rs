@@ -21,7 +21,7 @@ use crate::store::sled::items::{self, Item};
 use crate::store::sled::log;
 use crate::store::sled::open::kept;
 use crate::store::sled::overlay::Kept;
-use crate::store::sled::written::Room;
+use crate::store::sled::written::Arena;
 use crate::store::sled::{check, fsck, hooks, packed, remains, small};
 
 /// Rows handed to the new database at a time.
@@ -51,10 +51,10 @@ pub(super) fn salvage(store: &Path) -> Result<(PathBuf, Checked), Fault> {
     let made = builder.finish()?;
     // The one that the builder began, in which there is nothing yet.
     let mut end = End::open(&frames::path(&fresh, folded), 0, folded)?;
-    let mut room = Room::default();
+    let mut arena = Arena::default();
     remains::whole_groups(store, &mut |group| {
         let later: Vec<(u64, Kept)> =
-            group.into_iter().filter(|(seq, _)| *seq > end.last()).map(|(seq, change)| (seq, kept(change, &mut room))).collect();
+            group.into_iter().filter(|(seq, _)| *seq > end.last()).map(|(seq, change)| (seq, kept(change, &mut arena))).collect();
         end.append(&log::pack(&later)).map(drop)
     })?;
     made.sync()?;

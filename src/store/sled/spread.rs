@@ -63,7 +63,7 @@ impl Spread {
     }
 
     /// Lays the next buckets of a round anew, as they are. All of them outgrow a size at about the same time, and the few that do not
-    /// would keep nearly all the pages of that size: at ten million a third of what the buckets take. Laid anew, they go together.
+    /// would keep nearly all the pages of that size: some 40 MB at ten million. Laid anew, they go together.
     fn lay_anew(&mut self) {
         let until = (self.next + ANEW).min(self.buckets.len());
         let some = &mut self.buckets[self.next..until];

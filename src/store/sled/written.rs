@@ -26,7 +26,7 @@ pub(super) struct Written(Bytes);
 
 /// Memory to write changes in.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct Arena {
     /// Used again from one to the next.
     scratch: Vec<u8>,
     piece: BytesMut,
@@ -47,8 +47,8 @@ const OVER: u8 = 1 << 3;
 
 impl Written {
     /// Writes a change down.
-    pub(super) fn new(moved: &Moved, room: &mut Room) -> Written {
-        let Room { scratch, piece } = room;
+    pub(super) fn new(moved: &Moved, arena: &mut Arena) -> Written {
+        let Arena { scratch, piece } = arena;
         scratch.clear();
         piece.clear();
         put_moved(scratch, moved);
@@ -167,9 +167,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_comes_back(moves in samples::moves_of_one()) {
-            let mut room = Room::default();
+            let mut arena = Arena::default();
             for moved in moves {
-                let written = Written::new(&moved, &mut room);
+                let written = Written::new(&moved, &mut arena);
                 let phase = moved.stored.state.phase;
                 prop_assert_eq!((written.id(), written.now(), written.identity()), (moved.stored.id, moved.now, moved.identity));
                 prop_assert_eq!((written.at_rest(), written.over()), (at_rest(phase), matches!(phase, Phase::Finished(_))));
