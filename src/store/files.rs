@@ -1,9 +1,10 @@
-//! Small files that must not be lost or half there, and the errors that touching files gives.
+//! Small files that must not be lost or half there, how files grow that are only appended to, and the errors that touching files gives.
 //!
-//! Not the database and not the ledger: those have their own ways of writing.
+//! Not what is in any of them.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::ports::Fault;
@@ -83,6 +84,59 @@ pub(crate) fn finish_exchange(path: &Path) -> Result<(), Fault> {
     }
     fs::rename(&whole, path).map_err(|e| failed("putting in place", path, &e))?;
     path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Bytes that a file grows at a time.
+const FILL: u64 = 64 << 10;
+
+/// A file that is written from its beginning to its end. It grows by zeros ahead of what is written, since the disk keeps what is written
+/// into a file more cheaply than what makes it longer, and without waiting for what else the file system has to note: zeros are its end.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub(crate) file: File,
+    /// Where the next bytes go.
+    place: u64,
+    /// How far the file goes.
+    length: u64,
+}
+
+impl Tail {
+    /// Goes on at a place, behind which there are zeros alone up to `length`.
+    pub(crate) fn new(file: File, place: u64, length: u64) -> Tail {
+        Tail { file, place, length }
+    }
+
+    /// Where the next bytes go.
+    pub(crate) fn place(&self) -> u64 {
+        self.place
+    }
+
+    /// Appends; not durable before the file's data is synced.
+    ///
+    /// # Errors
+    /// Where the file system refuses. Zeros for which there is no room are no error: the file grows without them.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.place)?;
+        self.place += bytes.len() as u64;
+        if self.place > self.length {
+            self.length = self.place.next_multiple_of(FILL);
+            if self.file.write_all_at(&vec![0; (self.length - self.place) as usize], self.place).is_err() {
+                self.length = self.place;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes, durably, what is behind the place.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub(crate) fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.place)?;
+        self.file.sync_all()?;
+        self.length = self.place;
+        Ok(())
+    }
 }
 
 /// Removes a directory that may not be there.

@@ -18,7 +18,7 @@ use crate::id::{ConversationId, SendId};
 use crate::limits;
 use crate::moment::{DAY, Moment};
 use crate::points;
-use crate::store::files::{failed, sync_dir};
+use crate::store::files::{Tail, failed, sync_dir};
 use crate::store::sends::{Sends, end_of};
 
 pub(crate) use check::{check, rescue};
@@ -44,7 +44,7 @@ const MAGIC: [u8; 16] = *b"reengaged ledger";
 #[derive(Debug)]
 pub(crate) struct Ledger {
     dir: PathBuf,
-    file: File,
+    tail: Tail,
     /// Every segment there is, oldest first; the last is the open one.
     segments: Vec<Segment>,
     /// Sends whose ends stood last in it when it was opened: the store may not have heard of them.
@@ -99,8 +99,11 @@ impl Ledger {
             segments.push(read_segment(dir, number, number == last, (&mut sends, &mut ended))?);
         }
         let path = path_of(dir, last);
-        let file = OpenOptions::new().append(true).open(&path).map_err(|e| failed("opening", &path, &e))?;
-        Ok((Ledger { dir: dir.to_owned(), file, segments, ended }, sends))
+        let file = OpenOptions::new().write(true).open(&path);
+        let opened = file.and_then(|file| file.metadata().map(|found| (file, found.len())));
+        let (file, length) = opened.map_err(|e| failed("opening", &path, &e))?;
+        let place = segments.last().map_or(0, |open: &Segment| open.end());
+        Ok((Ledger { dir: dir.to_owned(), tail: Tail::new(file, place, length), segments, ended }, sends))
     }
 
     /// Sends whose ends stood last in it when it was opened, oldest first.
@@ -122,9 +125,9 @@ impl Ledger {
             open.records += 1;
             open.learn(entry);
         }
-        let written = self.file.write_all(&bytes).and_then(|()| {
+        let written = self.tail.append(&bytes).and_then(|()| {
             points::at("ledger.written");
-            if points::wrong("wrong.skip_the_fsync") { Ok(()) } else { self.file.sync_data() }
+            if points::wrong("wrong.skip_the_fsync") { Ok(()) } else { self.tail.file.sync_data() }
         });
         written.map_err(|e| failed("writing the ledger", &path_of(&self.dir, open.number), &e))?;
         Ok(dropped)
@@ -138,7 +141,10 @@ impl Ledger {
         if open.records < SEGMENT_RECORDS && !old {
             return Ok(None);
         }
-        self.file = begin(&self.dir, open.number + 1)?;
+        // Only the last one has an end to look for.
+        self.tail.cut().map_err(|e| failed("closing", &path_of(&self.dir, open.number), &e))?;
+        let file = begin(&self.dir, open.number + 1)?;
+        self.tail = Tail::new(file, RECORD as u64, RECORD as u64);
         self.segments.push(Segment { number: open.number + 1, records: 1, claims: None });
         let Some(before) = newest.map(|now| now.plus(-limits::LEDGER)) else { return Ok(None) };
         let outlived = self.segments.iter().take_while(|s| matches!(s.claims, Some((_, last)) if last < before)).count();
@@ -153,6 +159,11 @@ impl Ledger {
 }
 
 impl Segment {
+    /// Where its records end.
+    fn end(&self) -> u64 {
+        u64::from(self.records) * RECORD as u64
+    }
+
     fn learn(&mut self, entry: &LedgerEntry) {
         if let Some(at) = claimed(entry) {
             self.claims = Some(self.claims.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
@@ -197,7 +208,7 @@ fn missing_or(doing: &str, path: &Path, error: &io::Error) -> Fault {
 fn begin(dir: &Path, number: u32) -> Result<File, Fault> {
     let path = path_of(dir, number);
     let mut options = OpenOptions::new();
-    let file = options.append(true).create_new(true).open(&path).and_then(|mut file| {
+    let file = options.write(true).create_new(true).open(&path).and_then(|mut file| {
         file.write_all(&header(number))?;
         file.sync_all()?;
         Ok(file)
@@ -212,7 +223,7 @@ fn read_segment(dir: &Path, number: u32, last: bool, (sends, ended): (&mut Sends
     let path = path_of(dir, number);
     let mut bytes = Vec::new();
     File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| failed("reading", &path, &e))?;
-    let records: Vec<Option<Read64>> = bytes.chunks(RECORD).enumerate().map(|(i, chunk)| decode(chunk, number, i)).collect();
+    let records = records(&bytes, number, last);
     let whole = believed(&records, last).map_err(|damaged| {
         Fault::Corrupt(format!(
             "reading the ledger {}: the record at byte {} is damaged and others follow it; put the file back as it was, or go on with \
@@ -236,6 +247,13 @@ fn read_segment(dir: &Path, number: u32, last: bool, (sends, ended): (&mut Sends
         }
     }
     Ok(segment)
+}
+
+/// The records of a segment, `None` for those that are not whole. Zeros behind those of the last one are room for more.
+fn records(bytes: &[u8], number: u32, last: bool) -> Vec<Option<Read64>> {
+    let written = if last { bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1) } else { bytes.len() };
+    let written = written.next_multiple_of(RECORD).min(bytes.len());
+    bytes[..written].chunks(RECORD).enumerate().map(|(i, chunk)| decode(chunk, number, i)).collect()
 }
 
 /// How many records of a segment count: all, or of the last segment those before a torn end. The error is the place of a record that
@@ -330,93 +348,4 @@ fn decode(bytes: &[u8], segment: u32, index: usize) -> Option<Read64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::record::LedgerEnd;
-
-    fn intent(send: u128, at: i64) -> LedgerEntry {
-        let (conversation, line) = (ConversationId(5), NameId(3));
-        LedgerEntry::Intent { send: SendId(send), attempt: 1, at: Moment(at), conversation, line, template: send == 2 }
-    }
-
-    fn ended(send: u128) -> LedgerEntry {
-        LedgerEntry::Ended { send: SendId(send), attempt: 1, at: Moment(1), end: LedgerEnd::Accepted }
-    }
-
-    /// A ledger of three groups: intents 1 and 2, the end of 1, intent 3.
-    fn filled() -> (tempfile::TempDir, PathBuf) {
-        let home = tempfile::tempdir().unwrap();
-        let dir = home.path().join("ledger");
-        Ledger::create(&dir).unwrap();
-        let (mut ledger, sends) = Ledger::open(&dir).unwrap();
-        assert_eq!(sends.len(), 0);
-        ledger.append(&[intent(1, 0), intent(2, 0)]).unwrap();
-        ledger.append(&[ended(1)]).unwrap();
-        ledger.append(&[intent(3, 0)]).unwrap();
-        (home, dir)
-    }
-
-    fn known(dir: &Path) -> Result<Vec<(u128, bool)>, Fault> {
-        let (_, sends) = Ledger::open(dir)?;
-        Ok((1..9).filter_map(|n| sends.get(SendId(n)).map(|s| (n, s.end.is_some()))).collect())
-    }
-
-    #[test]
-    fn what_was_appended_is_there_and_more_can_be() {
-        let (_home, dir) = filled();
-        assert_eq!(known(&dir).unwrap(), [(1, true), (2, false), (3, false)]);
-        let (mut ledger, _) = Ledger::open(&dir).unwrap();
-        ledger.append(&[ended(3)]).unwrap();
-        assert_eq!(known(&dir).unwrap(), [(1, true), (2, false), (3, true)]);
-        assert_eq!(Ledger::open(&dir).unwrap().0.ended().collect::<Vec<_>>(), [SendId(1), SendId(3)]);
-    }
-
-    #[test]
-    fn a_torn_end_is_dropped_at_every_length() {
-        let (_home, dir) = filled();
-        let path = path_of(&dir, 1);
-        let bytes = fs::read(&path).unwrap();
-        for length in (0..bytes.len()).rev().step_by(13) {
-            fs::write(&path, &bytes[..length]).unwrap();
-            let whole = length / RECORD;
-            assert_eq!(known(&dir).unwrap().len(), [0, 0, 1, 2, 2][whole], "cut at {length}");
-            let (mut ledger, _) = Ledger::open(&dir).unwrap();
-            ledger.append(&[intent(8, 0)]).unwrap();
-            assert!(known(&dir).unwrap().contains(&(8, false)));
-        }
-    }
-
-    #[test]
-    fn damage_before_the_end_is_refused_and_at_the_end_it_is_a_torn_write() {
-        let (_home, dir) = filled();
-        let path = path_of(&dir, 1);
-        let bytes = fs::read(&path).unwrap();
-        for bit in (0..bytes.len() * 8).step_by(7) {
-            let mut flipped = bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            fs::write(&path, &flipped).unwrap();
-            match (bit / 8 / RECORD, known(&dir)) {
-                (4, found) => assert_eq!(found.unwrap(), [(1, true), (2, false)]),
-                (record, found) => assert!(matches!(found, Err(Fault::Corrupt(_))), "record {record}: {found:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn segments_are_begun_by_age_and_dropped_when_outlived() {
-        let (_home, dir) = filled();
-        let (mut ledger, _) = Ledger::open(&dir).unwrap();
-        let mut dropped = Vec::new();
-        for month in 1..8 {
-            dropped.extend(ledger.append(&[intent(3 + month, month as i64 * 31 * DAY)]).unwrap());
-        }
-        assert!(!dropped.is_empty());
-        let left = segments_in(&dir).unwrap();
-        assert!(left.len() <= 5 && left[0] > 1, "{left:?}");
-        assert!(known(&dir).unwrap().iter().all(|(send, _)| *send > 3));
-        fs::remove_file(path_of(&dir, left[1])).unwrap();
-        assert!(matches!(known(&dir), Err(Fault::Corrupt(_))));
-        fs::remove_dir_all(&dir).unwrap();
-        assert!(matches!(known(&dir), Err(Fault::Corrupt(_))));
-    }
-}
+mod tests;

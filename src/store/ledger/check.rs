@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Ledger, RECORD, SEGMENT_RECORDS, begin, decode, encode, path_of, segments_in, torn};
+use super::{Ledger, RECORD, SEGMENT_RECORDS, begin, decode, encode, path_of, records, segments_in, torn};
 use crate::engine::ports::Fault;
 use crate::engine::record::LedgerEntry;
 use crate::store::check::Checked;
@@ -33,8 +33,7 @@ pub(crate) fn check(dir: &Path, running: bool, checked: &mut Checked) -> Result<
     }
     for number in numbers {
         let path = path_of(dir, number);
-        let records = read(&path)?;
-        let records: Vec<_> = records.chunks(RECORD).enumerate().map(|(i, chunk)| decode(chunk, number, i)).collect();
+        let records = records(&read(&path)?, number, number == last);
         let whole = records.iter().take_while(|record| record.is_some()).count();
         checked.records += records.iter().flatten().count() as u64;
         let end = number == last && (running || whole > 0) && torn(&records[whole..], whole);

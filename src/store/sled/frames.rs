@@ -1,26 +1,22 @@
 //! The files of the log: groups of changes as frames, each behind the last, and the end at which they are appended.
 //!
 //! Not what is folded nor which files are needed (`log.rs`). A frame is there whole or not at all: it has a checksum, and the number of
-//! the last change before it, so that a hole is seen. Files grow by zeros ahead of what is written, since the disk keeps what is written
-//! into a file more cheaply than what makes it longer; zeros are the end of the log.
+//! the last change before it, so that a hole is seen. Zeros are the end of the log.
 //!
 //! ```text
 //! magic u32   length of the body u32   CRC32C of the rest u32   last change before u64   body
 //! ```
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use crate::engine::ports::Fault;
 use crate::points;
-use crate::store::files::{failed, sync_dir};
+use crate::store::files::{Tail, failed, sync_dir};
 
 const MAGIC: [u8; 4] = *b"RLG1";
 /// Bytes of a frame before its body.
 const HEAD: usize = 20;
-/// Bytes that a file grows at a time.
-const FILL: u64 = 64 << 10;
 /// Bytes of a file from which on a new one is begun.
 pub(super) const LONG: u64 = 8 << 20;
 /// What a file of the log is called, before the number of the last change before it.
@@ -100,16 +96,12 @@ pub(super) fn path(dir: &Path, before: u64) -> PathBuf {
 pub(super) struct End {
     dir: PathBuf,
     path: PathBuf,
-    file: File,
-    /// Where the next frame begins.
-    place: u64,
-    /// How far the file goes.
-    length: u64,
+    tail: Tail,
     /// The last change in the log.
     last: u64,
-    /// An append failed: what is behind `place` is not known, and nothing may come behind it.
+    /// An append failed: what is behind its place is not known, and nothing may come behind it.
     broken: bool,
-    /// What a crash left behind `place` is still there.
+    /// What a crash left behind its place is still there.
     uncut: bool,
 }
 
@@ -125,7 +117,7 @@ impl End {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).and_then(|file| file.sync_all().map(|()| file)).map_err(|e| failed("making the log", &path, &e))?;
         sync_dir(dir)?;
-        Ok(End { dir: dir.to_owned(), path, file, place: 0, length: 0, last: before, broken: false, uncut: false })
+        Ok(End { dir: dir.to_owned(), path, tail: Tail::new(file, 0, 0), last: before, broken: false, uncut: false })
     }
 
     /// Goes on with a file behind the frames that end at `place`; what is behind them is nothing. It is removed before anything is
@@ -136,14 +128,13 @@ impl End {
     pub(super) fn open(path: &Path, place: u64, last: u64) -> Result<End, Fault> {
         let dir = path.parent().unwrap_or(Path::new("")).to_owned();
         let file = OpenOptions::new().write(true).open(path).map_err(|e| failed("opening the log", path, &e))?;
-        Ok(End { dir, path: path.to_owned(), file, place, length: place, last, broken: false, uncut: true })
+        Ok(End { dir, path: path.to_owned(), tail: Tail::new(file, place, place), last, broken: false, uncut: true })
     }
 
     /// Removes, durably, what a crash left behind the last frame.
     fn cut(&mut self) -> Result<(), Fault> {
         if self.uncut {
-            let cut = self.file.set_len(self.place).and_then(|()| self.file.sync_all());
-            cut.map_err(|e| failed("cutting the log", &self.path, &e))?;
+            self.tail.cut().map_err(|e| failed("cutting the log", &self.path, &e))?;
             self.uncut = false;
         }
         Ok(())
@@ -158,7 +149,7 @@ impl End {
     /// # Errors
     /// Where the file system refuses; nothing may be appended any more then.
     pub(super) fn append(&mut self, groups: &[(Vec<u8>, u64)]) -> Result<Option<u64>, Fault> {
-        let begun = if self.place >= LONG { self.begin()? } else { None };
+        let begun = if self.tail.place() >= LONG { self.begin()? } else { None };
         groups.iter().try_for_each(|(body, last)| self.append_one(body, *last))?;
         Ok(begun)
     }
@@ -169,18 +160,10 @@ impl End {
         self.cut()?;
         let mut bytes = Vec::with_capacity(length(body) as usize);
         put(&mut bytes, self.last, body);
-        self.file.write_all_at(&bytes, self.place).map_err(|e| failed("writing the log", &self.path, &e))?;
-        self.place += bytes.len() as u64;
-        if self.place > self.length {
-            self.length = self.place.next_multiple_of(FILL);
-            // Where there is no room for zeros, the log grows without them.
-            if self.file.write_all_at(&vec![0; (self.length - self.place) as usize], self.place).is_err() {
-                self.length = self.place;
-            }
-        }
+        self.tail.append(&bytes).map_err(|e| failed("writing the log", &self.path, &e))?;
         points::at("commit.written");
         if !points::wrong("wrong.skip_the_fsync") {
-            self.file.sync_data().map_err(|e| failed("syncing the log", &self.path, &e))?;
+            self.tail.file.sync_data().map_err(|e| failed("syncing the log", &self.path, &e))?;
         }
         self.last = last;
         self.broken = false;
@@ -200,7 +183,7 @@ impl End {
     /// Where the file system refuses, now or in an append before: a file behind a torn group would be a hole.
     pub(super) fn begin(&mut self) -> Result<Option<u64>, Fault> {
         self.sound()?;
-        if self.place == 0 {
+        if self.tail.place() == 0 {
             return Ok(None);
         }
         self.broken = true;
@@ -219,13 +202,14 @@ impl End {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fs::File;
 
     #[test]
     fn nothing_comes_behind_an_append_that_failed_and_no_file_either() {
         let home = tempfile::tempdir().unwrap();
         let mut end = End::create(home.path(), 0).unwrap();
         end.append(&[(vec![1], 1)]).unwrap();
-        end.file = File::options().write(true).open("/dev/full").unwrap();
+        end.tail.file = File::options().write(true).open("/dev/full").unwrap();
         assert!(end.append(&[(vec![2], 2)]).is_err());
         assert!(end.append(&[(vec![3], 3)]).is_err() && end.begin().is_err());
         assert_eq!(end.last(), 1);
