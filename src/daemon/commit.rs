@@ -66,7 +66,7 @@ fn release(group: Group, durable: Durable, outlets: &Outlets) {
     for notice in released.notices {
         let _ = outlets.errands.send(Errand::Notice(notice));
     }
-    let _ = outlets.wakeups.send(Wakeup::Durable(released.permits));
+    let _ = outlets.wakeups.send(Wakeup::Durable);
 }
 
 /// The store failed: nothing is acknowledged any more, nothing is called, and the process ends.

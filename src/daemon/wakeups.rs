@@ -43,8 +43,8 @@ const FEED: i64 = 5 * SECOND;
 
 /// Why the loop wakes, beside the desk and the clock.
 pub(super) enum Wakeup {
-    /// A group is durable; permits of these lines come back.
-    Durable(Vec<NameId>),
+    /// A group is durable.
+    Durable,
     /// The last look before calls: which of them may go out.
     Doors(Vec<SendId>, oneshot::Sender<Vec<bool>>),
     /// A call ended.
@@ -170,10 +170,10 @@ impl Loop {
         }
     }
 
-    /// Lets events come together: whatever is decided now waits for the group under way all the same. Not while calls are being made,
-    /// whose last look is asked for in between, and whose permits are scarcer than wakes. Answers how much of the nap may be over.
+    /// Lets what comes come together: whatever is decided now waits for the group under way all the same. Answers how much of the nap
+    /// may be over.
     fn gather(&self, nap: Duration) -> Duration {
-        if self.under_way == 0 || nap.is_zero() || self.engine.calls_under_way() > 0 {
+        if self.under_way == 0 || nap.is_zero() {
             return Duration::ZERO;
         }
         let most = nap.min(GATHER);
@@ -210,9 +210,8 @@ impl Loop {
         let now = self.clock.now();
         // Whoever asked may be gone; then nobody misses the answer.
         match wakeup {
-            Wakeup::Durable(permits) => {
+            Wakeup::Durable => {
                 self.under_way = self.under_way.saturating_sub(1);
-                self.engine.return_permits(&permits);
                 self.feed();
             }
             Wakeup::Doors(sends, reply) => {

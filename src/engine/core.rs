@@ -152,11 +152,12 @@ impl Engine {
         }
     }
 
-    /// Numbers for all hooks of the rules in force, so that records and couriers speak of the same.
+    /// Numbers for all hooks and lines of the rules in force: records and couriers speak of the same hooks, and the name of a line is
+    /// kept before the ledger speaks of its number.
     pub(super) fn number_names(&mut self) {
         let book = Arc::clone(&self.book);
-        for hook in &book.hooks {
-            self.number(&hook.name);
+        for name in book.hooks.iter().map(|hook| &hook.name).chain(book.lines.keys()) {
+            self.number(name);
         }
     }
 

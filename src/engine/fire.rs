@@ -172,7 +172,7 @@ impl Engine {
         self.settle_as(send, verdict, None, now);
     }
 
-    /// A call ended, or never began; `message` is the provider's id of what it took. The permit comes back when that is durable.
+    /// A call ended, or never began; `message` is the provider's id of what it took.
     pub fn settle_as(&mut self, send: SendId, verdict: Verdict, message: Option<&str>, now: Moment) {
         self.settle_call(send, (verdict, true), message, now);
     }
@@ -195,7 +195,7 @@ impl Engine {
             }
             (verdict, _) => verdict,
         };
-        self.pending().permits.push(call.line);
+        self.return_permit(call.line);
         match (call.proved, asked) {
             (true, _) => self.line_answered(call.line, Verdict::Accepted(now), now),
             (false, true) => self.line_answered(call.line, verdict, now),
@@ -249,11 +249,10 @@ impl Engine {
         self.keep_beside(&in_hand, now, Beside { deltas, hooks, ..beside });
     }
 
-    /// Permits whose outcome is durable come back.
-    pub fn return_permits(&mut self, lines: &[NameId]) {
-        for line in lines {
-            self.paces.entry(*line).or_default().settle();
-        }
+    /// A call has ended, and its permit is free. Whoever takes it is claimed behind that outcome, in the same write or a later one, and
+    /// called when that write is durable: so no disk ever holds more claims without an outcome than there are permits.
+    pub(crate) fn return_permit(&mut self, line: NameId) {
+        self.paces.entry(line).or_default().settle();
     }
 
     pub(super) fn hook_record(

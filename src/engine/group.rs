@@ -1,4 +1,4 @@
-//! A group: what must wait until a stretch of changes is durable — answers, calls, permits, hook records.
+//! A group: what must wait until a stretch of changes is durable — answers, calls, hook records.
 //!
 //! Not the changes: those went to the store when they were decided.
 
@@ -107,8 +107,6 @@ pub struct Released {
     pub done: Vec<Done>,
     /// Calls to make.
     pub calls: Vec<Call>,
-    /// Lines whose permits come back, one each.
-    pub permits: Vec<NameId>,
     /// Hook records to deliver.
     pub told: Vec<Told>,
     /// What the daemon looks after.
@@ -119,9 +117,8 @@ impl Released {
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Released { answers, done, calls, permits, told, notices } = self;
-        let calls = calls.is_empty() && permits.is_empty();
-        calls && answers.is_empty() && done.is_empty() && told.is_empty() && notices.is_empty()
+        let Released { answers, done, calls, told, notices } = self;
+        calls.is_empty() && answers.is_empty() && done.is_empty() && told.is_empty() && notices.is_empty()
     }
 }
 

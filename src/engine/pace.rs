@@ -123,7 +123,7 @@ impl Pace {
         self.recent.push_back(at);
     }
 
-    /// The outcome of a claim is durable: its permit comes back.
+    /// The call of a claim has ended: its permit comes back.
     pub fn settle(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }

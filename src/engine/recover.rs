@@ -28,7 +28,10 @@ impl Engine {
                 state.wake_at().into_iter().for_each(|wake| engine.wheel.restore(wake, slot));
             }
             Restored::Alive(at) => alive = Some(at),
-            Restored::Dangling(standing) | Restored::Ended(standing) => dangling.push(standing),
+            Restored::Dangling(standing) | Restored::Ended(standing) => {
+                engine.names.reserve(standing.line);
+                dangling.push(standing);
+            }
             other => engine.restore(other),
         })?;
         engine.all_is_told();

@@ -33,6 +33,15 @@ impl Names {
         table.by_id[at] = Some(name);
     }
 
+    /// The ledger speaks of this number, whose name may be lost: no other name is given it.
+    pub(super) fn reserve(&self, id: NameId) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let least = usize::from(id.0) + 1;
+        if table.by_id.len() < least {
+            table.by_id.resize(least, None);
+        }
+    }
+
     /// The number of `name`; `None` where it has none yet.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<NameId> {
@@ -72,6 +81,10 @@ mod tests {
         assert_eq!(names.number("ventas"), (NameId(8), false));
         assert_eq!((names.find("ventas"), names.find("nobody")), (Some(NameId(8)), None));
         assert_eq!((&*names.name(NameId(7)), &*names.name(NameId(9))), ("support", "#9"));
+        names.reserve(NameId(10));
+        names.reserve(NameId(7));
+        assert_eq!(names.number("soporte"), (NameId(11), true));
+        assert_eq!((&*names.name(NameId(7)), &*names.name(NameId(10))), ("support", "#10"));
         names.restore(NameId(u16::MAX), Arc::from("the last"));
         assert_eq!(names.number("one too many"), (NameId(u16::MAX), true));
     }

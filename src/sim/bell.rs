@@ -170,7 +170,6 @@ impl Bell {
         let durable = self.store.flush().expect("memory does not fail");
         self.store.keep(self.store.seq());
         let released = group.release(durable).expect("just flushed");
-        self.engine.return_permits(&released.permits);
         for call in &released.calls {
             assert!(self.begun.insert(call.id), "{call:?} is made again");
             self.calls.push((self.now, *call));

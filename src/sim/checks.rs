@@ -2,6 +2,8 @@
 //!
 //! Not the engine's own opinion: hours are asked of their definition, order of the watched store, hand-overs of the provider.
 
+use std::collections::BTreeMap;
+
 use crate::conversation::{Form, InDoubt, Phase, Policy, Purpose};
 use crate::engine::group::Call;
 use crate::engine::ports::Store;
@@ -224,14 +226,16 @@ pub(super) fn store_is_what_was_kept(facts: &Facts, store: &Witness) -> Checked 
     Ok(())
 }
 
-/// Asked after a crash: how many sends of a line are in doubt because of it. `most` permits a line ever had in that life.
-pub(super) fn doubt_is_bounded(facts: &Facts, store: &Witness, most: impl Fn(&str) -> usize) -> Checked {
-    let mut open: std::collections::BTreeMap<_, usize> = std::collections::BTreeMap::new();
+/// Asked after a crash: how many sends of a line are in doubt because of it. `permits` says how many each line had at most in that life;
+/// a line whose name went with the crash is any of them.
+pub(super) fn doubt_is_bounded(facts: &Facts, store: &Witness, permits: &BTreeMap<String, usize>) -> Checked {
+    let mut open: BTreeMap<_, usize> = BTreeMap::new();
     for standing in store.doubts(usize::MAX).iter().filter(|standing| standing.end.is_none()) {
         *open.entry(standing.line).or_default() += 1;
     }
     for (line, count) in open {
-        let most = most(facts.name(line));
+        let any = permits.values().copied().max();
+        let most = permits.get(facts.name(line)).copied().or(any.filter(|_| !facts.is_named(line))).unwrap_or_default();
         if count > most {
             let why = format!("{count} sends of line {} with {most} permits", facts.name(line));
             return Err(Broken::new("A crash leaves at most max_in_flight sends of a line in doubt.", why));

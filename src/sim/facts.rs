@@ -146,6 +146,11 @@ impl Facts {
         self.names.get(&id).map_or("?", |name| name)
     }
 
+    /// Whether the name of this number was kept.
+    pub(super) fn is_named(&self, id: NameId) -> bool {
+        self.names.contains_key(&id)
+    }
+
     /// A change is kept for good.
     pub(super) fn keep(&mut self, seq: u64, change: &Change) -> Result<(), Broken> {
         self.upto = self.upto.max(seq);

@@ -30,8 +30,6 @@ pub(super) struct Process {
     pub(super) groups: VecDeque<Group>,
     /// Calls whose claim is durable and that were not begun: each from this instant on.
     pub(super) calls: Vec<(Moment, Call)>,
-    /// Permits whose outcome is durable, on their way back.
-    pub(super) permits: VecDeque<Vec<NameId>>,
     pub(super) courier: Courier,
     /// Hooks that the courier knows.
     pub(super) hooks: Vec<NameId>,
@@ -67,7 +65,6 @@ impl Process {
             ticked: now,
             groups: VecDeque::new(),
             calls: Vec::new(),
-            permits: VecDeque::new(),
             courier: Courier::new(2, 1_000),
             hooks: Vec::new(),
             dirty: true,

@@ -140,7 +140,6 @@ impl Stage<'_> {
         while let Some(group) = self.engine.cut() {
             let durable = self.store.flush()?;
             let Ok(released) = group.release(durable) else { return Ok(()) };
-            self.engine.return_permits(&released.permits);
             for call in released.calls {
                 let verdict = if self.engine.door(call.id, now) { self.call(&call, now)? } else { Verdict::NotBegun };
                 self.engine.settle(call.id, verdict, now);

@@ -159,7 +159,7 @@ impl World {
     /// A permit that comes back too soon.
     pub(super) fn sabotaged_permit(&mut self, line: NameId) {
         if let (Some(Sabotage::EarlyPermit), Some(process)) = (self.sabotage, &mut self.process) {
-            process.engine.return_permits(&[line]);
+            process.engine.return_permit(line);
             process.dirty = true;
         }
     }

@@ -27,8 +27,6 @@ pub(super) enum Work {
     Cut,
     /// The store is made durable, and what waited for it goes out.
     Flush,
-    /// Permits come back.
-    Permit,
     /// A call is begun.
     Call,
     /// Hooks are told.
@@ -50,7 +48,6 @@ impl World {
             (Work::Fire, due),
             (Work::Cut, process.uncut),
             (Work::Flush, !process.groups.is_empty()),
-            (Work::Permit, !process.permits.is_empty()),
             (Work::Call, process.calls.iter().any(|(at, _)| *at <= self.now)),
             (Work::Hooks, hooks),
             (Work::Replan, process.replanning),
@@ -74,13 +71,6 @@ impl World {
             }
             Work::Probe => {
                 self.probe();
-                Ok(())
-            }
-            Work::Permit => {
-                if let Some(permits) = process.permits.pop_front() {
-                    process.engine.return_permits(&permits);
-                    process.dirty = true;
-                }
                 Ok(())
             }
             Work::Replan => {
@@ -192,9 +182,6 @@ impl World {
                     }
                     released.done.into_iter().for_each(Done::tell);
                     calls.extend(released.calls);
-                    if !released.permits.is_empty() {
-                        process.permits.push_back(released.permits);
-                    }
                     process.offer(&released.told, now, wall);
                 }
                 Err(group) => process.groups.push_back(*group),
@@ -307,7 +294,7 @@ impl World {
         self.facts.ledger_alone_heard(&lost, ahead);
         self.facts.lose_after(self.facts.upto);
         checks::store_is_what_was_kept(&self.facts, &self.store)?;
-        checks::doubt_is_bounded(&self.facts, &self.store, |line| self.permits.get(line).copied().unwrap_or_default())?;
+        checks::doubt_is_bounded(&self.facts, &self.store, &self.permits)?;
         self.hang_up();
         self.lines_forgotten();
         let down = if self.dice.per_mille(self.weather.long_down) {

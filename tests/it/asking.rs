@@ -106,7 +106,6 @@ impl World {
     fn commit(&mut self) -> Vec<Call> {
         let Some(group) = self.engine.cut() else { return Vec::new() };
         let released = group.release(self.store.flush().expect("a store in memory")).expect("just flushed");
-        self.engine.return_permits(&released.permits);
         released.calls
     }
 

@@ -102,6 +102,7 @@ fn what_operators_change_is_answered_when_it_is_durable() {
 fn an_answer_alone_is_not_an_idle_group() {
     let store = Arc::new(MemoryStore::new(Keys::new(&[1; 32])));
     let mut engine = engine(&store);
+    assert!(engine.cut().is_some(), "the names of its lines");
     assert!(engine.cut().is_none());
     let mut resent = ask(&mut engine, |reply| Request::Resend(SendId(7), reply));
     let group = engine.cut().unwrap();

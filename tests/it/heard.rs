@@ -111,9 +111,7 @@ impl World {
     fn commit(&mut self) -> Released {
         let Some(group) = self.engine.cut() else { return Released::default() };
         let durable = self.store.flush().expect("a store in memory flushes");
-        let released = group.release(durable).expect("just flushed");
-        self.engine.return_permits(&released.permits);
-        released
+        group.release(durable).expect("just flushed")
     }
 
     /// Time passes; what comes due is claimed.

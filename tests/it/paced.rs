@@ -78,7 +78,6 @@ impl World {
         let Some(group) = self.engine.cut() else { return Vec::new() };
         let durable = self.store.flush().expect("memory flushes");
         let released = group.release(durable).expect("just flushed");
-        self.engine.return_permits(&released.permits);
         released.calls
     }
 

@@ -1,7 +1,11 @@
 //! What a crash leaves of changes that belong together. Not chance: that is the simulator's.
 
+use std::sync::Arc;
+
 use reengaged::conversation::Choice;
+use reengaged::engine::ports::Store;
 use reengaged::engine::request::{Inbound, What, Who};
+use reengaged::moment::HOUR;
 
 use super::{ANA, NUMBER, World, book, event, question, recover};
 
@@ -36,4 +40,29 @@ fn an_opt_out_of_which_a_crash_left_a_part_is_spread_when_it_is_said_again() {
         }
     }
     assert!(parts >= 3, "{parts}");
+}
+
+#[test]
+fn the_number_of_a_line_whose_name_a_crash_took_goes_to_no_other_line() {
+    let lines = |names: &[&'static str]| {
+        let named: Vec<_> = names.iter().map(|name| (*name, Some("onboarding"))).collect();
+        book(&named, &[("onboarding", "45m")])
+    };
+    let mut world = World::new(lines(&["support"]));
+    world.commit();
+    world.engine.reload(Arc::new(lines(&["support", "ventas"])));
+    let asked = Inbound { line: Some("ventas".to_owned()), ..event(ANA, world.now.plus(-HOUR), question("1")) };
+    world.take(&asked).expect("taken");
+    world.engine.fire(world.now);
+    drop(world.engine.cut());
+    // Of the one flush with the name, the question and the claim, the disk has what is written first: the ledger.
+    let mut times = 0;
+    world.store.crash(|n| {
+        times += 1;
+        if times == 1 { 0 } else { n }
+    });
+    world.engine = recover(&world.store, lines(&["billing", "support", "ventas"]), world.now);
+    let line = world.store.claims(world.now.plus(-HOUR))[0].line;
+    let name = world.engine.names().name(line);
+    assert!(!["billing", "support", "onboarding", "crm"].contains(&&*name), "{name}");
 }

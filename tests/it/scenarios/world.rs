@@ -261,7 +261,6 @@ impl World {
         let Some(group) = engine.cut() else { return false };
         let durable = self.store.flush().expect("a store in memory flushes");
         let released = group.release(durable).expect("just flushed");
-        engine.return_permits(&released.permits);
         let told = self.tell_decisions(by_itself);
         for hook in &released.told {
             let record = self.store.hook(hook.seq).expect("a store in memory").expect("a record just kept");
