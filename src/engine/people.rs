@@ -246,16 +246,15 @@ impl Engine {
         if !says_stop && !matches!(told, Event::OptIn { .. }) && !learnt {
             return Ok(());
         }
-        let mut names = found.names.clone();
         // The number that is known, also where they spoke under their user id alone.
-        names.extend(Some(self.details(id)?.to).filter(|to| !to.is_empty() && !found.names.contains(to)));
+        let known = Some(self.details(id)?.to).filter(|to| !to.is_empty() && !found.names.contains(to));
+        let names: Vec<String> = known.into_iter().chain(found.names.iter().cloned()).collect();
         let since = self.persons(id, &[]).iter().find_map(|person| self.opted_out.get(person).copied());
         let at = match since.filter(|_| was && is) {
             Some(since) if says_stop => at.max(since),
             Some(since) => since,
             None => at,
         };
-        self.note_opt_out(id, &names, is, at);
         let told = if is { Event::OptOut { at } } else { Event::OptIn { at } };
         for (line, name) in self.line_names().iter().flat_map(|line| names.iter().map(move |name| (line, name))) {
             if let Some(other) = self.by_number(line, name)?.filter(|other| *other != id)
@@ -265,6 +264,8 @@ impl Engine {
                 self.step_and_keep(in_hand, &told, now, Context::none());
             }
         }
+        // The names that it was learnt by go last: while one of them is missing, it is spread when the event is told again.
+        self.note_opt_out(id, &names, is, at);
         Ok(())
     }
 

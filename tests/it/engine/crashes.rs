@@ -43,6 +43,34 @@ fn an_opt_out_of_which_a_crash_left_a_part_is_spread_when_it_is_said_again() {
 }
 
 #[test]
+fn an_opt_out_that_a_number_learnt_later_spreads_is_spread_again_after_a_crash_in_between() {
+    let two = || book(&[("support", Some("onboarding")), ("ventas", Some("onboarding"))], &[("onboarding", "45m")]);
+    for kept in 0.. {
+        let mut world = World::new(two());
+        let say = |world: &mut World, name: &str, line: &str, to: Option<&str>, what| {
+            let said = Inbound { to: to.map(str::to_owned), line: Some(line.to_owned()), ..event(name, world.now, what) };
+            world.take(&said).expect("taken");
+        };
+        say(&mut world, ANA, "support", Some(NUMBER), question("1"));
+        say(&mut world, "ana-ventas", "ventas", None, What::OptOut);
+        world.commit();
+        // Whose number that is, the bot tells now, and again: it had no answer.
+        say(&mut world, "ana-ventas", "ventas", Some(NUMBER), What::Succeeded);
+        drop(world.engine.cut());
+        let all = world.store.unflushed();
+        world.store.crash(|n| kept.min(n));
+        world.engine = recover(&world.store, two(), world.now);
+        say(&mut world, "ana-ventas", "ventas", Some(NUMBER), What::Succeeded);
+        let state = world.engine.show(&Who::Caller(ANA.to_owned())).expect("known").stored.state;
+        assert!(state.opted_out, "{kept} of {all} changes kept");
+        if kept == all {
+            assert!(all >= 3, "{all}");
+            break;
+        }
+    }
+}
+
+#[test]
 fn the_number_of_a_line_whose_name_a_crash_took_goes_to_no_other_line() {
     let lines = |names: &[&'static str]| {
         let named: Vec<_> = names.iter().map(|name| (*name, Some("onboarding"))).collect();
