@@ -152,8 +152,8 @@ impl Engine {
         }
     }
 
-    /// Numbers for all hooks and lines of the rules in force: records and couriers speak of the same hooks, and the name of a line is
-    /// kept before the ledger speaks of its number.
+    /// Numbers for all hooks and lines of the rules in force: records and couriers speak of the same hooks, and the name of a line is kept
+    /// with the first change under these rules, not with the first claim, whose entry in the ledger a crash may leave without it.
     pub(super) fn number_names(&mut self) {
         let book = Arc::clone(&self.book);
         for name in book.hooks.iter().map(|hook| &hook.name).chain(book.lines.keys()) {

@@ -90,7 +90,7 @@ pub(crate) fn finish_exchange(path: &Path) -> Result<(), Fault> {
 const FILL: u64 = 64 << 10;
 
 /// A file that is written from its beginning to its end. It grows by zeros ahead of what is written, since the disk keeps what is written
-/// into a file more cheaply than what makes it longer, and without waiting for what else the file system has to note: zeros are its end.
+/// into a file more cheaply than what makes it longer: the file system has to note no new length. Zeros are its end.
 #[derive(Debug)]
 pub(crate) struct Tail {
     pub(crate) file: File,
